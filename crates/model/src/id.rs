@@ -1,0 +1,76 @@
+//! Typed identities. An object has a UUID in the API and, where the packet path names it, a compact number.
+//!
+//! Numbers are 32 bits, allocated by the store in rising order, never zero and never reused; zero means "none" on the wire
+//! and in the kernel's tables.
+
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new random (version 4) identity.
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+macro_rules! number {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
+}
+
+uuid_id! {
+    /// A network's UUID.
+    NetworkId,
+    /// A subnet's UUID.
+    SubnetId,
+    /// A port's UUID.
+    PortId,
+}
+
+number! {
+    /// A network's number on the wire and in the kernel's tables.
+    NetworkNumber,
+    /// A subnet's number on the wire.
+    SubnetNumber,
+    /// A port's number on the wire and in the kernel's tables.
+    PortNumber,
+    /// A host's number on the wire and in the kernel's tables.
+    HostNumber,
+}

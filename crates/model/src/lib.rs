@@ -1,0 +1,32 @@
+//! The nouns of hadron and their invariants, as plain types without I/O.
+//!
+//! This room owns what a network, subnet, port, host and the identity's project, user and role *are*: their attributes in
+//! the types that make a wrong value impossible or hard to write. It knows nothing of storage ([`hadron-store`] encodes
+//! these types), of operations ([`hadron-control`]) or of JSON ([`hadron-api`]).
+//!
+//! Begin with [`network`], [`subnet`] and [`port`]; [`id`] explains the two kinds of identity that an object has.
+//!
+//! [`hadron-store`]: ../hadron_store/index.html
+//! [`hadron-control`]: ../hadron_control/index.html
+//! [`hadron-api`]: ../hadron_api/index.html
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod host;
+pub mod id;
+pub mod identity;
+pub mod mac;
+pub mod network;
+pub mod port;
+pub mod stamp;
+pub mod subnet;
+
+pub use address::AddressRange;
+pub use host::{Host, JoinToken};
+pub use id::{HostNumber, NetworkId, NetworkNumber, PortId, PortNumber, SubnetId, SubnetNumber};
+pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+pub use mac::Mac;
+pub use network::{Network, Segment, Vni};
+pub use port::{Binding, FixedIp, Port, PortStatus};
+pub use stamp::{Stamp, Timestamp};
+pub use subnet::{HostRoute, Ipv6Mode, Subnet};

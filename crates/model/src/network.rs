@@ -1,0 +1,80 @@
+//! Networks and their segments.
+
+use crate::{NetworkId, NetworkNumber, Stamp};
+
+/// A VXLAN network identifier: 24 bits, not zero (RFC 7348 §5).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Vni(u32);
+
+impl Vni {
+    /// The highest identifier, 2^24 − 1.
+    pub const MAX: u32 = (1 << 24) - 1;
+
+    /// The identifier, or `None` outside 1 to [`Vni::MAX`].
+    pub fn new(value: u32) -> Option<Self> {
+        (1..=Self::MAX).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Vni {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How a network's frames travel between hosts (`provider:network_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Segment {
+    /// Within a host only.
+    Local,
+    /// Across hosts in VXLAN under this identifier.
+    Vxlan(Vni),
+}
+
+impl Segment {
+    /// The API's `provider:network_type`.
+    pub fn network_type(self) -> &'static str {
+        match self {
+            Segment::Local => "local",
+            Segment::Vxlan(_) => "vxlan",
+        }
+    }
+
+    /// The identifier of a VXLAN segment.
+    pub fn vni(self) -> Option<Vni> {
+        match self {
+            Segment::Local => None,
+            Segment::Vxlan(vni) => Some(vni),
+        }
+    }
+}
+
+/// A layer-2 broadcast domain of a project.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Network {
+    /// UUID.
+    pub id: NetworkId,
+    /// Number in the packet path.
+    pub number: NetworkNumber,
+    /// Owner's project id.
+    pub project_id: String,
+    /// Name, at most 255 characters, not unique.
+    pub name: String,
+    /// Description, at most 255 characters.
+    pub description: String,
+    /// Administrative state; false stops traffic of the network's ports.
+    pub admin_state_up: bool,
+    /// Visible to and usable by every project.
+    pub shared: bool,
+    /// Largest IP packet in octets that an instance may send.
+    pub mtu: u32,
+    /// How its frames travel.
+    pub segment: Segment,
+    /// Times and revision.
+    pub stamp: Stamp,
+}

@@ -1,0 +1,102 @@
+//! Ports and their binding to a host.
+
+use crate::{Mac, NetworkId, PortId, PortNumber, Stamp, SubnetId};
+use std::net::IpAddr;
+
+/// `device_owner` of the port that stands for a network's DHCP service; it lives on every host that has the network.
+pub const DEVICE_OWNER_DHCP: &str = "network:dhcp";
+
+/// An address of a port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FixedIp {
+    /// The subnet that it comes from.
+    pub subnet_id: SubnetId,
+    /// The address.
+    pub ip_address: IpAddr,
+}
+
+/// Operational state as the API shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PortStatus {
+    /// Wired on its host.
+    Active,
+    /// Not wired, or not bound.
+    Down,
+    /// Bound, wiring under way.
+    Build,
+    /// Cannot be wired.
+    Error,
+}
+
+impl PortStatus {
+    /// The API's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PortStatus::Active => "ACTIVE",
+            PortStatus::Down => "DOWN",
+            PortStatus::Build => "BUILD",
+            PortStatus::Error => "ERROR",
+        }
+    }
+}
+
+/// Where a port is plugged (`binding:*`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Binding {
+    /// Host name, empty when unbound.
+    pub host_id: String,
+    /// `binding:vnic_type`; empty stands for `normal`.
+    pub vnic_type: String,
+    /// `binding:profile`, a JSON object as text; empty stands for `{}`.
+    pub profile: String,
+}
+
+/// An attachment point of a network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Port {
+    /// UUID.
+    pub id: PortId,
+    /// Number in the packet path.
+    pub number: PortNumber,
+    /// Its network.
+    pub network_id: NetworkId,
+    /// Owner's project id.
+    pub project_id: String,
+    /// Name, at most 255 characters.
+    pub name: String,
+    /// Description, at most 255 characters.
+    pub description: String,
+    /// MAC, unique in the network.
+    pub mac_address: Mac,
+    /// Addresses, each unique in its subnet.
+    pub fixed_ips: Vec<FixedIp>,
+    /// Administrative state; false stops the port's traffic.
+    pub admin_state_up: bool,
+    /// What uses the port, as the caller names it.
+    pub device_id: String,
+    /// What kind of thing uses it, as `compute:nova`.
+    pub device_owner: String,
+    /// Where it is plugged.
+    pub binding: Binding,
+    /// Operational state, as last reported by its host.
+    pub status: PortStatus,
+    /// Times and revision.
+    pub stamp: Stamp,
+}
+
+impl Port {
+    /// The name of the interface that a host's node looks for: `tap` and the first 11 characters of the id.
+    pub fn interface_name(&self) -> String {
+        interface_name(self.id)
+    }
+
+    /// Whether the port is served by every host of its network rather than bound to one.
+    pub fn is_distributed(&self) -> bool {
+        self.device_owner == DEVICE_OWNER_DHCP
+    }
+}
+
+/// The name of the interface of port `id`: `tap` and the first 11 characters of the id.
+pub fn interface_name(id: PortId) -> String {
+    format!("tap{}", &id.to_string()[..11])
+}
