@@ -1,0 +1,140 @@
+//! What a machine needs to build and test hadron, and its installation. Every step looks first and does nothing when the
+//! thing is there.
+
+use crate::command::{cargo, cargo_bin, path_with_cargo_bin, run as run_command, succeeds, target};
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A compiler for BPF with the sources of its core library, LLVM for the BPF linker, protoc.
+const BUILD_PACKAGES: &[&str] =
+    &["rustc-web", "cargo-web", "rust-web-src", "llvm-22-dev", "zlib1g-dev", "gcc", "protobuf-compiler"];
+
+/// What the lab, the scenarios and the benches run.
+const TEST_PACKAGES: &[&str] = &[
+    "ethtool",
+    "gcc-aarch64-linux-gnu",
+    "iperf3",
+    "iproute2",
+    "iputils-ping",
+    "isc-dhcp-client",
+    "nftables",
+    "procps",
+    "python3-venv",
+    "tcpdump",
+];
+
+const BPF_LINKER: &str = "0.13.0";
+const CARGO_DENY: &str = "0.20.2";
+const OPENSTACK_CLIENT: &str = "python-openstackclient==10.5.0";
+
+/// Installs what is missing.
+pub fn run() -> Result<()> {
+    debian_packages()?;
+    bpf_linker()?;
+    cargo_deny()?;
+    openstack_client()
+}
+
+fn debian_packages() -> Result<()> {
+    let missing: Vec<&str> = BUILD_PACKAGES
+        .iter()
+        .chain(TEST_PACKAGES)
+        .copied()
+        .filter(|package| !is_installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!(
+            "this is no Debian-like machine; install what these Debian packages hold: {}",
+            missing.join(" ")
+        );
+    }
+    println!("installing {}", missing.join(" "));
+    // A list of packages that is too old names versions that the archive no longer has.
+    run_command(apt_get().args(["update", "--quiet=2"]))?;
+    run_command(apt_get().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(missing))
+}
+
+fn apt_get() -> Command {
+    let mut command = if is_root() { Command::new("apt-get") } else { Command::new("sudo") };
+    if !is_root() {
+        command.arg("apt-get");
+    }
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn is_installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .output()
+        .is_ok_and(|output| output.stdout == b"installed")
+}
+
+fn bpf_linker() -> Result<()> {
+    if is_version(&cargo_bin().join("bpf-linker"), BPF_LINKER) {
+        return Ok(());
+    }
+    println!("building bpf-linker {BPF_LINKER}");
+    // Debian's compiler: the linker must be of the LLVM that makes its input.
+    let mut command = Command::new("/usr/bin/cargo");
+    command
+        .args(["install", "--quiet", "--locked", "--force", "--no-default-features", "--features", "llvm-22"])
+        .arg(format!("bpf-linker@{BPF_LINKER}"))
+        .env("LLVM_PREFIX", "/usr/lib/llvm-22")
+        .env("RUSTC", "/usr/bin/rustc")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO_TARGET_DIR");
+    run_command(&mut command)
+}
+
+fn cargo_deny() -> Result<()> {
+    if is_version(&cargo_bin().join("cargo-deny"), CARGO_DENY) {
+        return Ok(());
+    }
+    println!("building cargo-deny {CARGO_DENY}");
+    run_command(
+        cargo()
+            .args(["install", "--quiet", "--locked", "--force", "--no-default-features"])
+            .arg(format!("cargo-deny@{CARGO_DENY}")),
+    )
+}
+
+fn is_version(program: &Path, version: &str) -> bool {
+    let output = Command::new(program).arg("--version").env("PATH", path_with_cargo_bin()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(version))
+}
+
+/// Where the official client is installed: a virtual environment beside the build's products.
+pub fn openstack_environment() -> PathBuf {
+    target().join("tools/openstack")
+}
+
+fn openstack_client() -> Result<()> {
+    let environment = openstack_environment();
+    let marker = environment.join("installed");
+    if std::fs::read_to_string(&marker).is_ok_and(|text| text == OPENSTACK_CLIENT) {
+        return Ok(());
+    }
+    println!("installing {OPENSTACK_CLIENT}");
+    let _ = std::fs::remove_dir_all(&environment);
+    run_command(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&environment))?;
+    run_command(
+        Command::new(environment.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .arg(OPENSTACK_CLIENT),
+    )?;
+    if !succeeds(Command::new(environment.join("bin/openstack")).arg("--version")) {
+        bail!("the openstack client was installed to {} but does not start", environment.display());
+    }
+    std::fs::write(marker, OPENSTACK_CLIENT)?;
+    Ok(())
+}
