@@ -1,1 +1,60 @@
-//! placeholder
+//! What happens to a packet, once, for every place that runs it: the kernel, the tests, `trace` and the simulation.
+//!
+//! This crate owns the stages that a packet meets ([`stage`]), the reasons for dropping it ([`drop`]), and the layouts of the
+//! tables that it is judged by ([`table`]). It does no I/O and allocates nothing; who fills the tables, and how, is the loader's
+//! matter. Begin reading at the doors, `door::from_port` and `door::from_overlay`.
+//!
+//! # Contract with the loader
+//!
+//! **Programs** (kind: `classifier`; see [`program`]):
+//!
+//! | name | attached to | answers |
+//! |---|---|---|
+//! | `from_port` | tc ingress (TCX) of the interface of an instance | `TCX_DROP`, `TCX_REDIRECT` |
+//! | `from_overlay` | tc ingress (TCX) of the collect-metadata VXLAN device | `TCX_DROP`, `TCX_REDIRECT` |
+//! | `from_overlay_test` | nothing; for `BPF_PROG_TEST_RUN`, whose context has no tunnel key | the same |
+//!
+//! No packet is ever passed on to the host's stack.
+//!
+//! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `PUNT_SCRATCH`) are the programs' own, hold
+//! nothing between two packets and need no pin.
+//!
+//! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
+//! `CONFIG`; `HOSTS`; `NETWORKS`; `METERS`, `PORT_COUNTERS`, `ALLOWED`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
+//! another network, since `deliver` compares the networks of packet and port.
+//!
+//! **`skb->cb`** (five 32-bit words, free at tc ingress): the programs write the [`Verdict`] into words 0 to 2 (kind, a, b).
+//! `from_overlay_test` reads the VNI from word 0 and the outer source, 16 bytes in network order, from words 1 to 4.
+//!
+//! **Ring buffer** `PUNTS`: each record is a [`table::PuntHeader`] (16 bytes) and then the frame, cut at
+//! [`table::PUNT_SNAPLEN`] bytes.
+//!
+//! **Tunnel.** Frames leave by `bpf_skb_set_tunnel_key` (VNI, local and remote address; `BPF_F_TUNINFO_IPV6` when
+//! [`table::Config::underlay`] is IPv6; no UDP checksum over IPv4, as RFC 7348 §4 has it, with it over IPv6) and a redirect to
+//! [`table::Config::overlay_ifindex`]. That device must be `external` (collect metadata) and must not learn.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "host")]
+extern crate std;
+
+mod address;
+pub mod drop;
+pub mod stage;
+pub mod table;
+mod verdict;
+
+pub use address::{Address, Mac};
+pub use verdict::{PuntReason, Verdict, VerdictKind};
+
+/// Names of the kernel's programs.
+pub mod program {
+    /// Ingress of an instance's interface.
+    pub const FROM_PORT: &str = "from_port";
+    /// Ingress of the VXLAN device.
+    pub const FROM_OVERLAY: &str = "from_overlay";
+    /// As `from_overlay`, with the tunnel key in `skb->cb`.
+    pub const FROM_OVERLAY_TEST: &str = "from_overlay_test";
+}

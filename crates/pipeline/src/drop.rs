@@ -1,0 +1,107 @@
+//! The reasons for dropping a packet: one list, from which counters, metric labels, documentation and texts are made.
+
+use crate::stage::Stage;
+
+/// Room for drop counters in [`crate::table::Counters`]; a power of two, above every reason's number.
+pub const DROP_SLOTS: usize = 64;
+
+macro_rules! reasons {
+    ($($stage:ident { $($variant:ident = $number:literal, $label:literal, $text:literal;)* })*) => {
+        /// Why a packet was dropped. Numbers are stable and never used again for another reason.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DropReason {
+            $($(#[doc = $text] $variant = $number,)*)*
+        }
+
+        impl DropReason {
+            /// Every reason, by stage.
+            pub const ALL: &'static [DropReason] = &[$($(DropReason::$variant),*),*];
+
+            /// The label in metrics, unique.
+            pub const fn label(self) -> &'static str {
+                match self { $($(DropReason::$variant => $label,)*)* }
+            }
+
+            /// A sentence for people.
+            pub const fn text(self) -> &'static str {
+                match self { $($(DropReason::$variant => $text,)*)* }
+            }
+
+            /// The stage that drops for this reason.
+            pub const fn stage(self) -> Stage {
+                match self { $($(DropReason::$variant => Stage::$stage,)*)* }
+            }
+
+            /// The reason of a number, as found in counters and verdicts.
+            pub const fn from_number(number: u32) -> Option<DropReason> {
+                match number { $($($number => Some(DropReason::$variant),)*)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    Classify {
+        FrameTooShort = 1, "frame_too_short", "The frame is shorter than an Ethernet header.";
+        SourceMulticast = 2, "source_multicast", "The source MAC is a multicast address.";
+        VlanTagged = 3, "vlan_tagged", "The frame has a VLAN tag, and the port is no trunk.";
+        ArpMalformed = 4, "arp_malformed", "The ARP packet is cut short or not of Ethernet and IPv4.";
+        Ipv4Malformed = 5, "ipv4_malformed", "The IPv4 header contradicts itself or the frame's length.";
+        Ipv6Malformed = 6, "ipv6_malformed", "The IPv6 header contradicts itself or the frame's length.";
+        ExtensionHeaders = 7, "extension_headers", "More IPv6 extension headers than are looked through, or one cut short.";
+        FragmentTiny = 8, "fragment_tiny", "The first fragment lacks the transport header, or a later one would overwrite it.";
+        TransportMalformed = 9, "transport_malformed", "The TCP, UDP, SCTP or ICMP header is cut short or contradicts itself.";
+        NdMalformed = 10, "nd_malformed", "The neighbour discovery message or one of its options is malformed.";
+    }
+    Origin {
+        LayoutVersion = 11, "layout_version", "The tables are of another layout version than the program; they are being rebuilt.";
+        UnknownInterface = 12, "unknown_interface", "No port is known behind the interface.";
+        PortDisabled = 13, "port_disabled", "The sending port is administratively down.";
+        NoTunnelKey = 14, "no_tunnel_key", "The packet came from the tunnel device without a VNI and an outer source.";
+        UnknownVni = 15, "unknown_vni", "No network on this host has the VNI.";
+        UnknownVtep = 16, "unknown_vtep", "The outer source is no host of the VNI.";
+    }
+    PortSecurity {
+        SourceMac = 17, "source_mac", "The source MAC is not the port's.";
+        SourceAddress = 18, "source_address", "The source address is not the port's.";
+        ArpSender = 19, "arp_sender", "The ARP sender is not the port's MAC and address.";
+        NdInvalid = 20, "nd_invalid", "The neighbour discovery message came over a router, in fragments, or breaks RFC 4861.";
+        NdLinkLayer = 21, "nd_link_layer", "The link-layer address of a neighbour discovery option is not the port's.";
+        NdTarget = 22, "nd_target", "The advertised neighbour address is not the port's.";
+        DhcpServer = 23, "dhcp_server", "Instances may not answer DHCP.";
+        RouterAdvertisement = 24, "router_advertisement", "Instances may not advertise themselves as routers.";
+        EtherType = 25, "ether_type", "Only ARP, IPv4 and IPv6 pass port security.";
+    }
+    Services {
+        PuntRate = 26, "punt_rate", "The port sends more to the host's responders than its limit.";
+        PuntFull = 27, "punt_full", "The ring buffer to the host's responders is full.";
+        MissRate = 28, "miss_rate", "The port asks for more unknown neighbours than its limit.";
+    }
+    Switch {
+        BridgeReserved = 29, "bridge_reserved", "The destination MAC is reserved for bridges and never forwarded.";
+        UnknownUnicast = 30, "unknown_unicast", "Nobody in the network is known to have the destination MAC.";
+        SamePort = 31, "same_port", "The destination is the port that sent the packet.";
+        ServiceUnserved = 32, "service_unserved", "The host's service does not take this kind of packet.";
+        FloodRate = 33, "flood_rate", "The port sends more broadcast and multicast than its limit.";
+        UnknownNetwork = 34, "unknown_network", "The network of the packet is not on this host.";
+    }
+    Deliver {
+        NotHere = 35, "not_here", "The overlay brought a packet for a MAC that is on no port of this host.";
+        TargetGone = 36, "target_gone", "The destination's port or host has no row.";
+        TargetNetwork = 37, "target_network", "The destination port is in another network.";
+        TargetDisabled = 38, "target_disabled", "The destination port is administratively down.";
+        NoOverlay = 39, "no_overlay", "The destination is on another host, but the network or this host is not in the overlay.";
+        TooBig = 40, "too_big", "The packet is larger than the overlay carries.";
+        OutputFailed = 41, "output_failed", "The kernel refused the packet or a copy of it, as when the interface is down.";
+    }
+}
+
+const _: () = {
+    assert!(DROP_SLOTS.is_power_of_two());
+    let mut i = 0;
+    while i < DropReason::ALL.len() {
+        assert!(DropReason::ALL[i] as usize != 0 && (DropReason::ALL[i] as usize) < DROP_SLOTS);
+        i += 1;
+    }
+};
