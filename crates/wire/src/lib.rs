@@ -7,6 +7,8 @@
 //! Begin with `proto/rows.proto`, then `proto/node.proto`.
 #![forbid(unsafe_code)]
 
+pub mod ticket;
+
 /// The code generated from `proto/*.proto`, package `hadron.node.v1`; the shapes are documented there.
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
