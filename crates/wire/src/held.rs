@@ -1,0 +1,123 @@
+//! The rows that a node holds, and how batches change them.
+
+use crate::proto::{Batch, welcome::Mode};
+use crate::row::{Decoded, MalformedRow, Row, RowChange, RowKey};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Desired state as far as a node has been told. It outlives streams: after a reconnection the next [`Held::begin`]
+/// says how the new stream's batches relate to what is held.
+#[derive(Default, Debug)]
+pub struct Held {
+    rows: BTreeMap<RowKey, Row>,
+    /// Keys named by the snapshot under way; what it doesn't name is gone at its end.
+    snapshot: Option<BTreeSet<RowKey>>,
+}
+
+/// What a batch did.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Keys whose row came, went or became another.
+    pub touched: BTreeSet<RowKey>,
+    /// The revision to acknowledge once everything touched so far is in force.
+    pub complete_to: Option<u64>,
+    /// Changes of kinds that this build doesn't know.
+    pub unknown: usize,
+    /// Changes that could not be read. Their rows stay as they were.
+    pub malformed: Vec<MalformedRow>,
+}
+
+impl Held {
+    /// A stream begins. A snapshot leaves the rows in place until its end says which are gone, so that what is in
+    /// force stays so meanwhile.
+    pub fn begin(&mut self, mode: Mode) {
+        self.snapshot = (mode != Mode::Difference).then(BTreeSet::new);
+    }
+
+    /// The row of `key`.
+    pub fn get(&self, key: &RowKey) -> Option<&Row> {
+        self.rows.get(key)
+    }
+
+    /// All rows, in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
+        self.rows.iter()
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Applies `batch`.
+    pub fn apply(&mut self, batch: Batch) -> Applied {
+        let mut applied = Applied::default();
+        for network in batch.forget {
+            self.forget(network, &mut applied.touched);
+        }
+        for bytes in batch.changes {
+            match RowChange::decode(bytes) {
+                Ok(Decoded::Change(change)) => self.set(change, &mut applied.touched),
+                Ok(Decoded::Unknown) => applied.unknown += 1,
+                Err(error) => {
+                    if let (Some(named), MalformedRow::Field { key, .. } | MalformedRow::OtherRow { key }) =
+                        (&mut self.snapshot, &error)
+                    {
+                        named.insert(*key);
+                    }
+                    applied.malformed.push(error);
+                }
+            }
+        }
+        if batch.end_of_snapshot {
+            self.end_snapshot(&mut applied.touched);
+        }
+        applied.complete_to = (batch.complete_to != 0).then_some(batch.complete_to);
+        applied
+    }
+
+    fn set(&mut self, change: RowChange, touched: &mut BTreeSet<RowKey>) {
+        let RowChange { key, row } = change;
+        if let Some(named) = &mut self.snapshot {
+            if row.is_some() {
+                named.insert(key);
+            } else {
+                named.remove(&key);
+            }
+        }
+        let before = match &row {
+            Some(row) => self.rows.insert(key, row.clone()),
+            None => self.rows.remove(&key),
+        };
+        if before != row {
+            touched.insert(key);
+        }
+    }
+
+    fn forget(&mut self, network: u32, touched: &mut BTreeSet<RowKey>) {
+        for range in [
+            RowKey::Network(network)..=RowKey::Network(network),
+            RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX },
+            RowKey::Presence { network, host: 0 }..=RowKey::Presence { network, host: u32::MAX },
+            RowKey::Location { network, port: 0 }..=RowKey::Location { network, port: u32::MAX },
+        ] {
+            touched.extend(self.rows.extract_if(range, |_, _| true).map(|(key, _)| key));
+        }
+        if let Some(named) = &mut self.snapshot {
+            named.retain(|key| key.network() != Some(network));
+        }
+    }
+
+    fn end_snapshot(&mut self, touched: &mut BTreeSet<RowKey>) {
+        if let Some(named) = self.snapshot.take() {
+            touched.extend(self.rows.extract_if(.., |key, _| !named.contains(key)).map(|(key, _)| key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

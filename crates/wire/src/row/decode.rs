@@ -1,0 +1,216 @@
+//! Protobuf to typed rows. A peer's bytes are not trusted: every length and range is checked here, once.
+
+use super::{
+    DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix,
+    PresenceRow, Row, RowChange, RowKey, SubnetRow,
+};
+use crate::proto::{self, row::Kind, row_key};
+use bytes::Bytes;
+use prost::Message;
+use std::net::Ipv6Addr;
+
+/// What an element of `Batch.changes` was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decoded {
+    /// A change of a known kind.
+    Change(RowChange),
+    /// A kind of row that this build doesn't know; it is ignored and counted.
+    Unknown,
+}
+
+/// A row that breaks the shapes of `rows.proto`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedRow {
+    /// Not protobuf.
+    #[error("a row is not valid protobuf; server and node may be more than one release apart")]
+    Encoding(#[from] prost::DecodeError),
+    /// A field with an impossible value.
+    #[error("field `{field}` of {key:?} is missing or has an impossible value")]
+    Field {
+        /// The row.
+        key: RowKey,
+        /// The field, by its name in `rows.proto`.
+        field: &'static str,
+    },
+    /// The row under a key is of another kind, or says another key.
+    #[error("the row sent for {key:?} is not that row")]
+    OtherRow {
+        /// The key that it came under.
+        key: RowKey,
+    },
+}
+
+pub(super) fn change(bytes: Bytes) -> Result<Decoded, MalformedRow> {
+    let change = proto::RowChange::decode(bytes)?;
+    let Some(kind) = change.key.and_then(|key| key.kind) else {
+        return Ok(Decoded::Unknown);
+    };
+    let key = self::key(kind);
+    let row = match change.row {
+        None => None,
+        Some(proto::Row { kind: None }) => return Ok(Decoded::Unknown),
+        Some(proto::Row { kind: Some(kind) }) => {
+            let row = self::row(key, kind)?;
+            if row.key() != key {
+                return Err(MalformedRow::OtherRow { key });
+            }
+            Some(row)
+        }
+    };
+    Ok(Decoded::Change(RowChange { key, row }))
+}
+
+fn key(kind: row_key::Kind) -> RowKey {
+    match kind {
+        row_key::Kind::Network(number) => RowKey::Network(number),
+        row_key::Kind::Subnet(proto::SubnetKey { network, subnet }) => RowKey::Subnet { network, subnet },
+        row_key::Kind::Presence(proto::PresenceKey { network, host }) => RowKey::Presence { network, host },
+        row_key::Kind::Location(proto::LocationKey { network, port }) => RowKey::Location { network, port },
+        row_key::Kind::Port(number) => RowKey::Port(number),
+    }
+}
+
+fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
+    let read = Reader { key };
+    Ok(match kind {
+        Kind::Network(row) => Row::Network(read.network(row)?),
+        Kind::Subnet(row) => Row::Subnet(read.subnet(row)?),
+        Kind::Presence(row) => Row::Presence(read.presence(row)?),
+        Kind::Location(row) => Row::Location(read.location(row)?),
+        Kind::Port(row) => Row::Port(read.port(row)?),
+    })
+}
+
+/// Reads the fields of one row; knows the key only for its errors.
+#[derive(Clone, Copy)]
+struct Reader {
+    key: RowKey,
+}
+
+impl Reader {
+    fn bad(self, field: &'static str) -> MalformedRow {
+        MalformedRow::Field { key: self.key, field }
+    }
+
+    fn octets<const N: usize>(self, field: &'static str, bytes: &[u8]) -> Result<[u8; N], MalformedRow> {
+        bytes.try_into().map_err(|_| self.bad(field))
+    }
+
+    fn address(self, field: &'static str, bytes: &[u8]) -> Result<Ipv6Addr, MalformedRow> {
+        self.octets(field, bytes).map(Ipv6Addr::from)
+    }
+
+    fn optional_address(self, field: &'static str, bytes: &[u8]) -> Result<Option<Ipv6Addr>, MalformedRow> {
+        if bytes.is_empty() { Ok(None) } else { self.address(field, bytes).map(Some) }
+    }
+
+    fn addresses(self, field: &'static str, list: &[Bytes]) -> Result<Vec<Ipv6Addr>, MalformedRow> {
+        list.iter().map(|bytes| self.address(field, bytes)).collect()
+    }
+
+    fn prefix(self, field: &'static str, prefix: Option<proto::Prefix>) -> Result<Prefix, MalformedRow> {
+        let prefix = prefix.ok_or(self.bad(field))?;
+        let length =
+            u8::try_from(prefix.length).ok().filter(|length| *length <= 128).ok_or(self.bad(field))?;
+        let address = self.address(field, &prefix.address)?;
+        let canonical = Prefix::of(address.into(), length);
+        if canonical.address == address { Ok(canonical) } else { Err(self.bad(field)) }
+    }
+
+    fn network(self, row: proto::NetworkRow) -> Result<NetworkRow, MalformedRow> {
+        if row.vni >= 1 << 24 {
+            return Err(self.bad("vni"));
+        }
+        Ok(NetworkRow {
+            number: row.number,
+            uuid: self.octets("uuid", &row.uuid)?,
+            vni: (row.vni != 0).then_some(row.vni),
+            mtu: row.mtu,
+            admin_up: row.admin_up,
+        })
+    }
+
+    fn subnet(self, row: proto::SubnetRow) -> Result<SubnetRow, MalformedRow> {
+        let dhcp = match self.optional_address("dhcp_address", &row.dhcp_address)? {
+            None => None,
+            Some(address) => Some(DhcpServer { address, mac: self.octets("dhcp_mac", &row.dhcp_mac)? }),
+        };
+        Ok(SubnetRow {
+            number: row.number,
+            network: row.network,
+            uuid: self.octets("uuid", &row.uuid)?,
+            cidr: self.prefix("cidr", row.cidr)?,
+            gateway: self.optional_address("gateway", &row.gateway)?,
+            dns: self.addresses("dns", &row.dns)?,
+            host_routes: row
+                .host_routes
+                .into_iter()
+                .map(|route| self.host_route(route))
+                .collect::<Result<_, _>>()?,
+            enable_dhcp: row.enable_dhcp,
+            dhcp,
+            lease_seconds: row.lease_seconds,
+            ra_mode: self.ipv6_mode("ra_mode", row.ra_mode)?,
+            address_mode: self.ipv6_mode("address_mode", row.address_mode)?,
+        })
+    }
+
+    fn host_route(self, route: proto::HostRoute) -> Result<HostRoute, MalformedRow> {
+        Ok(HostRoute {
+            destination: self.prefix("host_routes", route.destination)?,
+            nexthop: self.address("host_routes", &route.nexthop)?,
+        })
+    }
+
+    fn ipv6_mode(self, field: &'static str, mode: i32) -> Result<Option<Ipv6Mode>, MalformedRow> {
+        Ok(match proto::Ipv6Mode::try_from(mode).map_err(|_| self.bad(field))? {
+            proto::Ipv6Mode::None => None,
+            proto::Ipv6Mode::Slaac => Some(Ipv6Mode::Slaac),
+            proto::Ipv6Mode::Dhcpv6Stateful => Some(Ipv6Mode::Dhcpv6Stateful),
+            proto::Ipv6Mode::Dhcpv6Stateless => Some(Ipv6Mode::Dhcpv6Stateless),
+        })
+    }
+
+    fn presence(self, row: proto::PresenceRow) -> Result<PresenceRow, MalformedRow> {
+        Ok(PresenceRow {
+            network: row.network,
+            host: row.host,
+            underlay: self.address("underlay", &row.underlay)?,
+        })
+    }
+
+    fn location(self, row: proto::LocationRow) -> Result<LocationRow, MalformedRow> {
+        Ok(LocationRow {
+            network: row.network,
+            port: row.port,
+            mac: self.octets("mac", &row.mac)?,
+            addresses: self.addresses("addresses", &row.addresses)?,
+            place: if row.host == 0 { Place::Everywhere } else { Place::Host(row.host) },
+        })
+    }
+
+    fn port(self, row: proto::PortRow) -> Result<PortRow, MalformedRow> {
+        let name = row.interface_name;
+        // IFNAMSIZ is 16 with the closing zero; the kernel refuses slashes and white space (dev_valid_name).
+        if name.is_empty() || name.len() > 15 || name.contains(|c: char| c == '/' || c.is_whitespace()) {
+            return Err(self.bad("interface_name"));
+        }
+        Ok(PortRow {
+            number: row.number,
+            uuid: self.octets("uuid", &row.uuid)?,
+            network: row.network,
+            mac: self.octets("mac", &row.mac)?,
+            addresses: row
+                .addresses
+                .into_iter()
+                .map(|a| {
+                    Ok(PortAddress { address: self.address("addresses", &a.address)?, subnet: a.subnet })
+                })
+                .collect::<Result<_, MalformedRow>>()?,
+            interface_name: name,
+            admin_up: row.admin_up,
+            port_security_disabled: row.port_security_disabled,
+            revision: row.revision,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Typed rows to protobuf.
+
+use super::{
+    HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow,
+};
+use crate::proto::{self, row::Kind, row_key};
+use bytes::Bytes;
+use prost::Message;
+use std::net::Ipv6Addr;
+
+pub(super) fn change(key: RowKey, row: Option<&Row>) -> Bytes {
+    proto::RowChange { key: Some(self::key(key)), row: row.map(self::row) }.encode_to_vec().into()
+}
+
+fn key(key: RowKey) -> proto::RowKey {
+    use row_key::Kind;
+    let kind = match key {
+        RowKey::Network(number) => Kind::Network(number),
+        RowKey::Subnet { network, subnet } => Kind::Subnet(proto::SubnetKey { network, subnet }),
+        RowKey::Presence { network, host } => Kind::Presence(proto::PresenceKey { network, host }),
+        RowKey::Location { network, port } => Kind::Location(proto::LocationKey { network, port }),
+        RowKey::Port(number) => Kind::Port(number),
+    };
+    proto::RowKey { kind: Some(kind) }
+}
+
+fn row(row: &Row) -> proto::Row {
+    let kind = match row {
+        Row::Network(row) => Kind::Network(network(row)),
+        Row::Subnet(row) => Kind::Subnet(subnet(row)),
+        Row::Presence(row) => Kind::Presence(presence(row)),
+        Row::Location(row) => Kind::Location(location(row)),
+        Row::Port(row) => Kind::Port(port(row)),
+    };
+    proto::Row { kind: Some(kind) }
+}
+
+fn network(row: &NetworkRow) -> proto::NetworkRow {
+    proto::NetworkRow {
+        number: row.number,
+        uuid: octets(&row.uuid),
+        vni: row.vni.unwrap_or(0),
+        mtu: row.mtu,
+        admin_up: row.admin_up,
+    }
+}
+
+fn subnet(row: &SubnetRow) -> proto::SubnetRow {
+    proto::SubnetRow {
+        number: row.number,
+        network: row.network,
+        uuid: octets(&row.uuid),
+        cidr: Some(prefix(&row.cidr)),
+        gateway: row.gateway.map(address).unwrap_or_default(),
+        dns: row.dns.iter().copied().map(address).collect(),
+        host_routes: row.host_routes.iter().map(host_route).collect(),
+        enable_dhcp: row.enable_dhcp,
+        dhcp_address: row.dhcp.map(|dhcp| address(dhcp.address)).unwrap_or_default(),
+        dhcp_mac: row.dhcp.map(|dhcp| octets(&dhcp.mac)).unwrap_or_default(),
+        lease_seconds: row.lease_seconds,
+        ra_mode: ipv6_mode(row.ra_mode).into(),
+        address_mode: ipv6_mode(row.address_mode).into(),
+    }
+}
+
+fn presence(row: &PresenceRow) -> proto::PresenceRow {
+    proto::PresenceRow { network: row.network, host: row.host, underlay: address(row.underlay) }
+}
+
+fn location(row: &LocationRow) -> proto::LocationRow {
+    proto::LocationRow {
+        network: row.network,
+        port: row.port,
+        mac: octets(&row.mac),
+        addresses: row.addresses.iter().copied().map(address).collect(),
+        host: match row.place {
+            Place::Host(number) => number,
+            Place::Everywhere => 0,
+        },
+    }
+}
+
+fn port(row: &PortRow) -> proto::PortRow {
+    proto::PortRow {
+        number: row.number,
+        uuid: octets(&row.uuid),
+        network: row.network,
+        mac: octets(&row.mac),
+        addresses: row
+            .addresses
+            .iter()
+            .map(|a| proto::PortAddress { address: address(a.address), subnet: a.subnet })
+            .collect(),
+        interface_name: row.interface_name.clone(),
+        admin_up: row.admin_up,
+        port_security_disabled: row.port_security_disabled,
+        revision: row.revision,
+    }
+}
+
+fn prefix(prefix: &Prefix) -> proto::Prefix {
+    proto::Prefix { address: address(prefix.address), length: prefix.length.into() }
+}
+
+fn host_route(route: &HostRoute) -> proto::HostRoute {
+    proto::HostRoute { destination: Some(prefix(&route.destination)), nexthop: address(route.nexthop) }
+}
+
+fn ipv6_mode(mode: Option<Ipv6Mode>) -> proto::Ipv6Mode {
+    match mode {
+        None => proto::Ipv6Mode::None,
+        Some(Ipv6Mode::Slaac) => proto::Ipv6Mode::Slaac,
+        Some(Ipv6Mode::Dhcpv6Stateful) => proto::Ipv6Mode::Dhcpv6Stateful,
+        Some(Ipv6Mode::Dhcpv6Stateless) => proto::Ipv6Mode::Dhcpv6Stateless,
+    }
+}
+
+fn address(address: Ipv6Addr) -> Bytes {
+    octets(&address.octets())
+}
+
+fn octets(octets: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(octets)
+}

@@ -1,0 +1,297 @@
+//! Rows and their keys as Rust types: what `rows.proto` says, with the shapes checked.
+//!
+//! Numbers, MACs and UUIDs are plain here; the rooms on either side give them their own types. All addresses are 128
+//! bits, IPv4 mapped ([`address`] and [`unmapped`] convert).
+
+mod decode;
+mod encode;
+
+use bytes::Bytes;
+use std::net::{IpAddr, Ipv6Addr};
+
+pub use decode::{Decoded, MalformedRow};
+
+/// A row's identity. The order is the order of sending: what a port needs comes before the port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RowKey {
+    /// A network, by number.
+    Network(u32),
+    /// A subnet of a network.
+    Subnet {
+        /// Network number.
+        network: u32,
+        /// Subnet number.
+        subnet: u32,
+    },
+    /// A host in a network.
+    Presence {
+        /// Network number.
+        network: u32,
+        /// Host number.
+        host: u32,
+    },
+    /// A port's place in a network.
+    Location {
+        /// Network number.
+        network: u32,
+        /// Port number.
+        port: u32,
+    },
+    /// A port, by number.
+    Port(u32),
+}
+
+impl RowKey {
+    /// The network whose forgetting takes the row along; `None` for a port row.
+    pub fn network(&self) -> Option<u32> {
+        match *self {
+            RowKey::Network(network)
+            | RowKey::Subnet { network, .. }
+            | RowKey::Presence { network, .. }
+            | RowKey::Location { network, .. } => Some(network),
+            RowKey::Port(_) => None,
+        }
+    }
+}
+
+/// A row.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Row {
+    /// See [`NetworkRow`].
+    Network(NetworkRow),
+    /// See [`SubnetRow`].
+    Subnet(SubnetRow),
+    /// See [`PresenceRow`].
+    Presence(PresenceRow),
+    /// See [`LocationRow`].
+    Location(LocationRow),
+    /// See [`PortRow`].
+    Port(PortRow),
+}
+
+impl Row {
+    /// The row's key.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Row::Network(row) => RowKey::Network(row.number),
+            Row::Subnet(row) => RowKey::Subnet { network: row.network, subnet: row.number },
+            Row::Presence(row) => RowKey::Presence { network: row.network, host: row.host },
+            Row::Location(row) => RowKey::Location { network: row.network, port: row.port },
+            Row::Port(row) => RowKey::Port(row.number),
+        }
+    }
+}
+
+/// One fact that came or changed (with a row) or went (without).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowChange {
+    /// What it is about.
+    pub key: RowKey,
+    /// The row, whose key is `key`.
+    pub row: Option<Row>,
+}
+
+impl RowChange {
+    /// The bytes of an element of `Batch.changes` that sets `row`.
+    pub fn encode_set(row: &Row) -> Bytes {
+        encode::change(row.key(), Some(row))
+    }
+
+    /// The bytes of an element of `Batch.changes` that removes `key`.
+    pub fn encode_removal(key: RowKey) -> Bytes {
+        encode::change(key, None)
+    }
+
+    /// Reads an element of `Batch.changes`.
+    pub fn decode(bytes: Bytes) -> Result<Decoded, MalformedRow> {
+        decode::change(bytes)
+    }
+}
+
+/// A network that the receiving host has a port in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct NetworkRow {
+    /// Its number.
+    pub number: u32,
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// VXLAN network identifier; `None` for a network that stays within each host.
+    pub vni: Option<u32>,
+    /// Largest IP packet in octets.
+    pub mtu: u32,
+    /// False stops the traffic of its ports.
+    pub admin_up: bool,
+}
+
+/// A subnet of such a network.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SubnetRow {
+    /// Its number.
+    pub number: u32,
+    /// Its network's number.
+    pub network: u32,
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// Its prefix.
+    pub cidr: Prefix,
+    /// The router's address.
+    pub gateway: Option<Ipv6Addr>,
+    /// Name servers in order of preference.
+    pub dns: Vec<Ipv6Addr>,
+    /// Routes that instances learn.
+    pub host_routes: Vec<HostRoute>,
+    /// Whether instances get their address by DHCP.
+    pub enable_dhcp: bool,
+    /// From where the DHCP service answers, on every host; `None` when the network has no DHCP port in this subnet.
+    pub dhcp: Option<DhcpServer>,
+    /// Lease time in seconds.
+    pub lease_seconds: u32,
+    /// Who advertises (IPv6).
+    pub ra_mode: Option<Ipv6Mode>,
+    /// How addresses are assigned (IPv6).
+    pub address_mode: Option<Ipv6Mode>,
+}
+
+/// The address and MAC of a DHCP service.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DhcpServer {
+    /// Its address, the server identifier of RFC 2132 §9.7.
+    pub address: Ipv6Addr,
+    /// Its MAC.
+    pub mac: [u8; 6],
+}
+
+/// How IPv6 instances get their address or their router.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ipv6Mode {
+    /// Stateless autoconfiguration (RFC 4862).
+    Slaac,
+    /// Address by DHCPv6 (RFC 8415).
+    Dhcpv6Stateful,
+    /// Address by autoconfiguration, the rest by DHCPv6.
+    Dhcpv6Stateless,
+}
+
+/// An address prefix in 128 bits; the bits beyond `length` are zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Prefix {
+    /// Its first address.
+    pub address: Ipv6Addr,
+    /// 0 to 128; an IPv4 prefix /n has 96 + n.
+    pub length: u8,
+}
+
+impl Prefix {
+    /// The prefix of `length` bits, counted in `address`'s own family (0 to 32 or 0 to 128), that `address` is in.
+    pub fn of(address: IpAddr, length: u8) -> Self {
+        let offset = if address.is_ipv4() { 96 } else { 0 };
+        let length = (length + offset).min(128);
+        let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+        Self { address: Ipv6Addr::from_bits(self::address(address).to_bits() & mask), length }
+    }
+
+    /// The prefix's first address and its length, in their own family.
+    pub fn unmapped(&self) -> (IpAddr, u8) {
+        match unmapped(self.address) {
+            v4 @ IpAddr::V4(_) if self.length >= 96 => (v4, self.length - 96),
+            _ => (IpAddr::V6(self.address), self.length),
+        }
+    }
+}
+
+/// A route that instances learn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HostRoute {
+    /// Where to.
+    pub destination: Prefix,
+    /// Next hop.
+    pub nexthop: Ipv6Addr,
+}
+
+/// Where a MAC of a network is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LocationRow {
+    /// Network number.
+    pub network: u32,
+    /// Port number.
+    pub port: u32,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// Its addresses.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a port's packets go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Place {
+    /// To the host of this number.
+    Host(u32),
+    /// Nowhere: every host serves the port itself.
+    Everywhere,
+}
+
+/// A host that has a network: a member of the flood list, a known VTEP of its VNI.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PresenceRow {
+    /// Network number.
+    pub network: u32,
+    /// Host number.
+    pub host: u32,
+    /// Its tunnel address.
+    pub underlay: Ipv6Addr,
+}
+
+/// A port bound to the receiving host.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PortRow {
+    /// Its number.
+    pub number: u32,
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// Network number.
+    pub network: u32,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// Its addresses.
+    pub addresses: Vec<PortAddress>,
+    /// The interface to look for; at most 15 octets.
+    pub interface_name: String,
+    /// False stops its traffic.
+    pub admin_up: bool,
+    /// Source addresses are not checked.
+    pub port_security_disabled: bool,
+    /// The last change of this row, for `PortReport.revision`.
+    pub revision: u64,
+}
+
+/// An address of a port.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PortAddress {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Number of the subnet that it comes from.
+    pub subnet: u32,
+}
+
+/// An address in 128 bits: IPv4 becomes `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
+pub fn address(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// The inverse of [`address`].
+pub fn unmapped(address: Ipv6Addr) -> IpAddr {
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+}
+
+/// Reads an address as messages carry it: 16 bytes.
+pub fn address_from_bytes(bytes: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(bytes).ok().map(Ipv6Addr::from)
+}
+
+#[cfg(test)]
+mod tests;
