@@ -1,0 +1,171 @@
+//! The host's network interfaces, over rtnetlink.
+//!
+//! [`monitor`] follows every interface of the node's namespace and tells the node what changed; [`table`] is what is known,
+//! found by name; [`overlay`] keeps the VXLAN device; [`Netlink`] makes the few changes that the node makes. Interfaces that
+//! no port names are looked at and never touched.
+
+pub mod monitor;
+pub mod overlay;
+pub mod table;
+
+use crate::error::Error;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
+
+/// What the node knows of an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Index, unique in the namespace while the interface exists.
+    pub index: u32,
+    /// Name; may change at any moment.
+    pub name: String,
+    /// Administratively up (`IFF_UP`).
+    pub is_up: bool,
+    /// Largest IP packet in octets; 0 if the kernel didn't say.
+    pub mtu: u32,
+    /// The VXLAN attributes, if it is a VXLAN device.
+    pub vxlan: Option<overlay::Vxlan>,
+}
+
+impl Link {
+    /// Reads a `RTM_NEWLINK`; `None` for a notice of another family (a bridge's ports), which speaks of no interface's
+    /// own state, and for one without a name.
+    pub(crate) fn from_message(message: &LinkMessage) -> Option<Link> {
+        if message.header.interface_family != AddressFamily::Unspec {
+            return None;
+        }
+        let mut link = Link {
+            index: message.header.index,
+            name: String::new(),
+            is_up: message.header.flags.contains(LinkFlags::Up),
+            mtu: 0,
+            vxlan: None,
+        };
+        for attribute in &message.attributes {
+            match attribute {
+                LinkAttribute::IfName(name) => link.name.clone_from(name),
+                LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+                LinkAttribute::LinkInfo(infos) => link.vxlan = vxlan_of(infos),
+                _ => {}
+            }
+        }
+        (!link.name.is_empty()).then_some(link)
+    }
+}
+
+fn vxlan_of(infos: &[LinkInfo]) -> Option<overlay::Vxlan> {
+    let is_vxlan = infos.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vxlan)));
+    is_vxlan.then(|| {
+        infos
+            .iter()
+            .find_map(|info| match info {
+                LinkInfo::Data(InfoData::Vxlan(data)) => Some(overlay::Vxlan::from_attributes(data)),
+                _ => None,
+            })
+            .unwrap_or_default()
+    })
+}
+
+/// A change to an interface that a port names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Raise {
+    /// The interface.
+    pub index: u32,
+    /// Its name, for the error's text.
+    pub name: String,
+    /// MTU to set in octets, if the present one is too small.
+    pub mtu: Option<u32>,
+}
+
+/// Requests to the kernel's rtnetlink.
+#[derive(Clone, Debug)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+/// Requests under way at once; more would only queue in the socket's buffer.
+const IN_FLIGHT: usize = 64;
+
+impl Netlink {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Brings interfaces up, all requests in flight together. Answers the failures; an interface that is gone is none,
+    /// since its disappearance is reported by the monitor.
+    pub async fn raise(&self, raises: Vec<Raise>) -> Vec<(Raise, Error)> {
+        stream::iter(raises)
+            .map(|raise| async {
+                let result = self.raise_one(&raise).await;
+                result.err().map(|error| (raise, error))
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .filter_map(|failure| async { failure })
+            .collect()
+            .await
+    }
+
+    async fn raise_one(&self, raise: &Raise) -> Result<(), Error> {
+        let mut message = LinkUnspec::new_with_index(raise.index).up();
+        if let Some(mtu) = raise.mtu {
+            message = message.mtu(mtu);
+        }
+        match self.handle.link().set(message.build()).execute().await {
+            Err(error) if errno(&error) == Some(libc::ENODEV) => Ok(()),
+            Err(error) => Err(Error::Link { name: raise.name.clone(), action: "bring up", source: error }),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Every interface of the namespace.
+    pub async fn dump(&self) -> Result<Vec<Link>, Error> {
+        let messages: Vec<LinkMessage> =
+            self.handle.link().get().execute().try_collect().await.map_err(Error::LinkDump)?;
+        Ok(messages.iter().filter_map(Link::from_message).collect())
+    }
+
+    async fn add(&self, name: &str, message: LinkMessage) -> Result<(), Error> {
+        self.handle.link().add(message).execute().await.map_err(|source| Error::Link {
+            name: name.into(),
+            action: "create",
+            source,
+        })
+    }
+
+    /// Deletes an interface. One that is gone already is no error.
+    pub async fn delete(&self, index: u32, name: &str) -> Result<(), Error> {
+        match self.handle.link().del(index).execute().await {
+            Err(error) if errno(&error) == Some(libc::ENODEV) => Ok(()),
+            Err(source) => Err(Error::Link { name: name.into(), action: "delete", source }),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn change(&self, name: &str, message: LinkMessageBuilder<LinkUnspec>) -> Result<(), Error> {
+        self.handle.link().set(message.build()).execute().await.map_err(|source| Error::Link {
+            name: name.into(),
+            action: "change",
+            source,
+        })
+    }
+}
+
+/// Keeps the host's own IPv6 (link-local address, router solicitations, MLD reports) off an interface that belongs to a
+/// guest or to the overlay. The interface may be gone or renamed meanwhile, and a kernel without IPv6 has no such file:
+/// neither is an error.
+pub fn silence_host_ipv6(name: &str) -> std::io::Result<()> {
+    match std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1") {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The kernel's error number of a refused request, positive.
+pub(crate) fn errno(error: &rtnetlink::Error) -> Option<i32> {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => Some(-message.raw_code()),
+        _ => None,
+    }
+}

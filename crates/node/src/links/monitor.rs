@@ -1,0 +1,117 @@
+//! Follows the interfaces of the namespace.
+//!
+//! ```text
+//! kernel ── RTNLGRP_LINK ──► connection task ──► follow() ── Vec<LinkNews> ──► node
+//!                                    ▲              │ dump at start and after an overrun
+//!                                    └──────────────┘
+//! ```
+//!
+//! The subscription is made before the first dump, and what was announced meanwhile is told after it: the last word on an
+//! interface is always the newest. When the kernel had to drop announcements (`ENOBUFS`), a new dump replaces everything.
+
+use super::table::LinkNews;
+use super::{Link, Netlink};
+use crate::error::Error;
+use futures_util::{FutureExt, Stream, StreamExt};
+use nix::sys::socket::{setsockopt, sockopt};
+use rtnetlink::MulticastGroup;
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::sys::{AsyncSocket, SocketAddr};
+use tokio::sync::mpsc;
+
+/// Bytes of announcements that may wait in the kernel: some thousand interfaces at once.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Announcements told together at most.
+const BATCH: usize = 1024;
+
+/// A running monitor.
+#[derive(Debug)]
+pub struct Monitor {
+    /// For requests; serves as long as `news` lives.
+    pub netlink: Netlink,
+    /// What happened; the first item is [`LinkNews::All`]. Closes with the netlink socket. Dropping it ends the monitor.
+    pub news: mpsc::Receiver<Vec<LinkNews>>,
+}
+
+/// Starts following the interfaces of the calling thread's network namespace.
+///
+/// # Errors
+/// The netlink socket can't be opened.
+pub fn start() -> Result<Monitor, Error> {
+    let (mut connection, handle, messages) =
+        rtnetlink::new_multicast_connection(&[MulticastGroup::Link]).map_err(Error::Netlink)?;
+    let socket = connection.socket_mut().socket_ref();
+    if let Err(error) = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER) {
+        tracing::debug!(%error, "the netlink receive buffer keeps its size");
+    }
+    let connection = tokio::spawn(connection);
+    let netlink = Netlink::new(handle);
+    let (sender, news) = mpsc::channel(16);
+    let follower = netlink.clone();
+    tokio::spawn(async move {
+        if let Err(error) = follow(follower, messages, sender).await {
+            tracing::error!(error = crate::error::chain(&error), "following the interfaces ended");
+        }
+        connection.abort();
+    });
+    Ok(Monitor { netlink, news })
+}
+
+type Announcement = (NetlinkMessage<RouteNetlinkMessage>, SocketAddr);
+
+async fn follow(
+    netlink: Netlink,
+    mut messages: impl Stream<Item = Announcement> + Unpin,
+    sender: mpsc::Sender<Vec<LinkNews>>,
+) -> Result<(), Error> {
+    let mut batch = vec![LinkNews::All(netlink.dump().await?)];
+    loop {
+        if !batch.is_empty() && sender.send(std::mem::take(&mut batch)).await.is_err() {
+            return Ok(());
+        }
+        let mut next = tokio::select! {
+            message = messages.next() => message,
+            () = sender.closed() => return Ok(()),
+        };
+        if next.is_none() {
+            return Ok(());
+        }
+        let mut overrun = false;
+        while let Some((message, _)) = next {
+            match read(message) {
+                Reading::News(news) => batch.push(news),
+                Reading::Overrun => overrun = true,
+                Reading::Nothing => {}
+            }
+            next = if batch.len() < BATCH { messages.next().now_or_never().flatten() } else { None };
+        }
+        if overrun {
+            tracing::warn!("the kernel dropped interface announcements; reading all interfaces again");
+            batch.push(LinkNews::All(netlink.dump().await?));
+        }
+    }
+}
+
+enum Reading {
+    News(LinkNews),
+    Overrun,
+    Nothing,
+}
+
+fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Reading {
+    match message.payload {
+        NetlinkPayload::Overrun(_) => Reading::Overrun,
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => match Link::from_message(&link) {
+            Some(link) => Reading::News(LinkNews::Is(link)),
+            None => Reading::Nothing,
+        },
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link))
+            if link.header.interface_family == AddressFamily::Unspec =>
+        {
+            Reading::News(LinkNews::Gone(link.header.index))
+        }
+        _ => Reading::Nothing,
+    }
+}
