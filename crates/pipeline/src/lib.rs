@@ -2,7 +2,7 @@
 //!
 //! This crate owns the stages that a packet meets ([`stage`]), the reasons for dropping it ([`drop`]), and the layouts of the
 //! tables that it is judged by ([`table`]). It does no I/O and allocates nothing; who fills the tables, and how, is the loader's
-//! matter. Begin reading at the doors, `door::from_port` and `door::from_overlay`.
+//! matter. Begin reading at the doors, [`from_port`] and [`from_overlay`].
 //!
 //! # Contract with the loader
 //!
@@ -41,12 +41,28 @@
 extern crate std;
 
 mod address;
+mod classify;
+mod deliver;
+mod door;
 pub mod drop;
+mod env;
+#[cfg(feature = "host")]
+pub mod host;
+mod meter;
+mod origin;
+mod packet;
+mod port_security;
+mod services;
 pub mod stage;
+mod switch;
 pub mod table;
 mod verdict;
 
 pub use address::{Address, Mac};
+pub use deliver::copy_to_slot;
+pub use door::{from_overlay, from_port};
+pub use env::{Env, Meter, PortCounter, Tunnel};
+pub use packet::Packet;
 pub use verdict::{PuntReason, Verdict, VerdictKind};
 
 /// Names of the kernel's programs.

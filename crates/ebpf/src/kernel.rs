@@ -1,0 +1,297 @@
+//! The pipeline's surroundings in the kernel: a tc context, the maps, and the helpers that send packets.
+
+use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
+use aya_ebpf::helpers::{
+    bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect,
+    bpf_ringbuf_output, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+};
+use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
+use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
+use hadron_pipeline::table::*;
+use hadron_pipeline::{Env, Meter, Packet, PortCounter, Tunnel, copy_to_slot};
+
+use crate::{maps, tunnel};
+
+/// One run of a program. With `TEST` the tunnel key is read from `skb->cb`, since `BPF_PROG_TEST_RUN` can't give one.
+pub struct Kernel<const TEST: bool> {
+    skb: *mut __sk_buff,
+    counters: *mut Counters,
+}
+
+impl<const TEST: bool> Kernel<TEST> {
+    /// Binds a context. None only if the one row of a per-CPU array were missing.
+    #[inline(always)]
+    pub fn new(skb: *mut __sk_buff) -> Option<Self> {
+        Some(Kernel { skb, counters: maps::COUNTERS.get_ptr_mut(0)? })
+    }
+}
+
+impl<const TEST: bool> Env for Kernel<TEST> {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: `skb` is the program's context, whose fields the verifier checks.
+        unsafe { (*self.skb).len }
+    }
+
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.skb).gso_size }
+    }
+
+    #[inline(always)]
+    fn has_vlan_tag(&self) -> bool {
+        // SAFETY: as in `length`.
+        unsafe { (*self.skb).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool {
+        // SAFETY: `into` has room for N bytes; the helper checks the offset.
+        unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, into.as_mut_ptr().cast(), N as u32) == 0 }
+    }
+
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool {
+        let flags = u64::from(BPF_F_RECOMPUTE_CSUM);
+        // SAFETY: `bytes` has N bytes; the helper checks the offset and makes the packet writable.
+        unsafe { bpf_skb_store_bytes(self.skb.cast(), offset, bytes.as_ptr().cast(), N as u32, flags) == 0 }
+    }
+
+    #[inline(always)]
+    fn grow(&mut self, length: u32) -> bool {
+        // SAFETY: the helper works on the context alone; no pointer into the packet is kept anywhere.
+        unsafe { bpf_skb_change_tail(self.skb, length, 0) == 0 }
+    }
+
+    #[inline(always)]
+    fn replace_checksum<const N: usize>(
+        &mut self,
+        offset: u32,
+        from: &[u8; N],
+        to: &[u8; N],
+        pseudo: bool,
+    ) -> bool {
+        let flags = if pseudo { u64::from(BPF_F_PSEUDO_HDR) } else { 0 };
+        let (from, to) = (from.as_ptr().cast_mut().cast(), to.as_ptr().cast_mut().cast());
+        // SAFETY: both buffers have N bytes and are only read.
+        unsafe {
+            let difference = bpf_csum_diff(from, N as u32, to, N as u32, 0);
+            bpf_l4_csum_replace(self.skb, offset, 0, difference as u64, flags) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.skb).ifindex }
+    }
+
+    #[inline(always)]
+    fn tunnel_source(&self, into: &mut Tunnel) -> bool {
+        if TEST { tunnel::from_control_buffer(self.skb, into) } else { tunnel::from_metadata(self.skb, into) }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: the helper takes nothing.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn config(&self) -> Option<&Config> {
+        maps::CONFIG.get(0)
+    }
+
+    #[inline(always)]
+    fn interface(&self, ifindex: u32) -> Option<&Interface> {
+        row(maps::INTERFACES.get_ptr(InterfaceKey { ifindex }))
+    }
+
+    #[inline(always)]
+    fn port(&self, port: u32) -> Option<&Port> {
+        row(maps::PORTS.get_ptr(PortKey { port }))
+    }
+
+    #[inline(always)]
+    fn is_allowed(&self, key: &AllowedKey) -> bool {
+        maps::ALLOWED.get_ptr(key).is_some()
+    }
+
+    #[inline(always)]
+    fn network(&self, network: u32) -> Option<&Network> {
+        row(maps::NETWORKS.get_ptr(NetworkKey { network }))
+    }
+
+    #[inline(always)]
+    fn fdb(&self, key: &FdbKey) -> Option<&FdbEntry> {
+        row(maps::FDB.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn neighbour(&self, key: &NeighbourKey) -> Option<&Neighbour> {
+        row(maps::NEIGHBOURS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn flood_target(&self, key: &FloodKey) -> Option<&FloodTarget> {
+        row(maps::FLOOD.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn host(&self, host: u32) -> Option<&Host> {
+        row(maps::HOSTS.get_ptr(HostKey { host }))
+    }
+
+    #[inline(always)]
+    fn vni(&self, vni: u32) -> Option<&Vni> {
+        row(maps::VNIS.get_ptr(VniKey { vni }))
+    }
+
+    #[inline(always)]
+    fn vtep(&self, key: &VtepKey) -> Option<&Vtep> {
+        row(maps::VTEPS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
+        let word = meter_word(port, meter)?;
+        // SAFETY: the word lies in a row of METERS. Other CPUs may write it at once; it is aligned, so it is never torn.
+        Some(unsafe { word.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn set_meter(&mut self, port: u32, meter: Meter, at: u64) {
+        if let Some(word) = meter_word(port, meter) {
+            // SAFETY: as in `meter`.
+            unsafe { word.write_volatile(at) }
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, stage: Stage) {
+        // SAFETY: `counters` is this CPU's row of COUNTERS, the index is in bounds.
+        unsafe { add(&raw mut (*self.counters).stages[stage as usize & (STAGE_SLOTS - 1)], 1) }
+    }
+
+    #[inline(always)]
+    fn count_drop(&mut self, reason: DropReason) {
+        // SAFETY: as in `enter`.
+        unsafe { add(&raw mut (*self.counters).drops[reason as usize & (DROP_SLOTS - 1)], 1) }
+    }
+
+    #[inline(always)]
+    fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32) {
+        count_port(port, counter, bytes);
+    }
+
+    #[inline(always)]
+    fn redirect(&mut self, ifindex: u32) {
+        // SAFETY: the helper only notes the interface. Its return value is always TC_ACT_REDIRECT with flags 0.
+        unsafe { bpf_redirect(ifindex, 0) };
+    }
+
+    #[inline(always)]
+    fn clone_redirect(&mut self, ifindex: u32) -> bool {
+        // SAFETY: no pointer into the packet is kept anywhere.
+        unsafe { bpf_clone_redirect(self.skb, ifindex, 0) == 0 }
+    }
+
+    #[inline(always)]
+    fn set_tunnel(&mut self, tunnel: &Tunnel) -> bool {
+        tunnel::set(self.skb, tunnel)
+    }
+
+    #[inline(always)]
+    fn flood_slots(&mut self, packet: &mut Packet, length: u32) {
+        let mut slot = 0;
+        while slot < MAX_FLOOD && slot < length {
+            flood_slot(self.skb, packet, slot);
+            slot += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn punt(&mut self, header: &PuntHeader) -> bool {
+        punt(self.skb, header)
+    }
+}
+
+/// Sends a copy to one place of the flood list. A global function for BTF, which the verifier proves once and for all, and
+/// not once in each turn of the loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn flood_slot(skb: *mut __sk_buff, packet: *mut Packet, slot: u32) -> i32 {
+    // SAFETY: the caller lends its packet for the time of the call; the null is for the verifier, which asks.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
+    copy_to_slot(&mut kernel, packet, slot);
+    0
+}
+
+/// Lends a row of a hash map.
+#[inline(always)]
+fn row<'a, V>(row: Option<*const V>) -> Option<&'a V> {
+    // SAFETY: the kernel keeps the memory of a row until the program has ended. Its content may change meanwhile, as `Env`
+    // says of every look-up; any content is a valid `V`, for rows are plain integers and bytes.
+    row.map(|row| unsafe { &*row })
+}
+
+#[inline(always)]
+fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
+    let meters = maps::METERS.get_ptr_mut(PortKey { port })?;
+    // SAFETY: `meters` points to a row of METERS.
+    Some(unsafe {
+        match meter {
+            Meter::Punt => &raw mut (*meters).punt,
+            Meter::Miss => &raw mut (*meters).miss,
+            Meter::Flood => &raw mut (*meters).flood,
+        }
+    })
+}
+
+#[inline(always)]
+fn count_port(port: u32, counter: PortCounter, bytes: u32) {
+    let Some(counters) = maps::PORT_COUNTERS.get_ptr_mut(PortKey { port }) else { return };
+    // SAFETY: `counters` is this CPU's copy of a row of PORT_COUNTERS.
+    unsafe {
+        match counter {
+            PortCounter::Sent => {
+                add(&raw mut (*counters).tx_packets, 1);
+                add(&raw mut (*counters).tx_bytes, bytes.into());
+            }
+            PortCounter::Received => {
+                add(&raw mut (*counters).rx_packets, 1);
+                add(&raw mut (*counters).rx_bytes, bytes.into());
+            }
+            PortCounter::SentDropped => add(&raw mut (*counters).tx_dropped, 1),
+            PortCounter::ReceivedDropped => add(&raw mut (*counters).rx_dropped, 1),
+            PortCounter::Punted => add(&raw mut (*counters).punted, 1),
+        }
+    }
+}
+
+/// Adds to a counter that only this CPU writes and that others may read at any time.
+///
+/// # Safety
+/// `counter` points into a per-CPU row.
+#[inline(always)]
+unsafe fn add(counter: *mut u64, n: u64) {
+    // SAFETY: the caller's promise; the word is aligned.
+    unsafe { counter.write_volatile(counter.read_volatile().wrapping_add(n)) }
+}
+
+/// Copies header and frame into `PUNTS`, by way of scratch memory, since a record of variable size can't be reserved.
+#[inline(never)]
+fn punt(skb: *mut __sk_buff, header: &PuntHeader) -> bool {
+    let Some(record) = maps::PUNT_SCRATCH.get_ptr_mut(0) else { return false };
+    let length = (header.length as u64).clamp(1, PUNT_SNAPLEN as u64);
+    let size = length + size_of::<PuntHeader>() as u64;
+    // SAFETY: `record` is this CPU's scratch; header and at most PUNT_SNAPLEN bytes fit; the helpers check the rest.
+    unsafe {
+        (*record).header = *header;
+        let frame = (&raw mut (*record).frame).cast();
+        bpf_skb_load_bytes(skb.cast(), 0, frame, length as u32) == 0
+            && bpf_ringbuf_output((&raw const maps::PUNTS).cast_mut().cast(), record.cast(), size, 0) == 0
+    }
+}

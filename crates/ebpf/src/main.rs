@@ -1,0 +1,77 @@
+//! The kernel's entry points of the packet path: programs for tc ingress that bind `hadron_pipeline` to a context and to maps.
+//!
+//! Nothing is decided here. The contract with the loader (programs, maps, `skb->cb`, punts) is in `hadron_pipeline`.
+//! Begin reading at [`from_port`]; `kernel.rs` is the environment, `tunnel.rs` the tunnel key, `maps.rs` the maps.
+#![no_std]
+#![no_main]
+
+mod kernel;
+mod maps;
+mod tunnel;
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{__sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT};
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use hadron_pipeline::{Packet, Verdict, VerdictKind};
+
+use kernel::Kernel;
+
+/// Ingress of an instance's interface.
+#[classifier]
+pub fn from_port(ctx: TcContext) -> i32 {
+    run::<false>(ctx, hadron_pipeline::from_port)
+}
+
+/// Ingress of the VXLAN device.
+#[classifier]
+pub fn from_overlay(ctx: TcContext) -> i32 {
+    run::<false>(ctx, hadron_pipeline::from_overlay)
+}
+
+/// As `from_overlay`, with the tunnel key in `skb->cb`. Never attached.
+#[classifier]
+pub fn from_overlay_test(ctx: TcContext) -> i32 {
+    run::<true>(ctx, hadron_pipeline::from_overlay)
+}
+
+#[inline(always)]
+fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut Packet) -> Verdict) -> i32 {
+    let skb: *mut __sk_buff = ctx.as_ptr().cast();
+    let Some(mut kernel) = Kernel::<TEST>::new(skb) else { return TC_ACT_SHOT };
+    let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return TC_ACT_SHOT };
+    // SAFETY: this CPU's scratch is in no other use: tc programs run with bottom halves disabled and don't nest, since copies
+    // are queued by the devices that they are redirected to.
+    let verdict = door(&mut kernel, unsafe { &mut *scratch });
+    record(skb, verdict);
+    match verdict.kind {
+        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST => TC_ACT_REDIRECT,
+        _ => TC_ACT_SHOT,
+    }
+}
+
+const LEAVES_TO_PORT: u32 = VerdictKind::Deliver as u32;
+const LEAVES_AS_ANSWER: u32 = VerdictKind::Answer as u32;
+const LEAVES_TO_HOST: u32 = VerdictKind::Tunnel as u32;
+
+/// Leaves the verdict in `skb->cb`, where `BPF_PROG_TEST_RUN` shows it; the next owner of the packet overwrites it.
+#[inline(always)]
+fn record(skb: *mut __sk_buff, verdict: Verdict) {
+    // SAFETY: `skb` is the program's context, whose fields the verifier checks.
+    unsafe {
+        (&raw mut (*skb).cb[0]).write_volatile(verdict.kind);
+        (&raw mut (*skb).cb[1]).write_volatile(verdict.a);
+        (&raw mut (*skb).cb[2]).write_volatile(verdict.b);
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The licence as the kernel reads it; its list knows no name for this crate's dual licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

@@ -1,0 +1,82 @@
+//! TCP, UDP, SCTP, ICMP and ICMPv6: ports or type, and where the payload begins.
+
+use crate::drop::DropReason;
+use crate::env::Env;
+use crate::packet::{FIRST, Packet, ether, proto};
+
+#[inline(never)]
+pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let v4 = packet.ether_type == ether::IPV4;
+    match packet.protocol {
+        proto::TCP => tcp(env, packet),
+        proto::UDP => udp(env, packet),
+        proto::SCTP => sctp(env, packet),
+        proto::ICMP if v4 => icmp(env, packet),
+        proto::ICMPV6 if !v4 => icmp(env, packet),
+        _ => {
+            packet.payload_offset = packet.l4_offset;
+            Ok(())
+        }
+    }
+}
+
+/// Loads the transport header, which lies within the IP packet whole.
+#[inline(always)]
+fn load<E: Env, const N: usize>(
+    env: &mut E,
+    packet: &mut Packet,
+    into: &mut [u8; N],
+) -> Result<(), DropReason> {
+    if packet.l4_offset + N as u32 <= packet.end && env.load(packet.l4_offset, into) {
+        packet.payload_offset = packet.l4_offset + N as u32;
+        return Ok(());
+    }
+    Err(if packet.fragment == FIRST { DropReason::FragmentTiny } else { DropReason::TransportMalformed })
+}
+
+#[inline(always)]
+fn ports(packet: &mut Packet, [s0, s1, d0, d1]: [u8; 4]) {
+    packet.source_port = u16::from_be_bytes([s0, s1]);
+    packet.destination_port = u16::from_be_bytes([d0, d1]);
+}
+
+#[inline(always)]
+fn tcp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let mut header = [0u8; 20];
+    load(env, packet, &mut header)?;
+    ports(packet, [header[0], header[1], header[2], header[3]]);
+    let length = u32::from(header[12] >> 4) * 4;
+    packet.payload_offset = packet.l4_offset + length;
+    if length < 20 || packet.payload_offset > packet.end {
+        return Err(DropReason::TransportMalformed);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn udp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let mut header = [0u8; 8];
+    load(env, packet, &mut header)?;
+    ports(packet, [header[0], header[1], header[2], header[3]]);
+    if u16::from_be_bytes([header[4], header[5]]) < 8 {
+        return Err(DropReason::TransportMalformed);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn sctp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let mut header = [0u8; 12];
+    load(env, packet, &mut header)?;
+    ports(packet, [header[0], header[1], header[2], header[3]]);
+    Ok(())
+}
+
+#[inline(always)]
+fn icmp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let mut header = [0u8; 8];
+    load(env, packet, &mut header)?;
+    packet.icmp_type = header[0];
+    packet.icmp_code = header[1];
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Stage 8: to the interface of a port, into the tunnel to a host, or copies to everyone in the network.
+
+use crate::door::Exit;
+use crate::drop::DropReason;
+use crate::env::{Env, PortCounter, Tunnel};
+use crate::packet::{FLOOD, Packet, ether};
+use crate::stage::Stage;
+use crate::switch;
+use crate::table::{FloodKey, port_flag, target};
+use crate::verdict::{Verdict, VerdictKind};
+
+/// Sends the packet where [`Packet::target_kind`] says.
+#[inline(always)]
+pub(crate) fn deliver<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Deliver);
+    send(env, packet)
+}
+
+/// Sends the overlay's packet to the port here, or to everyone here, that it is for. There is no way back into the overlay.
+#[inline(always)]
+pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Deliver);
+    find_here(env, packet)?;
+    send(env, packet)
+}
+
+#[inline(never)]
+fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let found = if packet.destination.is_multicast() {
+        switch::everyone(env, packet)
+    } else {
+        switch::by_mac(env, packet) && packet.target_kind == target::PORT
+    };
+    if found { Ok(()) } else { Err(DropReason::NotHere) }
+}
+
+#[inline(always)]
+fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    match packet.target_kind {
+        target::PORT => Ok(to_port(env, packet)?),
+        target::HOST => Ok(to_host(env, packet)?),
+        FLOOD => {
+            flood(env, packet);
+            Ok(())
+        }
+        _ => Err(DropReason::TargetGone.into()),
+    }
+}
+
+#[inline(never)]
+fn to_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    aim_at_port(env, packet, packet.target_id)?;
+    env.redirect(packet.out);
+    packet.verdict = Verdict::new(VerdictKind::Deliver, packet.target_id, packet.out);
+    Ok(())
+}
+
+#[inline(never)]
+fn to_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    aim_at_host(env, packet, packet.target_id)?;
+    env.redirect(packet.out);
+    packet.verdict = Verdict::new(VerdictKind::Tunnel, packet.target_id, packet.vni);
+    Ok(())
+}
+
+/// Copies to the flood list, but for the sender, and for other hosts when the overlay brought the packet (split horizon).
+#[inline(never)]
+fn flood<E: Env>(env: &mut E, packet: &mut Packet) {
+    packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
+    let length = packet.flood_length;
+    env.flood_slots(packet, length);
+}
+
+/// Sends a copy to one place of the flood list. A copy that can't be sent is counted as a drop, and the others go on.
+#[inline(always)]
+pub fn copy_to_slot<E: Env>(env: &mut E, packet: &mut Packet, slot: u32) {
+    let key = FloodKey { network: packet.network, slot };
+    let Some(member) = env.flood_target(&key) else { return };
+    let (kind, id) = (member.kind, member.id);
+    let aimed = match kind {
+        target::PORT if packet.from_overlay == 1 || id != packet.port => aim_at_port(env, packet, id),
+        target::HOST if packet.from_overlay == 0 => aim_at_host(env, packet, id),
+        _ => return,
+    };
+    match aimed {
+        Ok(()) => {
+            let mark = if kind == target::HOST { HOST_MARK } else { 0 };
+            packet.verdict.a = packet.verdict.a.wrapping_add(1);
+            packet.verdict.b = packet.verdict.b.wrapping_add(id ^ mark);
+            if !env.clone_redirect(packet.out) {
+                env.count_drop(DropReason::OutputFailed);
+            }
+        }
+        Err(reason) => env.count_drop(reason),
+    }
+}
+
+/// What sets ids of hosts apart from ids of ports in [`VerdictKind::Flood`].
+const HOST_MARK: u32 = 1 << 31;
+
+/// Sets [`Packet::out`] to the interface of a port that may have the packet, and counts the packet there.
+#[inline(never)]
+fn aim_at_port<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
+    let Some(port) = env.port(id) else { return Err(DropReason::TargetGone) };
+    let (network, flags) = (port.network, port.flags);
+    packet.out = port.ifindex;
+    if network != packet.network {
+        return Err(DropReason::TargetNetwork);
+    }
+    if flags & port_flag::DISABLED != 0 {
+        env.count_port(id, PortCounter::ReceivedDropped, packet.length);
+        return Err(DropReason::TargetDisabled);
+    }
+    env.count_port(id, PortCounter::Received, packet.length);
+    Ok(())
+}
+
+/// Sets [`Packet::out`] to the overlay's interface, and the tunnel key to the network's VNI and the host's VTEP.
+#[inline(never)]
+fn aim_at_host<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
+    let Some(network) = env.network(packet.network) else { return Err(DropReason::NoOverlay) };
+    packet.vni = network.vni;
+    let Some(config) = env.config() else { return Err(DropReason::NoOverlay) };
+    packet.out = config.overlay_ifindex;
+    let (mtu, local) = (config.overlay_mtu, config.underlay);
+    if packet.vni == 0 || packet.out == 0 {
+        return Err(DropReason::NoOverlay);
+    }
+    if inner_length(packet, env.gso_size()) > mtu {
+        return Err(DropReason::TooBig);
+    }
+    let Some(host) = env.host(id) else { return Err(DropReason::TargetGone) };
+    let tunnel = Tunnel { vni: packet.vni, remote: host.vtep, local };
+    if env.set_tunnel(&tunnel) { Ok(()) } else { Err(DropReason::OutputFailed) }
+}
+
+/// Bytes behind the Ethernet header: of the frame, or of the longest segment that a GSO frame becomes.
+#[inline(always)]
+fn inner_length(packet: &Packet, gso_size: u32) -> u32 {
+    if gso_size == 0 {
+        packet.length.saturating_sub(ether::HEADER)
+    } else {
+        packet.payload_offset.saturating_sub(ether::HEADER).saturating_add(gso_size)
+    }
+}

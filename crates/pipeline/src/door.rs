@@ -1,0 +1,86 @@
+//! The doors by which packets enter, and the walk of stages behind each.
+
+use crate::classify::classify;
+use crate::deliver;
+use crate::drop::DropReason;
+use crate::env::{Env, PortCounter};
+use crate::origin;
+use crate::packet::Packet;
+use crate::port_security::port_security;
+use crate::services::services;
+use crate::switch::switch;
+use crate::verdict::{Verdict, VerdictKind};
+
+/// Why a walk ends before its last stage. One byte, as the kernel's verifier wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// The packet has left; [`Packet::verdict`] says how.
+    Done,
+    /// The packet is dropped.
+    Drop(DropReason),
+}
+
+impl From<DropReason> for Exit {
+    #[inline(always)]
+    fn from(reason: DropReason) -> Self {
+        Exit::Drop(reason)
+    }
+}
+
+/// A packet from an instance: classify, origin, port security, services, switch, deliver.
+#[inline(always)]
+pub fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
+    *packet = Packet::EMPTY;
+    let walk = walk_from_port(env, packet);
+    finish(env, packet, walk)
+}
+
+/// A packet from the tunnel device: classify, origin, deliver.
+#[inline(always)]
+pub fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
+    *packet = Packet::EMPTY;
+    packet.from_overlay = 1;
+    let walk = walk_from_overlay(env, packet);
+    finish(env, packet, walk)
+}
+
+#[inline(always)]
+fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    classify(env, packet)?;
+    origin::from_port(env, packet)?;
+    port_security(env, packet)?;
+    services(env, packet)?;
+    switch(env, packet)?;
+    deliver::deliver(env, packet)
+}
+
+#[inline(always)]
+fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    classify(env, packet)?;
+    origin::from_overlay(env, packet)?;
+    deliver::from_overlay(env, packet)?;
+    deliver::deliver(env, packet)
+}
+
+#[inline(always)]
+fn finish<E: Env>(env: &mut E, packet: &mut Packet, walk: Result<(), Exit>) -> Verdict {
+    if let Err(Exit::Drop(reason)) = walk {
+        env.count_drop(reason);
+        if packet.from_overlay == 0 {
+            count_sender_drop(env, packet);
+        }
+        packet.verdict = Verdict::new(VerdictKind::Drop, reason as u32, packet.network);
+    }
+    packet.verdict
+}
+
+/// Counts a drop at the sending port. A packet that `classify` refuses has not met `origin` yet, but has a sender too.
+#[inline(never)]
+fn count_sender_drop<E: Env>(env: &mut E, packet: &mut Packet) {
+    if packet.port == 0 {
+        let Some(interface) = env.interface(env.ifindex()) else { return };
+        packet.port = interface.port;
+        env.count_port(packet.port, PortCounter::Sent, packet.length);
+    }
+    env.count_port(packet.port, PortCounter::SentDropped, packet.length);
+}

@@ -1,0 +1,137 @@
+//! What the pipeline needs around it: the packet, the tables, the clock, counters, and the ways out.
+
+use crate::address::Address;
+use crate::deliver::copy_to_slot;
+use crate::drop::DropReason;
+use crate::packet::Packet;
+use crate::stage::Stage;
+use crate::table::{
+    AllowedKey, Config, FdbEntry, FdbKey, FloodKey, FloodTarget, Host, Interface, MAX_FLOOD, Neighbour,
+    NeighbourKey, Network, Port, PuntHeader, Vni, Vtep, VtepKey,
+};
+
+/// Where a tunnelled packet comes from, or goes to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Tunnel {
+    /// VNI, 24 bits.
+    pub vni: u32,
+    /// The other host's VTEP address.
+    pub remote: Address,
+    /// This host's VTEP address; unused for what came in.
+    pub local: Address,
+}
+
+/// A rate limit's state in [`crate::table::Meters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meter {
+    /// [`Port::punt_limit`]
+    Punt,
+    /// [`Port::miss_limit`]
+    Miss,
+    /// [`Port::flood_limit`]
+    Flood,
+}
+
+/// A pair of fields, or one, of [`crate::table::PortCounters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortCounter {
+    /// `tx_packets` and `tx_bytes`
+    Sent,
+    /// `rx_packets` and `rx_bytes`
+    Received,
+    /// `tx_dropped`
+    SentDropped,
+    /// `rx_dropped`
+    ReceivedDropped,
+    /// `punted`
+    Punted,
+}
+
+/// The surroundings of one packet. In the kernel a tc context and maps, on the host bytes and hash maps.
+///
+/// Implementations are leaves: they decide nothing. A method that returns `bool` returns false when the kernel refused.
+/// A row that a look-up lends may change or turn into another row's while it is held, since writers don't wait for readers:
+/// copy what is needed at once, and check what must not be mixed up.
+pub trait Env: Sized {
+    /// Bytes of the frame, from the Ethernet header on; of a GSO frame, all of them.
+    fn length(&self) -> u32;
+    /// Payload bytes of each segment of a GSO frame; 0 for an ordinary frame.
+    fn gso_size(&self) -> u32;
+    /// True when a VLAN tag is kept beside the bytes, as the kernel does on receive.
+    fn has_vlan_tag(&self) -> bool;
+    /// Copies `N` bytes at `offset`; false, and `into` undefined, when the frame is shorter.
+    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool;
+    /// Overwrites `N` bytes at `offset`, without touching any checksum.
+    fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool;
+    /// Makes the frame longer, up to `length` bytes; what is added is zero.
+    fn grow(&mut self, length: u32) -> bool;
+    /// Corrects the transport checksum at `offset` for `from` becoming `to`, in complete and in partial form.
+    /// `pseudo` says that the bytes are of the pseudo-header. `N` is a multiple of 4.
+    fn replace_checksum<const N: usize>(
+        &mut self,
+        offset: u32,
+        from: &[u8; N],
+        to: &[u8; N],
+        pseudo: bool,
+    ) -> bool;
+
+    /// Interface that the packet came in by.
+    fn ifindex(&self) -> u32;
+    /// VNI and outer source of a packet that the overlay brought.
+    fn tunnel_source(&self, into: &mut Tunnel) -> bool;
+    /// Monotonic clock in nanoseconds.
+    fn now(&self) -> u64;
+
+    /// `CONFIG`
+    fn config(&self) -> Option<&Config>;
+    /// `INTERFACES`
+    fn interface(&self, ifindex: u32) -> Option<&Interface>;
+    /// `PORTS`
+    fn port(&self, port: u32) -> Option<&Port>;
+    /// `ALLOWED`
+    fn is_allowed(&self, key: &AllowedKey) -> bool;
+    /// `NETWORKS`
+    fn network(&self, network: u32) -> Option<&Network>;
+    /// `FDB`
+    fn fdb(&self, key: &FdbKey) -> Option<&FdbEntry>;
+    /// `NEIGHBOURS`
+    fn neighbour(&self, key: &NeighbourKey) -> Option<&Neighbour>;
+    /// `FLOOD`
+    fn flood_target(&self, key: &FloodKey) -> Option<&FloodTarget>;
+    /// `HOSTS`
+    fn host(&self, host: u32) -> Option<&Host>;
+    /// `VNIS`
+    fn vni(&self, vni: u32) -> Option<&Vni>;
+    /// `VTEPS`
+    fn vtep(&self, key: &VtepKey) -> Option<&Vtep>;
+
+    /// A field of `METERS`.
+    fn meter(&self, port: u32, meter: Meter) -> Option<u64>;
+    /// Writes a field of `METERS`.
+    fn set_meter(&mut self, port: u32, meter: Meter, at: u64);
+    /// Counts a packet into a stage.
+    fn enter(&mut self, stage: Stage);
+    /// Counts a drop.
+    fn count_drop(&mut self, reason: DropReason);
+    /// Counts a frame of `bytes` at a port.
+    fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32);
+
+    /// Sends the packet out of an interface. Nothing more may be done with it.
+    fn redirect(&mut self, ifindex: u32);
+    /// Sends a copy out of an interface.
+    fn clone_redirect(&mut self, ifindex: u32) -> bool;
+    /// Gives the packet, and the next copy of it, the tunnel key for leaving by the overlay's interface.
+    fn set_tunnel(&mut self, tunnel: &Tunnel) -> bool;
+    /// Calls [`copy_to_slot`] for the places 0 to `length` of the flood list, at most [`MAX_FLOOD`].
+    #[inline(always)]
+    fn flood_slots(&mut self, packet: &mut Packet, length: u32) {
+        let mut slot = 0;
+        while slot < MAX_FLOOD && slot < length {
+            copy_to_slot(self, packet, slot);
+            slot += 1;
+        }
+    }
+    /// Hands a copy to the host's responders.
+    fn punt(&mut self, header: &PuntHeader) -> bool;
+}

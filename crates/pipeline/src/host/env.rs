@@ -1,0 +1,249 @@
+//! The environment of one packet on the host.
+
+use std::vec::Vec;
+
+use super::{Frame, Node, Outcome, Output};
+use crate::drop::DropReason;
+use crate::env::{Env, Meter, PortCounter, Tunnel};
+use crate::stage::Stage;
+use crate::table::{
+    AllowedKey, Config, FdbEntry, FdbKey, FloodKey, FloodTarget, Host, HostKey, Interface, InterfaceKey,
+    Neighbour, NeighbourKey, Network, NetworkKey, PUNT_SNAPLEN, Port, PortKey, PuntHeader, Vni, VniKey, Vtep,
+    VtepKey,
+};
+use crate::verdict::Verdict;
+
+/// One packet under way through a [`Node`].
+pub(super) struct Run<'a> {
+    node: &'a mut Node,
+    frame: Frame,
+    ifindex: u32,
+    source: Option<Tunnel>,
+    tunnel: Option<Tunnel>,
+    outputs: Vec<Output>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(node: &'a mut Node, frame: Frame, ifindex: u32, source: Option<Tunnel>) -> Self {
+        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new() }
+    }
+
+    pub(super) fn finish(self, verdict: Verdict) -> Outcome {
+        Outcome { verdict, outputs: self.outputs, bytes: self.frame.bytes }
+    }
+
+    fn range(&self, offset: u32, length: usize) -> Option<core::ops::Range<usize>> {
+        let start = offset as usize;
+        let end = start.checked_add(length)?;
+        (end <= self.frame.bytes.len()).then_some(start..end)
+    }
+
+    /// A frame leaves by an interface; by the overlay's, with the tunnel key that it has.
+    fn leave(&mut self, ifindex: u32) {
+        let frame = self.frame.clone();
+        self.outputs.push(match self.tunnel {
+            Some(tunnel) if ifindex == self.node.tables.config.overlay_ifindex => {
+                Output::Tunnel { tunnel, frame }
+            }
+            _ => Output::Deliver { ifindex, frame },
+        });
+    }
+}
+
+impl Env for Run<'_> {
+    fn length(&self) -> u32 {
+        self.frame.bytes.len() as u32
+    }
+
+    fn gso_size(&self) -> u32 {
+        self.frame.gso_size
+    }
+
+    fn has_vlan_tag(&self) -> bool {
+        self.frame.has_vlan_tag
+    }
+
+    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool {
+        let Some(range) = self.range(offset, N) else { return false };
+        into.copy_from_slice(&self.frame.bytes[range]);
+        true
+    }
+
+    fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool {
+        let Some(range) = self.range(offset, N) else { return false };
+        self.frame.bytes[range].copy_from_slice(bytes);
+        true
+    }
+
+    fn grow(&mut self, length: u32) -> bool {
+        self.frame.bytes.resize(length as usize, 0);
+        true
+    }
+
+    fn replace_checksum<const N: usize>(
+        &mut self,
+        offset: u32,
+        from: &[u8; N],
+        to: &[u8; N],
+        pseudo: bool,
+    ) -> bool {
+        let mut field = [0; 2];
+        if !self.load(offset, &mut field) {
+            return false;
+        }
+        let old = u16::from_be_bytes(field);
+        // RFC 1624 §3: HC' = ~(~HC + ~m + m'). A partial checksum is the sum itself, of the pseudo-header alone.
+        let difference = fold(sum(to) + sum_of_complements(from));
+        let new = match (self.frame.has_partial_checksum, pseudo) {
+            (false, _) => !fold(u64::from(!old) + u64::from(difference)),
+            (true, true) => fold(u64::from(old) + u64::from(difference)),
+            (true, false) => old,
+        };
+        self.store(offset, &new.to_be_bytes())
+    }
+
+    fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    fn tunnel_source(&self, into: &mut Tunnel) -> bool {
+        if let Some(source) = self.source {
+            *into = source;
+        }
+        self.source.is_some()
+    }
+
+    fn now(&self) -> u64 {
+        self.node.now
+    }
+
+    fn config(&self) -> Option<&Config> {
+        Some(&self.node.tables.config)
+    }
+
+    fn interface(&self, ifindex: u32) -> Option<&Interface> {
+        self.node.tables.interfaces.get(&InterfaceKey { ifindex })
+    }
+
+    fn port(&self, port: u32) -> Option<&Port> {
+        self.node.tables.ports.get(&PortKey { port })
+    }
+
+    fn is_allowed(&self, key: &AllowedKey) -> bool {
+        self.node.tables.allowed.contains_key(key)
+    }
+
+    fn network(&self, network: u32) -> Option<&Network> {
+        self.node.tables.networks.get(&NetworkKey { network })
+    }
+
+    fn fdb(&self, key: &FdbKey) -> Option<&FdbEntry> {
+        self.node.tables.fdb.get(key)
+    }
+
+    fn neighbour(&self, key: &NeighbourKey) -> Option<&Neighbour> {
+        self.node.tables.neighbours.get(key)
+    }
+
+    fn flood_target(&self, key: &FloodKey) -> Option<&FloodTarget> {
+        self.node.tables.flood.get(key)
+    }
+
+    fn host(&self, host: u32) -> Option<&Host> {
+        self.node.tables.hosts.get(&HostKey { host })
+    }
+
+    fn vni(&self, vni: u32) -> Option<&Vni> {
+        self.node.tables.vnis.get(&VniKey { vni })
+    }
+
+    fn vtep(&self, key: &VtepKey) -> Option<&Vtep> {
+        self.node.tables.vteps.get(key)
+    }
+
+    fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
+        let meters = self.node.tables.meters.get(&PortKey { port })?;
+        Some(match meter {
+            Meter::Punt => meters.punt,
+            Meter::Miss => meters.miss,
+            Meter::Flood => meters.flood,
+        })
+    }
+
+    fn set_meter(&mut self, port: u32, meter: Meter, at: u64) {
+        let Some(meters) = self.node.tables.meters.get_mut(&PortKey { port }) else { return };
+        match meter {
+            Meter::Punt => meters.punt = at,
+            Meter::Miss => meters.miss = at,
+            Meter::Flood => meters.flood = at,
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.node.counters.stages[stage as usize] += 1;
+    }
+
+    fn count_drop(&mut self, reason: DropReason) {
+        self.node.counters.drops[reason as usize] += 1;
+    }
+
+    fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32) {
+        let Some(counters) = self.node.tables.port_counters.get_mut(&PortKey { port }) else { return };
+        match counter {
+            PortCounter::Sent => {
+                counters.tx_packets += 1;
+                counters.tx_bytes += u64::from(bytes);
+            }
+            PortCounter::Received => {
+                counters.rx_packets += 1;
+                counters.rx_bytes += u64::from(bytes);
+            }
+            PortCounter::SentDropped => counters.tx_dropped += 1,
+            PortCounter::ReceivedDropped => counters.rx_dropped += 1,
+            PortCounter::Punted => counters.punted += 1,
+        }
+    }
+
+    fn redirect(&mut self, ifindex: u32) {
+        self.leave(ifindex);
+    }
+
+    fn clone_redirect(&mut self, ifindex: u32) -> bool {
+        let is_up = !self.node.down.contains(&ifindex);
+        if is_up {
+            self.leave(ifindex);
+        }
+        is_up
+    }
+
+    fn set_tunnel(&mut self, tunnel: &Tunnel) -> bool {
+        self.tunnel = Some(*tunnel);
+        true
+    }
+
+    fn punt(&mut self, header: &PuntHeader) -> bool {
+        if self.node.punts_full {
+            return false;
+        }
+        let bytes = self.frame.bytes.iter().copied().take(PUNT_SNAPLEN).collect();
+        self.outputs.push(Output::Punt { header: *header, bytes });
+        true
+    }
+}
+
+/// Sum of 16-bit words in network order; the length is even.
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.chunks_exact(2).map(|word| u64::from(u16::from_be_bytes([word[0], word[1]]))).sum()
+}
+
+fn sum_of_complements(bytes: &[u8]) -> u64 {
+    bytes.chunks_exact(2).map(|word| u64::from(!u16::from_be_bytes([word[0], word[1]]))).sum()
+}
+
+/// Folds carries into 16 bits (RFC 1071 §1).
+fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}

@@ -1,0 +1,178 @@
+//! What `classify` and `origin` have found out about the packet under way, and where `switch` sends it.
+
+use crate::address::{Address, Mac};
+use crate::verdict::Verdict;
+
+/// The packet under way, parsed. Scratch that the caller provides (in the kernel a row per CPU, since the stack is small);
+/// the doors reset it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// IP source, or ARP sender.
+    pub source_address: Address,
+    /// IP destination, or ARP target.
+    pub destination_address: Address,
+    /// Target of a neighbour solicitation or advertisement.
+    pub nd_target: Address,
+    /// Ethernet destination.
+    pub destination: Mac,
+    /// Ethernet source.
+    pub source: Mac,
+    /// ARP sender MAC, or the link-layer address of an ND option.
+    pub link: Mac,
+    /// The sending port's MAC.
+    pub port_mac: Mac,
+    /// Bytes of the frame.
+    pub length: u32,
+    /// Where the IP packet ends, from the start of the frame; padding may follow.
+    pub end: u32,
+    /// Where the transport header begins, from the start of the frame.
+    pub l4_offset: u32,
+    /// Where the payload begins, from the start of the frame.
+    pub payload_offset: u32,
+    /// The sending port; 0 from the overlay.
+    pub port: u32,
+    /// The packet's network.
+    pub network: u32,
+    /// What `switch` found, a constant of [`crate::table::target`], or [`FLOOD`].
+    pub target_kind: u32,
+    /// Its id.
+    pub target_id: u32,
+    /// Length of the network's flood list.
+    pub flood_length: u32,
+    /// Interface that the packet, or its next copy, leaves by.
+    pub out: u32,
+    /// VNI of the packet's network, once it is needed.
+    pub vni: u32,
+    /// What became of the packet.
+    pub verdict: Verdict,
+    /// EtherType.
+    pub ether_type: u16,
+    /// ARP operation.
+    pub operation: u16,
+    /// TCP, UDP or SCTP source port.
+    pub source_port: u16,
+    /// TCP, UDP or SCTP destination port.
+    pub destination_port: u16,
+    /// The sending port's [`crate::table::port_flag`] bits.
+    pub port_flags: u16,
+    /// Transport protocol, after IPv6 extension headers.
+    pub protocol: u8,
+    /// [`WHOLE`], [`FIRST`] or [`LATER`].
+    pub fragment: u8,
+    /// ICMP or ICMPv6 type.
+    pub icmp_type: u8,
+    /// ICMP or ICMPv6 code.
+    pub icmp_code: u8,
+    /// IPv4 time to live or IPv6 hop limit.
+    pub hop_limit: u8,
+    /// 1 when the ND message has a link-layer address option, which is then in `link`.
+    pub has_link: u8,
+    /// 1 when the overlay brought the packet.
+    pub from_overlay: u8,
+    /// Zero.
+    pub pad: u8,
+}
+
+/// [`Packet::target_kind`]: everyone in the network.
+pub const FLOOD: u32 = u32::MAX;
+
+/// [`Packet::fragment`]: not a fragment.
+pub const WHOLE: u8 = 0;
+/// [`Packet::fragment`]: a fragment that has the transport header; of IPv6 also an atomic one (RFC 6946).
+pub const FIRST: u8 = 1;
+/// [`Packet::fragment`]: a fragment without the transport header.
+pub const LATER: u8 = 2;
+
+impl Packet {
+    /// Nothing known yet.
+    pub const EMPTY: Packet = Packet {
+        source_address: Address::UNSPECIFIED,
+        destination_address: Address::UNSPECIFIED,
+        nd_target: Address::UNSPECIFIED,
+        destination: Mac([0; 6]),
+        source: Mac([0; 6]),
+        link: Mac([0; 6]),
+        port_mac: Mac([0; 6]),
+        length: 0,
+        end: 0,
+        l4_offset: 0,
+        payload_offset: 0,
+        port: 0,
+        network: 0,
+        target_kind: 0,
+        target_id: 0,
+        flood_length: 0,
+        out: 0,
+        vni: 0,
+        verdict: Verdict { kind: 0, a: 0, b: 0 },
+        ether_type: 0,
+        operation: 0,
+        source_port: 0,
+        destination_port: 0,
+        port_flags: 0,
+        protocol: 0,
+        fragment: WHOLE,
+        icmp_type: 0,
+        icmp_code: 0,
+        hop_limit: 0,
+        has_link: 0,
+        from_overlay: 0,
+        pad: 0,
+    };
+
+    /// True for a UDP packet whose ports are known.
+    #[inline(always)]
+    pub(crate) fn is_udp(&self) -> bool {
+        self.protocol == proto::UDP && self.fragment != LATER
+    }
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Packet::EMPTY
+    }
+}
+
+/// EtherTypes.
+pub(crate) mod ether {
+    pub(crate) const IPV4: u16 = 0x0800;
+    pub(crate) const ARP: u16 = 0x0806;
+    pub(crate) const VLAN: u16 = 0x8100;
+    pub(crate) const QINQ: u16 = 0x88a8;
+    pub(crate) const IPV6: u16 = 0x86dd;
+    /// Bytes of an Ethernet header.
+    pub(crate) const HEADER: u32 = 14;
+}
+
+/// IP protocol numbers.
+pub(crate) mod proto {
+    pub(crate) const HOP_BY_HOP: u8 = 0;
+    pub(crate) const ICMP: u8 = 1;
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    pub(crate) const ROUTING: u8 = 43;
+    pub(crate) const FRAGMENT: u8 = 44;
+    pub(crate) const AUTHENTICATION: u8 = 51;
+    pub(crate) const ICMPV6: u8 = 58;
+    pub(crate) const DESTINATION_OPTIONS: u8 = 60;
+    pub(crate) const SCTP: u8 = 132;
+    pub(crate) const MOBILITY: u8 = 135;
+}
+
+/// ICMPv6 types (RFC 4443, RFC 4861 §4, RFC 2710, RFC 3810).
+pub(crate) mod icmpv6 {
+    pub(crate) const MLD_REPORT: u8 = 131;
+    pub(crate) const MLD_DONE: u8 = 132;
+    pub(crate) const ROUTER_SOLICITATION: u8 = 133;
+    pub(crate) const ROUTER_ADVERTISEMENT: u8 = 134;
+    pub(crate) const NEIGHBOUR_SOLICITATION: u8 = 135;
+    pub(crate) const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+    pub(crate) const MLDV2_REPORT: u8 = 143;
+}
+
+/// ARP operations (RFC 826).
+pub(crate) mod arp_op {
+    pub(crate) const REQUEST: u16 = 1;
+    pub(crate) const REPLY: u16 = 2;
+}

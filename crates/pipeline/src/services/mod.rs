@@ -1,0 +1,84 @@
+//! Stage 3: what the instance's own host answers: ARP and neighbour solicitations by the tables, DHCP by its responder.
+
+mod arp;
+mod dhcp;
+mod nd;
+
+use crate::address::{Address, Mac};
+use crate::door::Exit;
+use crate::drop::DropReason;
+use crate::env::{Env, Meter, PortCounter};
+use crate::meter;
+use crate::packet::{LATER, Packet, WHOLE, arp_op, ether, icmpv6, proto};
+use crate::stage::Stage;
+use crate::table::NeighbourKey;
+use crate::verdict::{Verdict, VerdictKind};
+
+/// Answers, hands over, or lets go on to `switch`.
+#[inline(always)]
+pub(crate) fn services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Services);
+    match packet.ether_type {
+        ether::ARP if packet.operation == arp_op::REQUEST => arp::solicited(env, packet),
+        ether::IPV4 if packet.is_udp() && packet.destination_port == dhcp::SERVER => {
+            dhcp::request(env, packet)
+        }
+        ether::IPV6 if is_solicitation(packet) => nd::solicited(env, packet),
+        _ => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn is_solicitation(packet: &Packet) -> bool {
+    packet.protocol == proto::ICMPV6
+        && packet.fragment != LATER
+        && packet.icmp_type == icmpv6::NEIGHBOUR_SOLICITATION
+}
+
+/// Who is told to an asker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Somebody else has the address; their MAC is in [`Packet::link`].
+    Other,
+    /// The asker has it, who then looks for others that claim it.
+    Own,
+    /// Nobody is known to have it.
+    Nobody,
+}
+
+/// Looks up who has an address of the packet's network.
+#[inline(always)]
+fn known<E: Env>(env: &E, packet: &mut Packet, address: Address) -> Known {
+    let key = NeighbourKey { network: packet.network, address };
+    let Some(neighbour) = env.neighbour(&key) else { return Known::Nobody };
+    let mac = neighbour.mac;
+    if mac == packet.source {
+        return Known::Own;
+    }
+    packet.link = mac;
+    Known::Other
+}
+
+/// Charges a question that will be flooded.
+#[inline(always)]
+fn miss<E: Env>(env: &mut E, packet: &Packet) -> Result<(), Exit> {
+    if meter::admits(env, packet, Meter::Miss) { Ok(()) } else { Err(DropReason::MissRate.into()) }
+}
+
+/// Sends the packet, rewritten into an answer, back to the port that asked.
+#[inline(always)]
+fn answer<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    let ifindex = env.ifindex();
+    env.count_port(packet.port, PortCounter::Received, packet.length);
+    env.redirect(ifindex);
+    packet.verdict = Verdict::new(VerdictKind::Answer, packet.port, ifindex);
+    Err(Exit::Done)
+}
+
+/// An Ethernet header from a neighbour to the asker.
+#[inline(always)]
+fn ethernet(to: Mac, from: Mac, ether_type: u16) -> [u8; 14] {
+    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (to.0, from.0);
+    let [m, n] = ether_type.to_be_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
+}

@@ -1,0 +1,53 @@
+//! Stage 5: the destination MAC leads to a port here, a host elsewhere, a service, everyone, or nobody.
+
+use crate::drop::DropReason;
+use crate::env::{Env, Meter};
+use crate::meter;
+use crate::packet::{FLOOD, Packet};
+use crate::stage::Stage;
+use crate::table::{FdbKey, target};
+
+/// Finds where the packet goes, and writes it into the packet for `deliver`.
+#[inline(never)]
+pub(crate) fn switch<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    env.enter(Stage::Switch);
+    if packet.destination.is_multicast() {
+        return multicast(env, packet);
+    }
+    if !by_mac(env, packet) {
+        return Err(DropReason::UnknownUnicast);
+    }
+    match packet.target_kind {
+        target::PORT if packet.target_id == packet.port => Err(DropReason::SamePort),
+        target::SERVICE => Err(DropReason::ServiceUnserved),
+        _ => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn multicast<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    if packet.destination.is_bridge_reserved() {
+        return Err(DropReason::BridgeReserved);
+    }
+    if !everyone(env, packet) {
+        return Err(DropReason::UnknownNetwork);
+    }
+    if meter::admits(env, packet, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
+}
+
+/// Looks the destination MAC up in the packet's network.
+#[inline(always)]
+pub(crate) fn by_mac<E: Env>(env: &E, packet: &mut Packet) -> bool {
+    let Some(entry) = env.fdb(&FdbKey::new(packet.network, packet.destination)) else { return false };
+    (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
+    true
+}
+
+/// Makes the flood list of the packet's network the destination.
+#[inline(always)]
+pub(crate) fn everyone<E: Env>(env: &E, packet: &mut Packet) -> bool {
+    let Some(network) = env.network(packet.network) else { return false };
+    packet.flood_length = network.flood_length;
+    packet.target_kind = FLOOD;
+    true
+}
