@@ -1,0 +1,76 @@
+//! What one commit did to the projection, and whom it concerns.
+
+use crate::{Interest, Projection};
+use hadron_store::Revision;
+use hadron_wire::RowKey;
+
+/// What one commit did to the rows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Delta {
+    /// The commit.
+    pub revision: Revision,
+    /// Rows that came, went, or have another content or interest.
+    pub rows: Vec<RowDelta>,
+    /// Hosts that became interested in a network: (host number, network number).
+    pub gained: Vec<(u32, u32)>,
+    /// Hosts that have no port in a network any more.
+    pub lost: Vec<(u32, u32)>,
+    /// Numbers of hosts that were removed.
+    pub removed_hosts: Vec<u32>,
+}
+
+/// What happened to a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowDelta {
+    /// The row.
+    pub key: RowKey,
+    /// Who had it before; `None` for a new row.
+    pub before: Option<Interest>,
+    /// Who is to have it now; `None` when it is gone.
+    pub after: Option<Interest>,
+}
+
+/// What a commit means to one host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// A row that it has or is to have.
+    Row(RowKey),
+    /// It is to have the rows of this network.
+    Gained(u32),
+    /// It drops the rows of this network.
+    Lost(u32),
+    /// It no longer exists.
+    Removed,
+}
+
+impl Delta {
+    /// Whether no row and no interest changed.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.gained.is_empty()
+            && self.lost.is_empty()
+            && self.removed_hosts.is_empty()
+    }
+
+    /// Tells `sink` the (host number, note) pairs of the commit, in the order in which a [`Subscription`] takes them.
+    /// `projection` is the one that made the delta, with nothing applied since.
+    ///
+    /// [`Subscription`]: crate::Subscription
+    pub fn notes(&self, projection: &Projection, mut sink: impl FnMut(u32, Note)) {
+        for &(host, network) in &self.lost {
+            sink(host, Note::Lost(network));
+        }
+        for &(host, network) in &self.gained {
+            sink(host, Note::Gained(network));
+        }
+        for row in &self.rows {
+            let moved_to = row.after.filter(|after| Some(*after) != row.before);
+            for interest in row.before.into_iter().chain(moved_to) {
+                projection.interested(interest).for_each(|host| sink(host, Note::Row(row.key)));
+            }
+        }
+        for &host in &self.removed_hosts {
+            sink(host, Note::Removed);
+        }
+    }
+}

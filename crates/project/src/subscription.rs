@@ -1,0 +1,202 @@
+//! What one node still has to be told.
+
+use crate::{Interest, Note, Projection};
+use hadron_store::{Position, Revision};
+use hadron_wire::proto::{Batch, welcome::Mode};
+use hadron_wire::{RowChange, RowKey};
+use std::collections::BTreeSet;
+
+/// The position that a node's rows have; `None` when it holds none.
+pub type Held = Option<Position>;
+
+/// The host is not in the projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("host number {0} is unknown; it was removed, or joined an instant ago")]
+pub struct UnknownHost(pub u32);
+
+/// How large a batch may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Changes in a batch.
+    pub changes: usize,
+    /// Bytes of these changes; one change may go beyond.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { changes: hadron_wire::MAX_BATCH_CHANGES, bytes: 256 << 10 }
+    }
+}
+
+/// The dirty keys of one node. Values are looked up when they are sent, so that the latest wins, and a node that
+/// doesn't read costs at most its own rows' keys.
+#[derive(Debug)]
+pub struct Subscription {
+    host: u32,
+    mode: Mode,
+    forget: BTreeSet<u32>,
+    dirty: BTreeSet<RowKey>,
+    /// The first complete batch is still to come; it is sent even if it is empty.
+    is_first: bool,
+    told: Revision,
+}
+
+impl Subscription {
+    /// The host's number.
+    pub fn host(&self) -> u32 {
+        self.host
+    }
+
+    /// Whether the first batches are a snapshot or a difference.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Up to which revision the node has been told everything.
+    pub fn told(&self) -> Revision {
+        self.told
+    }
+
+    /// How many keys wait to be sent.
+    pub fn waiting(&self) -> usize {
+        self.dirty.len() + self.forget.len()
+    }
+
+    /// Takes a note of a [`Delta`](crate::Delta). Returns whether there is something to send.
+    pub fn note(&mut self, note: Note, projection: &Projection) -> bool {
+        match note {
+            Note::Row(key) => drop(self.dirty.insert(key)),
+            Note::Gained(network) => self.dirty.extend(projection.keys(Interest::Network(network))),
+            Note::Lost(network) => {
+                self.dirty.retain(|key| key.network() != Some(network));
+                self.forget.insert(network);
+            }
+            Note::Removed => {}
+        }
+        self.is_first || self.waiting() > 0
+    }
+}
+
+impl Projection {
+    /// What a node of `host` that holds the rows of `held` has to be told: the difference if the projection remembers far
+    /// enough back, or everything.
+    pub fn subscribe(&self, host: u32, held: Held) -> Result<Subscription, UnknownHost> {
+        let entry = self.host(host).ok_or(UnknownHost(host))?;
+        let now = self.position();
+        let since = held.filter(|held| {
+            held.history == now.history
+                && held.revision <= now.revision
+                && entry.since <= held.revision
+                && self.tombstones.reach_back_to(held.revision)
+        });
+        let mut subscription = Subscription {
+            host,
+            mode: if since.is_some() { Mode::Difference } else { Mode::Snapshot },
+            forget: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            is_first: true,
+            told: since.map_or(Revision::ZERO, |held| held.revision),
+        };
+        match since {
+            Some(held) => self.add_difference(&mut subscription, held.revision),
+            None => self.add_everything(&mut subscription),
+        }
+        Ok(subscription)
+    }
+
+    /// The next batch for a node, if there is anything to tell it.
+    pub fn next_batch(&self, subscription: &mut Subscription, limits: Limits) -> Option<Batch> {
+        if !subscription.is_first && subscription.waiting() == 0 {
+            return None;
+        }
+        let mut batch = Batch {
+            forget: std::mem::take(&mut subscription.forget).into_iter().collect(),
+            ..Batch::default()
+        };
+        let mut bytes = 0;
+        while batch.changes.len() < limits.changes.max(1)
+            && bytes < limits.bytes.max(1)
+            && let Some(key) = subscription.dirty.pop_first()
+        {
+            if let Some(change) = self.change_for(subscription.host, key) {
+                bytes += change.len();
+                batch.changes.push(change);
+            }
+        }
+        if subscription.dirty.is_empty() {
+            subscription.told = self.position().revision;
+            batch.complete_to = subscription.told.0;
+            batch.end_of_snapshot = subscription.is_first && subscription.mode == Mode::Snapshot;
+            subscription.is_first = false;
+        }
+        Some(batch)
+    }
+
+    /// An empty batch that moves the node's position up to the projection's, if it is behind and nothing waits: so that it
+    /// gets a difference after its next reconnection, however long nothing of its own changed.
+    pub fn catch_up(&self, subscription: &mut Subscription) -> Option<Batch> {
+        let is_behind = subscription.told < self.position().revision;
+        if subscription.is_first || subscription.waiting() > 0 || !is_behind {
+            return None;
+        }
+        subscription.told = self.position().revision;
+        Some(Batch { complete_to: subscription.told.0, ..Batch::default() })
+    }
+
+    /// What `host` is told about `key`: the row if it is to have it; its removal if it may have had it.
+    fn change_for(&self, host: u32, key: RowKey) -> Option<bytes::Bytes> {
+        match self.entry(&key) {
+            Some(entry) if self.is_interested(host, entry.interest) => Some(entry.encoded.clone()),
+            // Rows of a network in which it has no port go by `forget`.
+            _ if key
+                .network()
+                .is_some_and(|network| !self.is_interested(host, Interest::Network(network))) =>
+            {
+                None
+            }
+            _ => Some(RowChange::encode_removal(key)),
+        }
+    }
+
+    fn interests(&self, host: u32) -> impl Iterator<Item = (Interest, Revision)> {
+        let entry = self.host(host);
+        let own = entry.map(|entry| (Interest::Host(host), entry.since));
+        let networks = entry.into_iter().flat_map(|entry| &entry.networks);
+        own.into_iter().chain(networks.map(|(network, since)| (Interest::Network(*network), *since)))
+    }
+
+    fn add_everything(&self, subscription: &mut Subscription) {
+        for (interest, _) in self.interests(subscription.host) {
+            subscription.dirty.extend(self.keys(interest));
+        }
+    }
+
+    fn add_difference(&self, subscription: &mut Subscription, held: Revision) {
+        for (interest, since) in self.interests(subscription.host) {
+            if since > held {
+                // It may hold rows of an earlier stay in the network.
+                if let Interest::Network(network) = interest {
+                    subscription.forget.insert(network);
+                }
+                subscription.dirty.extend(self.keys(interest));
+            } else {
+                let changed = |key: &RowKey| self.entry(key).is_some_and(|entry| entry.revision > held);
+                subscription.dirty.extend(self.keys(interest).filter(changed));
+            }
+        }
+        for gone in self.tombstones.since(held) {
+            match gone {
+                crate::tombstone::Gone::Row { interest, key }
+                    if self.is_interested(subscription.host, interest) =>
+                {
+                    subscription.dirty.insert(key);
+                }
+                crate::tombstone::Gone::Network { host, network } if host == subscription.host => {
+                    subscription.forget.insert(network);
+                }
+                _ => {}
+            }
+        }
+    }
+}

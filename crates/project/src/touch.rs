@@ -1,0 +1,140 @@
+//! Which rows a change of the model can touch.
+//!
+//! | change of | rows |
+//! |---|---|
+//! | network | its own; all of its locations and presences if its segment is another |
+//! | subnet | its own |
+//! | port | its own, its location, the presence of its old and new host; the subnets that it serves as DHCP port |
+//! | host that came, went, or has another number or address | its presences, its ports and their locations |
+//! | anything else | none |
+
+use hadron_model::{Host, Network, NetworkId, Port, PortId, PortNumber, Subnet, SubnetId};
+use hadron_store::{RecordKey, Snapshot};
+use hadron_wire::RowKey;
+use std::collections::BTreeSet;
+
+/// Rows, and memberships of hosts in networks, that may have changed.
+#[derive(Default, Debug)]
+pub(crate) struct Touched {
+    pub(crate) rows: BTreeSet<RowKey>,
+    /// (host number, network number)
+    pub(crate) interests: BTreeSet<(u32, u32)>,
+    /// Host numbers
+    pub(crate) hosts: BTreeSet<u32>,
+}
+
+/// The DHCP ports with an address in each subnet; the first is the oldest.
+#[derive(Default, Debug)]
+pub(crate) struct DhcpPorts(BTreeSet<(SubnetId, PortNumber, PortId)>);
+
+impl DhcpPorts {
+    pub(crate) fn of(&self, subnet: SubnetId) -> impl Iterator<Item = (PortNumber, PortId)> {
+        let first = (subnet, PortNumber(0), PortId(Default::default()));
+        self.0.range(first..).take_while(move |entry| entry.0 == subnet).map(|entry| (entry.1, entry.2))
+    }
+
+    pub(crate) fn add(&mut self, port: &Port) {
+        self.0.extend(served(port));
+    }
+
+    pub(crate) fn replace(&mut self, old: Option<&Port>, new: Option<&Port>) {
+        for entry in old.into_iter().flat_map(served) {
+            self.0.remove(&entry);
+        }
+        new.into_iter().for_each(|port| self.add(port));
+    }
+}
+
+fn served(port: &Port) -> impl Iterator<Item = (SubnetId, PortNumber, PortId)> {
+    let fixed = if port.is_distributed() { &port.fixed_ips[..] } else { &[] };
+    fixed.iter().map(|fixed| (fixed.subnet_id, port.number, port.id))
+}
+
+impl Touched {
+    /// Adds what the change of `key` between the two snapshots can touch.
+    pub(crate) fn add(&mut self, key: &RecordKey, before: &Snapshot, after: &Snapshot) {
+        let sides = [before, after];
+        match key {
+            RecordKey::Network(id) => self.network(*id, sides),
+            RecordKey::Subnet(id) => {
+                for side in sides {
+                    if let Some(subnet) = side.get::<Subnet>(id) {
+                        self.subnet(subnet, side);
+                    }
+                }
+            }
+            RecordKey::Port(id) => {
+                for side in sides {
+                    if let Some(port) = side.get::<Port>(id) {
+                        self.port(port, sides);
+                        self.served_subnets(port, sides);
+                    }
+                }
+            }
+            RecordKey::Host(name) => {
+                let [before, after] =
+                    sides.map(|side| side.get::<Host>(name).map(|host| (host.number, host.underlay)));
+                if before != after {
+                    sides.into_iter().for_each(|side| self.host(name, side, sides));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds every row that a snapshot can have.
+    pub(crate) fn everything(model: &Snapshot) -> Self {
+        let mut touched = Self::default();
+        touched.rows.extend(model.iter::<Network>().map(|network| RowKey::Network(network.number.0)));
+        model.iter::<Subnet>().for_each(|subnet| touched.subnet(subnet, model));
+        model.iter::<Port>().for_each(|port| touched.port(port, [model, model]));
+        touched.hosts.extend(model.iter::<Host>().map(|host| host.number.0));
+        touched
+    }
+
+    fn network(&mut self, id: NetworkId, sides: [&Snapshot; 2]) {
+        let [before, after] = sides.map(|side| side.get::<Network>(&id));
+        for network in [before, after].into_iter().flatten() {
+            self.rows.insert(RowKey::Network(network.number.0));
+        }
+        if before.map(|network| network.segment) != after.map(|network| network.segment) {
+            for side in sides {
+                side.ports_of_network(id).for_each(|port| self.port(port, sides));
+            }
+        }
+    }
+
+    fn subnet(&mut self, subnet: &Subnet, side: &Snapshot) {
+        if let Some(network) = side.get::<Network>(&subnet.network_id) {
+            self.rows.insert(RowKey::Subnet { network: network.number.0, subnet: subnet.number.0 });
+        }
+    }
+
+    fn port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
+        self.rows.insert(RowKey::Port(port.number.0));
+        for side in sides {
+            let Some(network) = side.get::<Network>(&port.network_id) else { continue };
+            let network = network.number.0;
+            self.rows.insert(RowKey::Location { network, port: port.number.0 });
+            for host in sides.into_iter().filter_map(|side| side.get::<Host>(&port.binding.host_id)) {
+                self.rows.insert(RowKey::Presence { network, host: host.number.0 });
+                self.interests.insert((host.number.0, network));
+            }
+        }
+    }
+
+    fn served_subnets(&mut self, port: &Port, sides: [&Snapshot; 2]) {
+        for (id, ..) in served(port) {
+            for side in sides {
+                if let Some(subnet) = side.get::<Subnet>(&id) {
+                    self.subnet(subnet, side);
+                }
+            }
+        }
+    }
+
+    fn host(&mut self, name: &str, side: &Snapshot, sides: [&Snapshot; 2]) {
+        self.hosts.extend(side.get::<Host>(&name.to_owned()).map(|host| host.number.0));
+        side.ports_of_host(name).for_each(|port| self.port(port, sides));
+    }
+}
