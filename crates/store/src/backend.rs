@@ -1,0 +1,154 @@
+//! What a backend offers that several servers share. The shape is etcd's: conditions and operations in one transaction,
+//! ordered by the backend, seen by everyone as a stream of commits.
+
+use crate::{CommitInfo, Position, Revision, StoreError};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+/// Most operations in a transaction: etcd's 128 (`--max-txn-ops`), of which one carries the [`CommitInfo`].
+pub const MAX_OPS: usize = 127;
+/// Most conditions in a transaction (etcd's `--max-txn-ops`).
+pub const MAX_COMPARES: usize = 128;
+/// Most bytes in a transaction, keys and values together: etcd's 1.5 MiB (`--max-request-bytes`) less 16 KiB for its framing.
+pub const MAX_BYTES: usize = 1536 * 1024 - 16 * 1024;
+
+/// A change of one key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Op {
+    /// Insert or replace.
+    Put {
+        /// The key.
+        key: Vec<u8>,
+        /// The encoded record.
+        value: Bytes,
+    },
+    /// Remove.
+    Delete {
+        /// The key.
+        key: Vec<u8>,
+    },
+}
+
+impl Op {
+    /// The key that it changes.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Op::Put { key, .. } | Op::Delete { key } => key,
+        }
+    }
+}
+
+/// A condition under which a transaction is applied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Compare {
+    /// The key was last modified at exactly this revision; [`Revision::ZERO`] means that it is absent.
+    Key {
+        /// The key.
+        key: Vec<u8>,
+        /// Its modification revision.
+        revision: Revision,
+    },
+    /// No key in `[start, end)` was modified after `since`. It notices inserts and updates, but not deletions.
+    Range {
+        /// First key of the range.
+        start: Vec<u8>,
+        /// First key behind the range.
+        end: Vec<u8>,
+        /// The newest modification revision that may be there.
+        since: Revision,
+    },
+}
+
+/// A transaction: all operations if every condition holds, else nothing. No key is changed twice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Txn {
+    /// Who makes it.
+    pub info: CommitInfo,
+    /// Conditions.
+    pub compares: Vec<Compare>,
+    /// Operations.
+    pub ops: Vec<Op>,
+}
+
+impl Txn {
+    /// Refuses a transaction that some backend could not take.
+    pub fn check_size(&self) -> Result<(), StoreError> {
+        let compares = self.compares.iter().map(|compare| match compare {
+            Compare::Key { key, .. } => key.len(),
+            Compare::Range { start, end, .. } => start.len() + end.len(),
+        });
+        let ops = self.ops.iter().map(|op| match op {
+            Op::Put { key, value } => key.len() + value.len(),
+            Op::Delete { key } => key.len(),
+        });
+        within("operations", self.ops.len(), MAX_OPS)?;
+        within("conditions", self.compares.len(), MAX_COMPARES)?;
+        within("bytes", compares.sum::<usize>() + ops.sum::<usize>(), MAX_BYTES)
+    }
+}
+
+fn within(what: &'static str, actual: usize, limit: usize) -> Result<(), StoreError> {
+    if actual <= limit { Ok(()) } else { Err(StoreError::TooLarge { what, actual, limit }) }
+}
+
+/// A stored key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The encoded record.
+    pub value: Bytes,
+    /// The commit that inserted it.
+    pub created: Revision,
+    /// The commit that last wrote it.
+    pub modified: Revision,
+}
+
+/// A commit as a backend reports it: the new entry of each key that it changed, or the key alone where it removed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Observed {
+    /// Its revision.
+    pub revision: Revision,
+    /// Who made it.
+    pub info: CommitInfo,
+    /// Inserted or replaced.
+    pub puts: Vec<Entry>,
+    /// Removed.
+    pub deletes: Vec<Vec<u8>>,
+}
+
+/// What a backend did with a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Applied, durably, at this revision.
+    Committed(Revision),
+    /// Not applied: a condition does not hold in the state of this revision.
+    Conflict(Revision),
+}
+
+/// The whole state as of one position.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loaded {
+    /// The position.
+    pub position: Position,
+    /// Every key.
+    pub entries: Vec<Entry>,
+}
+
+/// Whom a backend tells about commits, its own callers' and other servers'.
+pub trait Observer: Send + Sync {
+    /// One commit, in order of revision, none left out, none twice. Must not block for long.
+    fn committed(&self, commit: Observed);
+}
+
+/// A backend that several servers share.
+pub trait Backend: Send + Sync + 'static {
+    /// The state now; from then on every later commit goes to `observer`, until it is dropped.
+    fn load(&self, observer: std::sync::Weak<dyn Observer>) -> BoxFuture<'_, Result<Loaded, StoreError>>;
+
+    /// Applies `txn` durably if its conditions hold.
+    fn submit(&self, txn: Txn) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// The newest revision that anyone has had acknowledged.
+    fn current(&self) -> BoxFuture<'_, Result<Revision, StoreError>>;
+}

@@ -1,0 +1,66 @@
+//! Records that the store keeps for the sake of uniqueness and order, beside the model's nouns.
+
+use crate::Counter;
+use hadron_model::{Mac, NetworkId, PortId, SubnetId, Vni};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// An address of a subnet is taken by a port. The subnet and the address are its key, so it can't be taken twice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressClaim {
+    /// The subnet.
+    pub subnet_id: SubnetId,
+    /// The address.
+    pub address: IpAddr,
+    /// Who has it.
+    pub port_id: PortId,
+}
+
+/// A MAC of a network is taken by a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MacClaim {
+    /// The network.
+    pub network_id: NetworkId,
+    /// The MAC.
+    pub mac: Mac,
+    /// Who has it.
+    pub port_id: PortId,
+}
+
+/// A VXLAN identifier is taken by a network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VniClaim {
+    /// The identifier.
+    pub vni: Vni,
+    /// Who has it.
+    pub network_id: NetworkId,
+}
+
+/// What a bulk create has made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Created {
+    /// A network.
+    Network(NetworkId),
+    /// A subnet.
+    Subnet(SubnetId),
+    /// A port.
+    Port(PortId),
+}
+
+/// A bulk create under way that is larger than one transaction. One that is found at start was interrupted and is undone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BulkIntent {
+    /// Its identity, random.
+    pub id: Uuid,
+    /// What it has made so far.
+    pub created: Vec<Created>,
+}
+
+/// How far a counter's numbers have been leased to servers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CounterRecord {
+    /// Which counter.
+    pub counter: Counter,
+    /// The lowest number that nobody has leased.
+    pub next: u32,
+}

@@ -1,0 +1,172 @@
+//! The store's own records.
+
+use super::Encoded;
+use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
+use crate::{AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, VniClaim};
+use hadron_model::{NetworkId, PortId, SubnetId, Vni};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AddressClaimMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    subnet_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    address: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    port_id: Vec<u8>,
+}
+
+impl Encoded for AddressClaim {
+    type Message = AddressClaimMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> AddressClaimMessage {
+        AddressClaimMessage {
+            subnet_id: uuid_bytes(self.subnet_id.0),
+            address: address_bytes(self.address),
+            port_id: uuid_bytes(self.port_id.0),
+        }
+    }
+
+    fn from_message(message: AddressClaimMessage) -> Result<Self, DecodeError> {
+        Ok(AddressClaim {
+            subnet_id: SubnetId(uuid(&message.subnet_id)?),
+            address: address(&message.address)?,
+            port_id: PortId(uuid(&message.port_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MacClaimMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    network_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    mac: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    port_id: Vec<u8>,
+}
+
+impl Encoded for MacClaim {
+    type Message = MacClaimMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> MacClaimMessage {
+        MacClaimMessage {
+            network_id: uuid_bytes(self.network_id.0),
+            mac: self.mac.0.to_vec(),
+            port_id: uuid_bytes(self.port_id.0),
+        }
+    }
+
+    fn from_message(message: MacClaimMessage) -> Result<Self, DecodeError> {
+        Ok(MacClaim {
+            network_id: NetworkId(uuid(&message.network_id)?),
+            mac: mac(&message.mac)?,
+            port_id: PortId(uuid(&message.port_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct VniClaimMessage {
+    #[prost(uint32, tag = "1")]
+    vni: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    network_id: Vec<u8>,
+}
+
+impl Encoded for VniClaim {
+    type Message = VniClaimMessage;
+    const LAST_FIELD: u32 = 2;
+
+    fn to_message(&self) -> VniClaimMessage {
+        VniClaimMessage { vni: self.vni.get(), network_id: uuid_bytes(self.network_id.0) }
+    }
+
+    fn from_message(message: VniClaimMessage) -> Result<Self, DecodeError> {
+        Ok(VniClaim {
+            vni: Vni::new(message.vni).ok_or_else(|| bad("VNI"))?,
+            network_id: NetworkId(uuid(&message.network_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct BulkIntentMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    created: Vec<CreatedMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct CreatedMessage {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    id: Vec<u8>,
+}
+
+const NETWORK: u32 = 1;
+const SUBNET: u32 = 2;
+const PORT: u32 = 3;
+
+fn created_message(created: &Created) -> CreatedMessage {
+    let (kind, id) = match created {
+        Created::Network(id) => (NETWORK, id.0),
+        Created::Subnet(id) => (SUBNET, id.0),
+        Created::Port(id) => (PORT, id.0),
+    };
+    CreatedMessage { kind, id: uuid_bytes(id) }
+}
+
+fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
+    let id = uuid(&message.id)?;
+    Ok(match message.kind {
+        NETWORK => Created::Network(NetworkId(id)),
+        SUBNET => Created::Subnet(SubnetId(id)),
+        PORT => Created::Port(PortId(id)),
+        _ => return Err(bad("kind of object")),
+    })
+}
+
+impl Encoded for BulkIntent {
+    type Message = BulkIntentMessage;
+    const LAST_FIELD: u32 = 2;
+
+    fn to_message(&self) -> BulkIntentMessage {
+        BulkIntentMessage {
+            id: uuid_bytes(self.id),
+            created: self.created.iter().map(created_message).collect(),
+        }
+    }
+
+    fn from_message(message: BulkIntentMessage) -> Result<Self, DecodeError> {
+        Ok(BulkIntent {
+            id: uuid(&message.id)?,
+            created: message.created.iter().map(created).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct CounterMessage {
+    #[prost(uint32, tag = "1")]
+    counter: u32,
+    #[prost(uint32, tag = "2")]
+    next: u32,
+}
+
+impl Encoded for CounterRecord {
+    type Message = CounterMessage;
+    const LAST_FIELD: u32 = 2;
+
+    fn to_message(&self) -> CounterMessage {
+        CounterMessage { counter: self.counter as u32, next: self.next }
+    }
+
+    fn from_message(message: CounterMessage) -> Result<Self, DecodeError> {
+        let counter = Counter::ALL.into_iter().find(|counter| *counter as u32 == message.counter);
+        Ok(CounterRecord { counter: counter.ok_or_else(|| bad("counter"))?, next: message.next })
+    }
+}

@@ -1,0 +1,79 @@
+//! Networks.
+
+use super::Encoded;
+use super::parts::{StampMessage, bad, stamp, stamp_message, uuid, uuid_bytes};
+use crate::DecodeError;
+use hadron_model::{Network, NetworkId, NetworkNumber, Segment, Vni};
+
+const LOCAL: u32 = 1;
+const VXLAN: u32 = 2;
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct NetworkMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    number: u32,
+    #[prost(string, tag = "3")]
+    project_id: String,
+    #[prost(string, tag = "4")]
+    name: String,
+    #[prost(string, tag = "5")]
+    description: String,
+    #[prost(bool, tag = "6")]
+    admin_state_up: bool,
+    #[prost(bool, tag = "7")]
+    shared: bool,
+    #[prost(uint32, tag = "8")]
+    mtu: u32,
+    #[prost(uint32, tag = "9")]
+    segment_type: u32,
+    #[prost(uint32, tag = "10")]
+    segment_number: u32,
+    #[prost(message, optional, tag = "11")]
+    stamp: Option<StampMessage>,
+}
+
+impl Encoded for Network {
+    type Message = NetworkMessage;
+    const LAST_FIELD: u32 = 11;
+
+    fn to_message(&self) -> NetworkMessage {
+        let (segment_type, segment_number) = match self.segment {
+            Segment::Local => (LOCAL, 0),
+            Segment::Vxlan(vni) => (VXLAN, vni.get()),
+        };
+        NetworkMessage {
+            id: uuid_bytes(self.id.0),
+            number: self.number.0,
+            project_id: self.project_id.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            admin_state_up: self.admin_state_up,
+            shared: self.shared,
+            mtu: self.mtu,
+            segment_type,
+            segment_number,
+            stamp: stamp_message(self.stamp),
+        }
+    }
+
+    fn from_message(message: NetworkMessage) -> Result<Self, DecodeError> {
+        Ok(Network {
+            id: NetworkId(uuid(&message.id)?),
+            number: NetworkNumber(message.number),
+            project_id: message.project_id,
+            name: message.name,
+            description: message.description,
+            admin_state_up: message.admin_state_up,
+            shared: message.shared,
+            mtu: message.mtu,
+            segment: match message.segment_type {
+                LOCAL => Segment::Local,
+                VXLAN => Segment::Vxlan(Vni::new(message.segment_number).ok_or_else(|| bad("VNI"))?),
+                _ => return Err(bad("segment type")),
+            },
+            stamp: stamp(message.stamp),
+        })
+    }
+}

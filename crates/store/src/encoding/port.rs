@@ -1,0 +1,126 @@
+//! Ports.
+
+use super::Encoded;
+use super::parts::{StampMessage, address, address_bytes, bad, mac, stamp, stamp_message, uuid, uuid_bytes};
+use crate::DecodeError;
+use hadron_model::{Binding, FixedIp, NetworkId, Port, PortId, PortNumber, PortStatus, SubnetId};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PortMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    number: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    network_id: Vec<u8>,
+    #[prost(string, tag = "4")]
+    project_id: String,
+    #[prost(string, tag = "5")]
+    name: String,
+    #[prost(string, tag = "6")]
+    description: String,
+    #[prost(bytes = "vec", tag = "7")]
+    mac_address: Vec<u8>,
+    #[prost(message, repeated, tag = "8")]
+    fixed_ips: Vec<FixedIpMessage>,
+    #[prost(bool, tag = "9")]
+    admin_state_up: bool,
+    #[prost(string, tag = "10")]
+    device_id: String,
+    #[prost(string, tag = "11")]
+    device_owner: String,
+    #[prost(string, tag = "12")]
+    host_id: String,
+    #[prost(string, tag = "13")]
+    vnic_type: String,
+    #[prost(string, tag = "14")]
+    profile: String,
+    #[prost(uint32, tag = "15")]
+    status: u32,
+    #[prost(message, optional, tag = "16")]
+    stamp: Option<StampMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FixedIpMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    subnet_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    ip_address: Vec<u8>,
+}
+
+fn fixed_ip_message(fixed: &FixedIp) -> FixedIpMessage {
+    FixedIpMessage { subnet_id: uuid_bytes(fixed.subnet_id.0), ip_address: address_bytes(fixed.ip_address) }
+}
+
+fn fixed_ip(message: &FixedIpMessage) -> Result<FixedIp, DecodeError> {
+    Ok(FixedIp { subnet_id: SubnetId(uuid(&message.subnet_id)?), ip_address: address(&message.ip_address)? })
+}
+
+fn status_number(status: PortStatus) -> u32 {
+    match status {
+        PortStatus::Active => 1,
+        PortStatus::Down => 2,
+        PortStatus::Build => 3,
+        PortStatus::Error => 4,
+    }
+}
+
+fn status(number: u32) -> Result<PortStatus, DecodeError> {
+    Ok(match number {
+        1 => PortStatus::Active,
+        2 => PortStatus::Down,
+        3 => PortStatus::Build,
+        4 => PortStatus::Error,
+        _ => return Err(bad("port status")),
+    })
+}
+
+impl Encoded for Port {
+    type Message = PortMessage;
+    const LAST_FIELD: u32 = 16;
+
+    fn to_message(&self) -> PortMessage {
+        PortMessage {
+            id: uuid_bytes(self.id.0),
+            number: self.number.0,
+            network_id: uuid_bytes(self.network_id.0),
+            project_id: self.project_id.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            mac_address: self.mac_address.0.to_vec(),
+            fixed_ips: self.fixed_ips.iter().map(fixed_ip_message).collect(),
+            admin_state_up: self.admin_state_up,
+            device_id: self.device_id.clone(),
+            device_owner: self.device_owner.clone(),
+            host_id: self.binding.host_id.clone(),
+            vnic_type: self.binding.vnic_type.clone(),
+            profile: self.binding.profile.clone(),
+            status: status_number(self.status),
+            stamp: stamp_message(self.stamp),
+        }
+    }
+
+    fn from_message(message: PortMessage) -> Result<Self, DecodeError> {
+        Ok(Port {
+            id: PortId(uuid(&message.id)?),
+            number: PortNumber(message.number),
+            network_id: NetworkId(uuid(&message.network_id)?),
+            project_id: message.project_id,
+            name: message.name,
+            description: message.description,
+            mac_address: mac(&message.mac_address)?,
+            fixed_ips: message.fixed_ips.iter().map(fixed_ip).collect::<Result<_, _>>()?,
+            admin_state_up: message.admin_state_up,
+            device_id: message.device_id,
+            device_owner: message.device_owner,
+            binding: Binding {
+                host_id: message.host_id,
+                vnic_type: message.vnic_type,
+                profile: message.profile,
+            },
+            status: status(message.status)?,
+            stamp: stamp(message.stamp),
+        })
+    }
+}

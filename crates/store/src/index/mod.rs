@@ -1,0 +1,166 @@
+//! Indexes over the tables, kept with every change. Each is persistent, so a snapshot's clone shares them.
+//!
+//! Sets that tend to be small (the ports of a device or of a network) are one flat ordered set of pairs: a tree per group would cost half
+//! a kilobyte each. Groups that are few and large (projects, hosts) have a tree of their own, which also counts them.
+
+mod address;
+mod identity;
+mod network;
+mod port;
+mod subnet;
+
+pub(crate) use port::device_hash;
+
+use crate::interval::IntervalSet;
+use crate::record::Tables;
+use crate::{BulkIntent, CounterRecord};
+use address::FreeAddresses;
+use hadron_model::identity::Secret;
+use hadron_model::{
+    Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PortId, PortNumber, SubnetId, Vni,
+};
+use imbl::{OrdMap, OrdSet};
+use std::sync::Arc;
+
+/// What [`crate::Snapshot`] finds things by.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Indexes {
+    pub(crate) network_numbers: OrdMap<NetworkNumber, NetworkId>,
+    pub(crate) port_numbers: OrdMap<PortNumber, PortId>,
+    pub(crate) host_numbers: OrdMap<HostNumber, String>,
+    pub(crate) network_subnets: OrdSet<(NetworkId, SubnetId)>,
+    pub(crate) network_ports: OrdSet<(NetworkId, PortId)>,
+    pub(crate) subnet_ports: OrdSet<(SubnetId, PortId)>,
+    /// By a hash of the device's id; readers compare the id itself.
+    pub(crate) device_ports: OrdSet<(u64, PortId)>,
+    pub(crate) projects: OrdMap<Arc<str>, Owned>,
+    pub(crate) hosts: OrdMap<Arc<str>, Bound>,
+    pub(crate) network_hosts: OrdMap<(NetworkId, Arc<str>), usize>,
+    pub(crate) project_names: OrdMap<(String, String), String>,
+    pub(crate) user_names: OrdMap<(String, String), String>,
+    pub(crate) role_names: OrdMap<String, String>,
+    pub(crate) free_addresses: OrdMap<SubnetId, FreeAddresses>,
+    pub(crate) free_vnis: IntervalSet,
+}
+
+impl Default for Indexes {
+    fn default() -> Self {
+        let mut free_vnis = IntervalSet::default();
+        free_vnis.insert_range(1, u128::from(Vni::MAX));
+        Self {
+            network_numbers: OrdMap::new(),
+            port_numbers: OrdMap::new(),
+            host_numbers: OrdMap::new(),
+            network_subnets: OrdSet::new(),
+            network_ports: OrdSet::new(),
+            subnet_ports: OrdSet::new(),
+            device_ports: OrdSet::new(),
+            projects: OrdMap::new(),
+            hosts: OrdMap::new(),
+            network_hosts: OrdMap::new(),
+            project_names: OrdMap::new(),
+            user_names: OrdMap::new(),
+            role_names: OrdMap::new(),
+            free_addresses: OrdMap::new(),
+            free_vnis,
+        }
+    }
+}
+
+/// What a project owns.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Owned {
+    pub(crate) networks: OrdSet<NetworkId>,
+    pub(crate) subnets: OrdSet<SubnetId>,
+    pub(crate) ports: OrdSet<PortId>,
+}
+
+/// What is bound to a host: its ports, and how many of them each network has.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Bound {
+    pub(crate) ports: OrdSet<PortId>,
+    pub(crate) networks: OrdMap<NetworkId, usize>,
+}
+
+/// A record that indexes follow.
+pub(crate) trait Indexed: Sized {
+    /// Brings the indexes from `old` to `new`. The tables hold `new` already.
+    fn index(indexes: &mut Indexes, tables: &Tables, old: Option<&Self>, new: Option<&Self>);
+}
+
+/// Brings an index entry from `old` to `new`, if they differ.
+fn replace<K: PartialEq, A, B>(
+    indexes: &mut Indexes,
+    old: Option<K>,
+    new: Option<K>,
+    remove: impl FnOnce(&mut Indexes, K) -> A,
+    insert: impl FnOnce(&mut Indexes, K) -> B,
+) {
+    if old != new {
+        if let Some(key) = old {
+            remove(indexes, key);
+        }
+        if let Some(key) = new {
+            insert(indexes, key);
+        }
+    }
+}
+
+impl Indexes {
+    /// Changes what `project` owns; a project that owns nothing has no entry.
+    fn owned<A>(&mut self, project: &str, change: impl FnOnce(&mut Owned) -> A) {
+        edit_group(&mut self.projects, project, change, |owned| {
+            owned.networks.is_empty() && owned.subnets.is_empty() && owned.ports.is_empty()
+        });
+    }
+}
+
+/// Changes the group of `name`, which exists only while it is not empty.
+fn edit_group<G: Clone + Default, A>(
+    groups: &mut OrdMap<Arc<str>, G>,
+    name: &str,
+    change: impl FnOnce(&mut G) -> A,
+    is_empty: impl FnOnce(&G) -> bool,
+) {
+    if let Some(group) = groups.get_mut(name) {
+        change(group);
+        if is_empty(group) {
+            groups.remove(name);
+        }
+        return;
+    }
+    let mut group = G::default();
+    change(&mut group);
+    if !is_empty(&group) {
+        groups.insert(name.into(), group);
+    }
+}
+
+macro_rules! not_indexed {
+    ($($name:ty),+) => {$(
+        impl Indexed for $name {
+            fn index(_: &mut Indexes, _: &Tables, _: Option<&Self>, _: Option<&Self>) {}
+        }
+    )+};
+}
+not_indexed!(
+    crate::MacClaim,
+    JoinToken,
+    hadron_model::identity::Assignment,
+    Secret,
+    BulkIntent,
+    CounterRecord
+);
+
+impl Indexed for Host {
+    fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
+        let entry = |host: &Host| (host.number, host.name.clone());
+        replace(
+            indexes,
+            old.map(entry),
+            new.map(entry),
+            |indexes, (number, _)| indexes.host_numbers.remove(&number),
+            |indexes, (number, name)| indexes.host_numbers.insert(number, name),
+        );
+    }
+}

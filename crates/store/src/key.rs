@@ -1,0 +1,201 @@
+//! Keys as bytes whose order is the order of the keys.
+
+use crate::Counter;
+use hadron_model::identity::{Assignment, Scope};
+use hadron_model::{Mac, NetworkId, PortId, SubnetId, Vni};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use uuid::Uuid;
+
+/// A key, or a part of one, with an encoding that keeps its order.
+pub trait KeyBytes: Sized {
+    /// Appends the encoding.
+    fn write(&self, out: &mut Vec<u8>);
+
+    /// Reads it back and moves `bytes` behind it; `None` if it is none.
+    fn read(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*head)
+}
+
+impl KeyBytes for () {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut &[u8]) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<A: KeyBytes, B: KeyBytes> KeyBytes for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some((A::read(bytes)?, B::read(bytes)?))
+    }
+}
+
+impl KeyBytes for Uuid {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Uuid::from_bytes)
+    }
+}
+
+macro_rules! uuid_key {
+    ($($name:ident),+) => {$(
+        impl KeyBytes for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                self.0.write(out);
+            }
+
+            fn read(bytes: &mut &[u8]) -> Option<Self> {
+                Uuid::read(bytes).map(Self)
+            }
+        }
+    )+};
+}
+uuid_key!(NetworkId, SubnetId, PortId);
+
+impl KeyBytes for Mac {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Mac)
+    }
+}
+
+impl KeyBytes for Vni {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.get().to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Vni::new(u32::from_be_bytes(take(bytes)?))
+    }
+}
+
+impl KeyBytes for Counter {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [byte] = take(bytes)?;
+        Counter::ALL.into_iter().find(|counter| *counter as u8 == byte)
+    }
+}
+
+/// The family's digit, then the octets.
+impl KeyBytes for IpAddr {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            IpAddr::V4(v4) => {
+                out.push(4);
+                out.extend_from_slice(&v4.octets());
+            }
+            IpAddr::V6(v6) => {
+                out.push(6);
+                out.extend_from_slice(&v6.octets());
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match take(bytes)? {
+            [4] => take::<4>(bytes).map(|octets| Ipv4Addr::from(octets).into()),
+            [6] => take::<16>(bytes).map(|octets| Ipv6Addr::from(octets).into()),
+            _ => None,
+        }
+    }
+}
+
+/// The text with every 0 as 0 255, then 0 0: no text's encoding is a prefix of another's.
+impl KeyBytes for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        for &byte in self.as_bytes() {
+            out.push(byte);
+            if byte == 0 {
+                out.push(0xff);
+            }
+        }
+        out.extend_from_slice(&[0, 0]);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let mut text = Vec::new();
+        loop {
+            match take(bytes)? {
+                [0] => match take(bytes)? {
+                    [0] => return String::from_utf8(text).ok(),
+                    [0xff] => text.push(0),
+                    _ => return None,
+                },
+                [byte] => text.push(byte),
+            }
+        }
+    }
+}
+
+impl KeyBytes for Scope {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Scope::Project(id) => {
+                out.push(1);
+                id.write(out);
+            }
+            Scope::Domain(id) => {
+                out.push(2);
+                id.write(out);
+            }
+            Scope::System => out.push(3),
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match take(bytes)? {
+            [1] => String::read(bytes).map(Scope::Project),
+            [2] => String::read(bytes).map(Scope::Domain),
+            [3] => Some(Scope::System),
+            _ => None,
+        }
+    }
+}
+
+impl KeyBytes for Assignment {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.user_id.write(out);
+        self.scope.write(out);
+        self.role_id.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            user_id: String::read(bytes)?,
+            scope: Scope::read(bytes)?,
+            role_id: String::read(bytes)?,
+        })
+    }
+}
+
+/// The first key behind all those that begin with `prefix`, which is not empty and not all 255.
+pub(crate) fn end_of_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}

@@ -1,0 +1,321 @@
+//! Typed records: what kinds there are, how each is keyed, encoded and held in a snapshot.
+
+use crate::encoding::Unknown;
+use crate::index::Indexes;
+use crate::key::{KeyBytes, end_of_prefix};
+use crate::{AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, MacClaim, Revision, VniClaim};
+use hadron_model::identity::{Assignment, Project, Role, Secret, User};
+use hadron_model::{Host, JoinToken, Mac, Network, NetworkId, Port, PortId, Subnet, SubnetId, Vni};
+use imbl::OrdMap;
+use std::fmt::Debug;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A record with the commits that made it what it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored<T> {
+    /// The record.
+    pub value: T,
+    /// The commit that inserted it.
+    pub created: Revision,
+    /// The commit that last wrote it.
+    pub modified: Revision,
+    /// Encoded fields that only a newer release knows; they are kept when this one rewrites the record.
+    pub(crate) unknown: Unknown,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Something that the store keeps under a key.
+pub trait Record: held::Held + Clone + PartialEq + Debug + Send + Sync + 'static {
+    /// What it is found by.
+    type Key: KeyBytes + Ord + Clone + Debug + Send + Sync + 'static;
+    /// The leading part of the key by which a range of records can be guarded; `()` for all of the kind.
+    type Prefix: KeyBytes;
+    /// Which kind it is.
+    const KIND: Kind;
+
+    /// Its key.
+    fn key(&self) -> Self::Key;
+}
+
+/// A persistent table of one kind.
+pub(crate) type Table<T> = OrdMap<<T as Record>::Key, Arc<Stored<T>>>;
+
+pub(crate) mod held {
+    use super::*;
+
+    /// How the store holds a kind; nobody else implements it.
+    pub trait Held: Sized {
+        /// Its table.
+        fn table(tables: &Tables) -> &Table<Self>
+        where
+            Self: Record;
+        /// Its table, to change.
+        fn table_mut(tables: &mut Tables) -> &mut Table<Self>
+        where
+            Self: Record;
+        /// Its key among all kinds.
+        fn record_key(key: <Self as Record>::Key) -> RecordKey
+        where
+            Self: Record;
+        /// The record among all kinds.
+        fn any(stored: Arc<Stored<Self>>) -> AnyRecord;
+        /// Brings the indexes from `old` to `new`; the table holds `new` already.
+        fn index(indexes: &mut Indexes, tables: &Tables, old: Option<&Self>, new: Option<&Self>);
+        /// Appends the encoding.
+        fn encode_to(&self, out: &mut Vec<u8>);
+        /// Reads the encoding, and the fields behind those that this release knows.
+        fn decode_from(bytes: &[u8]) -> Result<(Self, Unknown), DecodeError>;
+    }
+}
+
+macro_rules! records {
+    ($($(#[$doc:meta])* $name:ident = $byte:literal in $table:ident, $key:ty, by $prefix:ty, |$it:ident| $of:expr;)+) => {
+        /// The kinds of records. The number is the first byte of the kind's keys and is never reused.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[$doc])* $name = $byte,)+
+        }
+
+        impl Kind {
+            /// All kinds.
+            pub const ALL: &[Kind] = &[$(Kind::$name),+];
+        }
+
+        /// The key of a record of any kind.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum RecordKey {
+            $($(#[$doc])* $name($key),)+
+        }
+
+        impl RecordKey {
+            /// The kind.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(RecordKey::$name(_) => Kind::$name,)+
+                }
+            }
+
+            /// The key as the engines keep it: the kind's byte, then the key.
+            pub fn to_bytes(&self) -> Vec<u8> {
+                let mut out = Vec::with_capacity(48);
+                out.push(self.kind() as u8);
+                match self {
+                    $(RecordKey::$name(key) => key.write(&mut out),)+
+                }
+                out
+            }
+
+            /// The inverse of [`RecordKey::to_bytes`].
+            pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+                let bad = || DecodeError(format!("no key of this release: {bytes:02x?}"));
+                let (kind, mut rest) = bytes.split_first().ok_or_else(bad)?;
+                let key = match kind {
+                    $($byte => <$key>::read(&mut rest).map(RecordKey::$name),)+
+                    _ => None,
+                };
+                key.filter(|_| rest.is_empty()).ok_or_else(bad)
+            }
+        }
+
+        /// A record of any kind.
+        #[derive(Clone, PartialEq, Debug)]
+        pub enum AnyRecord {
+            $($(#[$doc])* $name(Arc<Stored<$name>>),)+
+        }
+
+        impl AnyRecord {
+            /// Its key.
+            pub fn key(&self) -> RecordKey {
+                match self {
+                    $(AnyRecord::$name(stored) => RecordKey::$name(stored.value.key()),)+
+                }
+            }
+
+            /// The commits that inserted and last wrote it.
+            pub fn revisions(&self) -> (Revision, Revision) {
+                match self {
+                    $(AnyRecord::$name(stored) => (stored.created, stored.modified),)+
+                }
+            }
+
+            pub(crate) fn encode(&self) -> Vec<u8> {
+                let mut out = Vec::with_capacity(160);
+                match self {
+                    $(AnyRecord::$name(stored) => {
+                        held::Held::encode_to(&stored.value, &mut out);
+                        out.extend_from_slice(stored.unknown.as_deref().unwrap_or_default());
+                    })+
+                }
+                out
+            }
+
+            pub(crate) fn decode(
+                kind: Kind,
+                bytes: &[u8],
+                created: Revision,
+                modified: Revision,
+            ) -> Result<Self, DecodeError> {
+                Ok(match kind {
+                    $(Kind::$name => {
+                        let (value, unknown) = <$name as held::Held>::decode_from(bytes)?;
+                        AnyRecord::$name(Arc::new(Stored { value, created, modified, unknown }))
+                    })+
+                })
+            }
+        }
+
+        /// The tables of a snapshot.
+        #[derive(Clone, Default, PartialEq, Debug)]
+        pub struct Tables {
+            $(pub(crate) $table: OrdMap<$key, Arc<Stored<$name>>>,)+
+        }
+
+        impl Tables {
+            /// The record under `key`.
+            pub(crate) fn record(&self, key: &RecordKey) -> Option<AnyRecord> {
+                match key {
+                    $(RecordKey::$name(key) => self.$table.get(key).cloned().map(AnyRecord::$name),)+
+                }
+            }
+
+            /// Puts `new` under `key`, or removes what is there.
+            pub(crate) fn set(&mut self, indexes: &mut Indexes, key: &RecordKey, new: Option<AnyRecord>) {
+                match (key, new) {
+                    $(
+                        (RecordKey::$name(key), Some(AnyRecord::$name(stored))) => {
+                            self.set_record::<$name>(indexes, key, Some(stored));
+                        }
+                        (RecordKey::$name(key), None) => self.set_record::<$name>(indexes, key, None),
+                    )+
+                    (key, Some(new)) => unreachable!("{key:?} can't hold {new:?}"),
+                }
+            }
+
+            /// The keys whose records differ between the two.
+            pub(crate) fn changed_keys(&self, new: &Tables) -> Vec<RecordKey> {
+                let mut keys = Vec::new();
+                $(keys.extend(self.$table.diff(&new.$table).map(|item| RecordKey::$name(changed_key(item))));)+
+                keys
+            }
+        }
+
+        $(
+            impl Record for $name {
+                type Key = $key;
+                type Prefix = $prefix;
+                const KIND: Kind = Kind::$name;
+
+                fn key(&self) -> $key {
+                    let $it = self;
+                    $of
+                }
+            }
+
+            impl held::Held for $name {
+                fn table(tables: &Tables) -> &Table<Self> {
+                    &tables.$table
+                }
+
+                fn table_mut(tables: &mut Tables) -> &mut Table<Self> {
+                    &mut tables.$table
+                }
+
+                fn record_key(key: $key) -> RecordKey {
+                    RecordKey::$name(key)
+                }
+
+                fn any(stored: Arc<Stored<Self>>) -> AnyRecord {
+                    AnyRecord::$name(stored)
+                }
+
+                fn index(indexes: &mut Indexes, tables: &Tables, old: Option<&Self>, new: Option<&Self>) {
+                    crate::index::Indexed::index(indexes, tables, old, new);
+                }
+
+                fn encode_to(&self, out: &mut Vec<u8>) {
+                    crate::encoding::encode(self, out);
+                }
+
+                fn decode_from(bytes: &[u8]) -> Result<(Self, Unknown), DecodeError> {
+                    crate::encoding::decode(bytes)
+                }
+            }
+        )+
+    };
+}
+
+records! {
+    /// A network.
+    Network = 0x10 in networks, NetworkId, by (), |it| it.id;
+    /// A subnet.
+    Subnet = 0x11 in subnets, SubnetId, by (), |it| it.id;
+    /// A port.
+    Port = 0x12 in ports, PortId, by (), |it| it.id;
+    /// An address in use.
+    AddressClaim = 0x18 in address_claims, (SubnetId, IpAddr), by SubnetId, |it| (it.subnet_id, it.address);
+    /// A MAC in use.
+    MacClaim = 0x19 in mac_claims, (NetworkId, Mac), by NetworkId, |it| (it.network_id, it.mac);
+    /// A VXLAN identifier in use.
+    VniClaim = 0x1a in vni_claims, Vni, by (), |it| it.vni;
+    /// A host, by name.
+    Host = 0x20 in hosts, String, by (), |it| it.name.clone();
+    /// A permission to join, by id.
+    JoinToken = 0x21 in join_tokens, String, by (), |it| it.id.clone();
+    /// A project, by id.
+    Project = 0x30 in projects, String, by (), |it| it.id.clone();
+    /// A user, by id.
+    User = 0x31 in users, String, by (), |it| it.id.clone();
+    /// A role, by id.
+    Role = 0x32 in roles, String, by (), |it| it.id.clone();
+    /// A user's role on a scope.
+    Assignment = 0x33 in assignments, Assignment, by String, |it| it.clone();
+    /// A secret, by name.
+    Secret = 0x34 in secrets, String, by (), |it| it.name.clone();
+    /// A bulk create under way.
+    BulkIntent = 0x40 in bulk_intents, Uuid, by (), |it| it.id;
+    /// How far numbers have been leased.
+    CounterRecord = 0x41 in counters, Counter, by (), |it| it.counter;
+}
+
+impl Tables {
+    /// Puts `new` under `key`, or removes what is there, and brings the indexes along.
+    pub(crate) fn set_record<T: Record>(
+        &mut self,
+        indexes: &mut Indexes,
+        key: &T::Key,
+        new: Option<Arc<Stored<T>>>,
+    ) {
+        let table = T::table_mut(self);
+        let old = match &new {
+            Some(stored) => table.insert(key.clone(), stored.clone()),
+            None => table.remove(key),
+        };
+        T::index(indexes, self, old.as_deref().map(Deref::deref), new.as_deref().map(Deref::deref));
+    }
+}
+
+fn changed_key<K: Clone, V>(item: imbl::ordmap::DiffItem<'_, '_, K, V>) -> K {
+    use imbl::ordmap::DiffItem::{Add, Remove, Update};
+    match item {
+        Add(key, _) | Remove(key, _) | Update { new: (key, _), .. } => key.clone(),
+    }
+}
+
+/// The byte range `[start, end)` of the records of kind `T` whose keys begin with `prefix`.
+pub(crate) fn prefix_range<T: Record>(prefix: &T::Prefix) -> (Vec<u8>, Vec<u8>) {
+    let mut start = vec![T::KIND as u8];
+    prefix.write(&mut start);
+    let end = end_of_prefix(&start);
+    (start, end)
+}

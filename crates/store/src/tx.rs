@@ -1,0 +1,165 @@
+//! What a writer's function works on: the newest state with its own changes on top.
+
+use crate::backend::{Compare, Op, Txn};
+use crate::number::Leases;
+use crate::record::{Record, RecordKey, Stored, prefix_range};
+use crate::{AlreadyExists, CommitInfo, Counter, CounterRecord, Revision, Snapshot, StoreError};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A transaction under way. Reads through [`Tx::get`] and [`Tx::insert`] are guarded: the transaction is applied only if
+/// what they found still holds, and is run again otherwise. Reads through [`Tx::view`] are not.
+pub struct Tx {
+    info: CommitInfo,
+    base: Arc<Snapshot>,
+    view: Snapshot,
+    next: Revision,
+    leases: Leases,
+    writes: Vec<RecordKey>,
+    guards: Vec<Guard>,
+}
+
+#[derive(PartialEq)]
+enum Guard {
+    Key(RecordKey, Revision),
+    Range(Vec<u8>, Vec<u8>),
+}
+
+impl Tx {
+    pub(crate) fn new(base: Arc<Snapshot>, info: CommitInfo, leases: Leases) -> Self {
+        let view = Snapshot::clone(&base);
+        let next = Revision(base.position.revision.0 + 1);
+        Self { info, base, view, next, leases, writes: Vec::new(), guards: Vec::new() }
+    }
+
+    /// Who makes the transaction.
+    pub fn info(&self) -> &CommitInfo {
+        &self.info
+    }
+
+    /// The newest state with this transaction's changes. What is read here may have changed by the time of the commit
+    /// where several servers share a backend; guard what matters.
+    pub fn view(&self) -> &Snapshot {
+        &self.view
+    }
+
+    /// The record under `key`, guarded: the commit happens only if nobody else changes it in between.
+    pub fn get<T: Record>(&mut self, key: &T::Key) -> Option<Arc<Stored<T>>> {
+        self.guard_key::<T>(key);
+        self.view.get::<T>(key).cloned()
+    }
+
+    /// Guards a scan of the records whose keys begin with `prefix` (`()` for all of the kind): the commit happens only if
+    /// nobody else inserts or updates one. Deletions are not noticed, since etcd can't.
+    pub fn guard_range<T: Record>(&mut self, prefix: T::Prefix) {
+        let (start, end) = prefix_range::<T>(&prefix);
+        self.guard(Guard::Range(start, end));
+    }
+
+    /// Inserts or replaces a record.
+    pub fn put<T: Record>(&mut self, value: T) {
+        let key = value.key();
+        let before = self.base.get::<T>(&key);
+        let stored = Stored {
+            created: before.map_or(self.next, |before| before.created),
+            modified: self.next,
+            unknown: before.and_then(|before| before.unknown.clone()),
+            value,
+        };
+        self.view.set::<T>(&key, Some(Arc::new(stored)));
+        self.wrote(T::record_key(key));
+    }
+
+    /// Inserts a record, guarded: the commit happens only if nobody else inserts it in between.
+    pub fn insert<T: Record>(&mut self, value: T) -> Result<(), AlreadyExists> {
+        let key = value.key();
+        self.guard_key::<T>(&key);
+        if self.view.has::<T>(&key) {
+            return Err(AlreadyExists);
+        }
+        self.put(value);
+        Ok(())
+    }
+
+    /// Removes a record; nothing happens if there is none.
+    pub fn delete<T: Record>(&mut self, key: &T::Key) {
+        if self.view.has::<T>(key) {
+            self.view.set::<T>(key, None);
+            self.wrote(T::record_key(key.clone()));
+        }
+    }
+
+    /// The next number of a sequence, never 0 and never given out before.
+    pub fn next_number(&mut self, counter: Counter) -> Result<u32, StoreError> {
+        if let Some(number) = self.leases.take(counter) {
+            return Ok(number);
+        }
+        let unleased = self.get::<CounterRecord>(&counter).map_or(1, |record| record.next);
+        let next = self.leases.extend(counter, unleased).ok_or(StoreError::NumbersExhausted)?;
+        self.put(CounterRecord { counter, next });
+        self.leases.take(counter).ok_or(StoreError::NumbersExhausted)
+    }
+
+    fn wrote(&mut self, key: RecordKey) {
+        if !self.writes.contains(&key) {
+            self.writes.push(key);
+        }
+    }
+
+    fn guard_key<T: Record>(&mut self, key: &T::Key) {
+        let revision = self.base.get::<T>(key).map_or(Revision::ZERO, |stored| stored.modified);
+        self.guard(Guard::Key(T::record_key(key.clone()), revision));
+    }
+
+    fn guard(&mut self, guard: Guard) {
+        if !self.guards.contains(&guard) {
+            self.guards.push(guard);
+        }
+    }
+
+    /// What the transaction wants, after its function has run.
+    pub(crate) fn finish(self) -> Result<Prepared, StoreError> {
+        let Self { info, base, mut view, next, leases, writes, guards } = self;
+        let mut changed = Vec::with_capacity(writes.len());
+        let mut ops = Vec::with_capacity(writes.len());
+        for key in writes {
+            let bytes = key.to_bytes();
+            match view.tables.record(&key) {
+                Some(record) => ops.push(Op::Put { key: bytes, value: Bytes::from(record.encode()) }),
+                None if base.tables.record(&key).is_some() => ops.push(Op::Delete { key: bytes }),
+                None => continue,
+            }
+            changed.push(key);
+        }
+        view.position.revision = next;
+        let since = base.position.revision;
+        let compares = guards.into_iter().map(|guard| guard.into_compare(since)).collect();
+        let txn = Txn { info, compares, ops };
+        txn.check_size()?;
+        Ok(Prepared { txn, changed, base, view, leases })
+    }
+}
+
+impl Guard {
+    fn into_compare(self, since: Revision) -> Compare {
+        match self {
+            Guard::Key(key, revision) => Compare::Key { key: key.to_bytes(), revision },
+            Guard::Range(start, end) => Compare::Range { start, end, since },
+        }
+    }
+}
+
+/// A transaction ready to be sequenced.
+pub(crate) struct Prepared {
+    pub(crate) txn: Txn,
+    pub(crate) changed: Vec<RecordKey>,
+    pub(crate) base: Arc<Snapshot>,
+    pub(crate) view: Snapshot,
+    pub(crate) leases: Leases,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tx on {}, {} written", self.base.position, self.writes.len())
+    }
+}
