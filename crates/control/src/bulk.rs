@@ -1,0 +1,201 @@
+//! Creating many objects: all or none.
+//!
+//! What fits one transaction is one. More is done in several, under a [`BulkIntent`] that lists what has been made and is
+//! removed with the last of them. A failure removes what was made; a crash leaves the intent, and [`undo_interrupted`]
+//! does the same at the next start. In between, the objects made so far can be seen.
+
+use crate::{Config, Error, Step, network, port, steps, subnet};
+use hadron_model::{Network, Port, Subnet};
+use hadron_store::{BulkIntent, CommitInfo, Created, Snapshot, Store, StoreError, Tx};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Objects that are tried in one transaction at first; halved when they turn out not to fit.
+const FIRST_TRY: usize = 40;
+/// Records that one transaction may change while undoing.
+const ROOM: usize = 100;
+
+/// What can be created in bulk.
+pub trait Made: Send {
+    /// Its kind and id.
+    fn created(&self) -> Created;
+}
+
+impl Made for Network {
+    fn created(&self) -> Created {
+        Created::Network(self.id)
+    }
+}
+
+impl Made for Subnet {
+    fn created(&self) -> Created {
+        Created::Subnet(self.id)
+    }
+}
+
+impl Made for Port {
+    fn created(&self) -> Created {
+        Created::Port(self.id)
+    }
+}
+
+/// Creates every item with `create`, or none. The results are in the order of the items, with a state that includes them.
+pub async fn create<T, R>(
+    store: &Store,
+    config: &Config,
+    info: &CommitInfo,
+    items: &[T],
+    create: impl Fn(&mut Tx, &T) -> Result<R, Error> + Send + Sync,
+) -> Result<(Vec<R>, Arc<Snapshot>), Error>
+where
+    T: Sync,
+    R: Made,
+{
+    if items.len() > config.max_bulk {
+        return Err(Error::InvalidInput(format!(
+            "{} objects are more than the {} that one request may create",
+            items.len(),
+            config.max_bulk
+        )));
+    }
+    if items.len() <= FIRST_TRY {
+        match in_one(store, info, items, &create).await {
+            Err(Error::Store(StoreError::TooLarge { .. })) if items.len() > 1 => {}
+            done => return done,
+        }
+    }
+    let intent = Uuid::new_v4();
+    let result = in_several(store, info, intent, items, &create).await;
+    if result.is_err()
+        && let Err(error) = undo(store, config, intent).await
+    {
+        tracing::error!(%intent, %error, "a failed bulk create is undone at the next start only");
+    }
+    result
+}
+
+async fn in_one<T: Sync, R: Made>(
+    store: &Store,
+    info: &CommitInfo,
+    items: &[T],
+    create: &(impl Fn(&mut Tx, &T) -> Result<R, Error> + Send + Sync),
+) -> Result<(Vec<R>, Arc<Snapshot>), Error> {
+    let make = |tx: &mut Tx| items.iter().map(|item| create(tx, item)).collect::<Result<Vec<R>, Error>>();
+    let committed = store.write(info.clone(), make).await?;
+    Ok((committed.value, committed.snapshot))
+}
+
+async fn in_several<T: Sync, R: Made>(
+    store: &Store,
+    info: &CommitInfo,
+    intent: Uuid,
+    items: &[T],
+    create: &(impl Fn(&mut Tx, &T) -> Result<R, Error> + Send + Sync),
+) -> Result<(Vec<R>, Arc<Snapshot>), Error> {
+    let mut made: Vec<R> = Vec::with_capacity(items.len());
+    let mut size = FIRST_TRY;
+    loop {
+        let start = made.len();
+        let end = items.len().min(start + size);
+        let chunk = |tx: &mut Tx| {
+            let made =
+                items[start..end].iter().map(|item| create(tx, item)).collect::<Result<Vec<R>, Error>>()?;
+            note(tx, intent, &made, start == 0, end == items.len())?;
+            Ok::<_, Error>(made)
+        };
+        match store.write(info.clone(), chunk).await {
+            Ok(committed) => {
+                made.extend(committed.value);
+                if end == items.len() {
+                    return Ok((made, committed.snapshot));
+                }
+            }
+            Err(Error::Store(StoreError::TooLarge { .. })) if size > 1 => size = (end - start).div_ceil(2),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Adds what a transaction has made to the intent, or removes the intent with the last.
+fn note<R: Made>(tx: &mut Tx, id: Uuid, made: &[R], is_first: bool, is_last: bool) -> Result<(), Error> {
+    let before = tx.get::<BulkIntent>(&id);
+    let mut created = match &before {
+        Some(intent) => intent.value.created.clone(),
+        None if is_first => vec![],
+        // Another server took this one for dead and undid it.
+        None => return Err(Error::Store(StoreError::Conflict)),
+    };
+    if is_last {
+        tx.delete::<BulkIntent>(&id);
+    } else {
+        created.extend(made.iter().map(Made::created));
+        tx.put(BulkIntent { id, created });
+    }
+    Ok(())
+}
+
+/// Removes what interrupted bulk creates have made. To be called at start, before requests are served.
+pub async fn undo_interrupted(store: &Store, config: &Config) -> Result<usize, Error> {
+    let interrupted: Vec<Uuid> = store.snapshot().iter::<BulkIntent>().map(|intent| intent.id).collect();
+    for &id in &interrupted {
+        tracing::warn!(intent = %id, "undoing an interrupted bulk create");
+        undo(store, config, id).await?;
+    }
+    Ok(interrupted.len())
+}
+
+/// Removes the objects of an intent, the newest first, then the intent.
+async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error> {
+    let info = CommitInfo::system();
+    steps::run(store, &info, |tx| {
+        let Some(intent) = tx.get::<BulkIntent>(&id) else { return Ok(Step::Done(())) };
+        let mut created = intent.value.created.clone();
+        let mut room = ROOM;
+        while let Some(newest) = created.last().copied() {
+            let size = size(tx, newest);
+            if size > room && room < ROOM {
+                break;
+            }
+            room = room.saturating_sub(size);
+            if remove(tx, config, newest)? == Step::More {
+                break;
+            }
+            created.pop();
+        }
+        if created.is_empty() {
+            tx.delete::<BulkIntent>(&id);
+            return Ok(Step::Done(()));
+        }
+        tx.put(BulkIntent { id, created });
+        Ok(Step::More)
+    })
+    .await
+    .map(|_| ())
+}
+
+/// How many records the removal of an object changes at most, as far as undoing several in one transaction matters.
+fn size(tx: &Tx, object: Created) -> usize {
+    match object {
+        Created::Port(id) => 2 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
+        Created::Network(_) | Created::Subnet(_) => ROOM,
+    }
+}
+
+fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Error> {
+    let removed = match object {
+        Created::Network(id) => network::delete(tx, id, None),
+        Created::Subnet(id) => subnet::delete(tx, config, id, None),
+        Created::Port(id) => port::delete(tx, config, id, None).map(Step::Done),
+    };
+    match removed {
+        // Gone already, or taken into use by somebody who saw it: then it stays.
+        Err(Error::NetworkNotFound(_) | Error::SubnetNotFound(_) | Error::PortNotFound(_)) => {
+            Ok(Step::Done(()))
+        }
+        Err(error @ (Error::NetworkInUse { .. } | Error::SubnetInUse { .. })) => {
+            tracing::warn!(?object, %error, "an object of a failed bulk create stays");
+            Ok(Step::Done(()))
+        }
+        removed => removed,
+    }
+}

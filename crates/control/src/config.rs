@@ -1,0 +1,100 @@
+//! What an operator decides for the whole deployment.
+
+use std::ops::RangeInclusive;
+
+/// Limits per project; `None` is no limit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quotas {
+    /// Networks.
+    pub network: Option<usize>,
+    /// Subnets.
+    pub subnet: Option<usize>,
+    /// Ports, those of the network's DHCP service included.
+    pub port: Option<usize>,
+}
+
+impl Default for Quotas {
+    /// Neutron's defaults.
+    fn default() -> Self {
+        Self { network: Some(100), subnet: Some(100), port: Some(500) }
+    }
+}
+
+/// The family of the addresses between which hosts tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Underlay {
+    /// IPv4: VXLAN takes 50 octets of each packet.
+    #[default]
+    Ipv4,
+    /// IPv6: VXLAN takes 70 octets of each packet.
+    Ipv6,
+}
+
+impl Underlay {
+    /// Octets that VXLAN adds around an instance's IP packet: outer IP 20 or 40, UDP 8, VXLAN 8, inner Ethernet 14
+    /// (RFC 7348 §5).
+    pub fn vxlan_overhead(self) -> u32 {
+        match self {
+            Underlay::Ipv4 => 50,
+            Underlay::Ipv6 => 70,
+        }
+    }
+}
+
+/// The kind of network that a project gets when it asks for none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TenantNetworkType {
+    /// Across hosts in VXLAN.
+    #[default]
+    Vxlan,
+    /// Within a host.
+    Local,
+}
+
+/// The deployment's settings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// What a project's networks are.
+    pub tenant_network_type: TenantNetworkType,
+    /// Identifiers that networks get by themselves.
+    pub tenant_vnis: RangeInclusive<u32>,
+    /// Identifiers kept for the routers' transit networks; nobody may ask for them.
+    pub transit_vnis: RangeInclusive<u32>,
+    /// Largest IP packet on the underlay, in octets.
+    pub underlay_mtu: u32,
+    /// Family of the underlay.
+    pub underlay: Underlay,
+    /// First three octets of generated MACs.
+    pub base_mac: [u8; 3],
+    /// Limits per project.
+    pub quotas: Quotas,
+    /// Most name servers of a subnet.
+    pub max_dns_nameservers: usize,
+    /// Most host routes of a subnet.
+    pub max_subnet_host_routes: usize,
+    /// Most allocation pools of a subnet.
+    pub max_allocation_pools: usize,
+    /// Most addresses of a port.
+    pub max_fixed_ips: usize,
+    /// Most objects in one bulk create.
+    pub max_bulk: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tenant_network_type: TenantNetworkType::default(),
+            tenant_vnis: 1..=0x7f_ffff,
+            transit_vnis: 0xf0_0000..=0xff_ffff,
+            underlay_mtu: 1500,
+            underlay: Underlay::default(),
+            base_mac: [0xfa, 0x16, 0x3e],
+            quotas: Quotas::default(),
+            max_dns_nameservers: 5,
+            max_subnet_host_routes: 20,
+            max_allocation_pools: 256,
+            max_fixed_ips: 40,
+            max_bulk: 10_000,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Networks.
+
+use crate::quota::{self, Counted};
+use crate::segment::{self, Provider};
+use crate::steps::BATCH;
+use crate::{Config, Error, Step, dhcp, ipam, port, stamp, subnet};
+use hadron_model::{Network, NetworkId, NetworkNumber, Port, SubnetId};
+use hadron_store::{Counter, MacClaim, Tx};
+
+/// Smallest MTU of an IPv4 link (RFC 791 §3.2).
+const IPV4_MIN_MTU: u32 = 68;
+/// Smallest MTU of an IPv6 link (RFC 8200 §5).
+const IPV6_MIN_MTU: u32 = 1280;
+
+/// A network to be created.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewNetwork {
+    /// Owner's project id.
+    pub project_id: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Administrative state.
+    pub admin_state_up: bool,
+    /// Visible to every project.
+    pub shared: bool,
+    /// Octets; 0 is the largest that the segment carries.
+    pub mtu: u32,
+    /// What an administrator asks for.
+    pub provider: Provider,
+}
+
+/// Changes to a network; `None` leaves as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NetworkChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Administrative state.
+    pub admin_state_up: Option<bool>,
+    /// Visible to every project.
+    pub shared: Option<bool>,
+    /// Octets; 0 is the largest that the segment carries.
+    pub mtu: Option<u32>,
+    /// Provider attributes as given. A network's segment can't change; naming it as it is is no change.
+    pub provider: Provider,
+}
+
+/// Creates a network.
+pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network, Error> {
+    quota::check(tx, config, &new.project_id, Counted::Network, 1)?;
+    let id = NetworkId::random();
+    let segment = segment::claim(tx, config, id, &new.provider)?;
+    let network = Network {
+        id,
+        number: NetworkNumber(tx.next_number(Counter::Network)?),
+        project_id: new.project_id.clone(),
+        name: new.name.clone(),
+        description: new.description.clone(),
+        admin_state_up: new.admin_state_up,
+        shared: new.shared,
+        mtu: segment::mtu(config, segment, new.mtu)?,
+        segment,
+        stamp: stamp::born(tx, 1),
+    };
+    tx.put(network.clone());
+    Ok(network)
+}
+
+/// Changes a network; `revision` is the one that the caller demands, if any.
+pub fn update(
+    tx: &mut Tx,
+    config: &Config,
+    id: NetworkId,
+    change: &NetworkChange,
+    revision: Option<u64>,
+) -> Result<Network, Error> {
+    let old = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
+    stamp::check_revision(&old.stamp, revision)?;
+    check_provider_unchanged(&old, &change.provider)?;
+    if old.shared && change.shared == Some(false) {
+        check_not_used_by_others(tx, &old)?;
+    }
+    let mut network = old.value.clone();
+    if let Some(mtu) = change.mtu {
+        check_mtu_of_subnets(tx, id, mtu)?;
+        network.mtu = segment::mtu(config, old.segment, mtu)?;
+    }
+    set(&mut network.name, &change.name);
+    set(&mut network.description, &change.description);
+    set(&mut network.admin_state_up, &change.admin_state_up);
+    set(&mut network.shared, &change.shared);
+    if network != old.value {
+        stamp::touch(tx, &mut network);
+        tx.put(network.clone());
+    }
+    Ok(network)
+}
+
+/// Deletes a network with its subnets and the port of its DHCP service. Other ports keep it from being deleted.
+pub fn delete(tx: &mut Tx, id: NetworkId, revision: Option<u64>) -> Result<Step<()>, Error> {
+    let network = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
+    stamp::check_revision(&network.stamp, revision)?;
+    // A port created meanwhile by another server takes a MAC of the network.
+    tx.guard_range::<MacClaim>(id);
+    let view = tx.view();
+    let (services, users): (Vec<_>, Vec<_>) = view
+        .ports_of_network(id)
+        .map(|port| port.value.clone())
+        .partition(|port: &Port| dhcp::is_service(port));
+    if !users.is_empty() {
+        return Err(Error::NetworkInUse { network: id, ports: users.iter().map(|port| port.id).collect() });
+    }
+    let subnets: Vec<SubnetId> = view.subnets_of(id).map(|subnet| subnet.id).collect();
+    for &subnet in subnets.iter().take(BATCH) {
+        subnet::remove(tx, subnet);
+    }
+    if subnets.len() > BATCH {
+        for mut port in services {
+            ipam::release_subnets(tx, &mut port, &subnets[..BATCH]);
+            stamp::touch(tx, &mut port);
+            tx.put(port);
+        }
+        return Ok(Step::More);
+    }
+    for port in &services {
+        port::remove(tx, port);
+    }
+    segment::release(tx, network.segment);
+    tx.delete::<Network>(&id);
+    Ok(Step::Done(()))
+}
+
+/// Counts a change of what belongs to the network, as Neutron does for its subnets. It also makes every transaction that
+/// reads the network conflict with this one.
+pub(crate) fn touch(tx: &mut Tx, network: &Network) {
+    let mut network = network.clone();
+    stamp::touch(tx, &mut network);
+    tx.put(network);
+}
+
+/// Refuses a subnet on a network whose MTU is too small for its family.
+pub(crate) fn check_mtu_for_subnet(network: &Network, is_ipv6: bool) -> Result<(), Error> {
+    let minimum = if is_ipv6 { IPV6_MIN_MTU } else { IPV4_MIN_MTU };
+    if network.mtu < minimum {
+        return Err(Error::NetworkMtuSubnetConflict { network: network.id, minimum });
+    }
+    Ok(())
+}
+
+pub(crate) fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+fn check_mtu_of_subnets(tx: &Tx, id: NetworkId, mtu: u32) -> Result<(), Error> {
+    if mtu == 0 {
+        return Ok(());
+    }
+    for subnet in tx.view().subnets_of(id) {
+        let minimum = if subnet.cidr.addr().is_ipv6() { IPV6_MIN_MTU } else { IPV4_MIN_MTU };
+        if mtu < minimum {
+            return Err(Error::NetworkMtuSubnetConflict { network: id, minimum });
+        }
+    }
+    Ok(())
+}
+
+fn check_provider_unchanged(network: &Network, provider: &Provider) -> Result<(), Error> {
+    let other_type = provider.network_type.as_deref().is_some_and(|t| t != network.segment.network_type());
+    if other_type || provider.physical_network.is_some() {
+        return Err(Error::input(
+            "provider:network_type and provider:physical_network of a network can't be changed",
+        ));
+    }
+    match provider.segmentation_id {
+        Some(id) if id != 0 && network.segment.vni().map(|vni| i64::from(vni.get())) != Some(id) => Err(
+            Error::input("provider:segmentation_id of a network can't be changed; it is not a VLAN network"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to withdraw a network from projects that have ports or subnets on it.
+fn check_not_used_by_others(tx: &mut Tx, network: &Network) -> Result<(), Error> {
+    tx.guard_range::<MacClaim>(network.id);
+    let view = tx.view();
+    let foreign_port = view
+        .ports_of_network(network.id)
+        .any(|port| port.project_id != network.project_id && !port.device_owner.starts_with("network:"));
+    let foreign_subnet = view.subnets_of(network.id).any(|subnet| subnet.project_id != network.project_id);
+    if foreign_port || foreign_subnet {
+        return Err(Error::InvalidSharedSetting(network.name.clone()));
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Ports.
+
+use crate::binding::{self, BindingChange, VifType};
+use crate::ipam::{self, FixedIpRequest, Holder};
+use crate::network::set;
+use crate::quota::{self, Counted};
+use crate::{Config, Error, dhcp, mac, stamp};
+use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus};
+use hadron_store::{Counter, Tx};
+
+/// A port to be created.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewPort {
+    /// Its network.
+    pub network_id: NetworkId,
+    /// Owner's project id.
+    pub project_id: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Administrative state.
+    pub admin_state_up: bool,
+    /// MAC; `None` is a random one.
+    pub mac_address: Option<Mac>,
+    /// Addresses; `None` is what ports get by default, an empty list none but those that the port forms itself.
+    pub fixed_ips: Option<Vec<FixedIpRequest>>,
+    /// What uses the port.
+    pub device_id: String,
+    /// What kind of thing uses it.
+    pub device_owner: String,
+    /// Where it is plugged.
+    pub binding: BindingChange,
+}
+
+/// A new MAC for a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewMac {
+    /// This one.
+    Given(Mac),
+    /// A random one.
+    Random,
+}
+
+/// Changes to a port; `None` leaves as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PortChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Administrative state.
+    pub admin_state_up: Option<bool>,
+    /// MAC.
+    pub mac_address: Option<NewMac>,
+    /// Addresses: all that the port is to have, but for those that it forms itself.
+    pub fixed_ips: Option<Vec<FixedIpRequest>>,
+    /// What uses the port.
+    pub device_id: Option<String>,
+    /// What kind of thing uses it.
+    pub device_owner: Option<String>,
+    /// Where it is plugged.
+    pub binding: BindingChange,
+}
+
+/// Creates a port.
+pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
+    // Guarded: the network changes with its subnets, so neither can go while the port comes.
+    tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
+    quota::check(tx, config, &new.project_id, Counted::Port, 1)?;
+    let id = PortId::random();
+    let mac_address = match new.mac_address {
+        None => mac::claim_random(tx, config, new.network_id, id)?,
+        Some(mac) => {
+            mac::claim(tx, new.network_id, mac, id)?;
+            mac
+        }
+    };
+    let holder =
+        Holder { network: new.network_id, port: id, mac: mac_address, device_owner: &new.device_owner };
+    let fixed_ips = ipam::allocate(tx, config, holder, new.fixed_ips.as_deref())?;
+    let port = Port {
+        id,
+        number: PortNumber(tx.next_number(Counter::Port)?),
+        network_id: new.network_id,
+        project_id: new.project_id.clone(),
+        name: new.name.clone(),
+        description: new.description.clone(),
+        mac_address,
+        fixed_ips,
+        admin_state_up: new.admin_state_up,
+        device_id: new.device_id.clone(),
+        device_owner: new.device_owner.clone(),
+        binding: new.binding.apply(&Binding::default())?,
+        status: PortStatus::Down,
+        stamp: stamp::born(tx, 1),
+    };
+    tx.put(port.clone());
+    Ok(port)
+}
+
+/// Changes a port; `revision` is the one that the caller demands, if any.
+pub fn update(
+    tx: &mut Tx,
+    config: &Config,
+    id: PortId,
+    change: &PortChange,
+    revision: Option<u64>,
+) -> Result<Port, Error> {
+    let old = tx.get::<Port>(&id).ok_or(Error::PortNotFound(id))?;
+    stamp::check_revision(&old.stamp, revision)?;
+    let mut port = old.value.clone();
+    set(&mut port.name, &change.name);
+    set(&mut port.description, &change.description);
+    set(&mut port.admin_state_up, &change.admin_state_up);
+    set(&mut port.device_id, &change.device_id);
+    set(&mut port.device_owner, &change.device_owner);
+    update_binding(tx, &mut port, &old, &change.binding)?;
+    if let Some(new_mac) = change.mac_address {
+        update_mac(tx, config, &mut port, &old, new_mac)?;
+    }
+    if change.fixed_ips.is_some() || port.mac_address != old.mac_address {
+        tx.get::<Network>(&port.network_id).ok_or(Error::NetworkNotFound(port.network_id))?;
+        let addresses = ipam::change(tx, config, &port, old.mac_address, change.fixed_ips.as_deref())?;
+        if !same_set(&addresses, &port.fixed_ips) {
+            port.fixed_ips = addresses;
+        }
+    }
+    if !port.admin_state_up {
+        port.status = if port.is_distributed() { port.status } else { PortStatus::Down };
+    }
+    if port != old.value {
+        stamp::touch(tx, &mut port);
+        tx.put(port.clone());
+    }
+    Ok(port)
+}
+
+/// Deletes a port. The network's DHCP port is replaced by another if the network still needs one.
+pub fn delete(tx: &mut Tx, config: &Config, id: PortId, revision: Option<u64>) -> Result<(), Error> {
+    let port = tx.get::<Port>(&id).ok_or(Error::PortNotFound(id))?;
+    stamp::check_revision(&port.stamp, revision)?;
+    remove(tx, &port);
+    if port.is_distributed()
+        && let Some(network) = tx.get::<Network>(&port.network_id)
+    {
+        dhcp::sync(tx, config, &network)?;
+    }
+    Ok(())
+}
+
+/// Removes the port's record with its claims.
+pub(crate) fn remove(tx: &mut Tx, port: &Port) {
+    ipam::release_all(tx, port);
+    mac::release(tx, port.network_id, port.mac_address);
+    tx.delete::<Port>(&port.id);
+}
+
+fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) -> Result<(), Error> {
+    let binding = change.apply(&old.binding)?;
+    if binding == old.binding {
+        return Ok(());
+    }
+    let kind = |binding: &Binding| match binding.vnic_type.as_str() {
+        "" => binding::VNIC_NORMAL.to_owned(),
+        other => other.to_owned(),
+    };
+    if kind(&binding) != kind(&old.binding) && binding::vif_type(tx.view(), old) != VifType::Unbound {
+        return Err(Error::PortInUse {
+            port: old.id,
+            network: old.network_id,
+            device: old.device_id.clone(),
+        });
+    }
+    port.binding = binding;
+    if !port.is_distributed() {
+        port.status = PortStatus::Down;
+    }
+    Ok(())
+}
+
+fn update_mac(
+    tx: &mut Tx,
+    config: &Config,
+    port: &mut Port,
+    old: &Port,
+    new_mac: NewMac,
+) -> Result<(), Error> {
+    if new_mac == NewMac::Given(old.mac_address) {
+        return Ok(());
+    }
+    let vif_type = binding::vif_type(tx.view(), old);
+    let new = match new_mac {
+        NewMac::Given(mac) => mac,
+        NewMac::Random => Mac([0; 6]),
+    };
+    if !vif_type.is_unplugged() && vif_type != VifType::Distributed {
+        return Err(Error::PortBound {
+            port: old.id,
+            vif_type: vif_type.as_str(),
+            old: old.mac_address,
+            new,
+        });
+    }
+    if port.device_owner.starts_with("network:") {
+        return Err(Error::UnsupportedPortDeviceOwner {
+            operation: "a change of the MAC address",
+            port: old.id,
+            device_owner: port.device_owner.clone(),
+        });
+    }
+    port.mac_address = match new_mac {
+        NewMac::Random => mac::claim_random(tx, config, port.network_id, port.id)?,
+        NewMac::Given(mac) => {
+            mac::claim(tx, port.network_id, mac, port.id)?;
+            mac
+        }
+    };
+    mac::release(tx, port.network_id, old.mac_address);
+    Ok(())
+}
+
+fn same_set<T: Ord + Copy>(a: &[T], b: &[T]) -> bool {
+    let sorted = |list: &[T]| {
+        let mut list = list.to_vec();
+        list.sort();
+        list
+    };
+    a.len() == b.len() && sorted(a) == sorted(b)
+}

@@ -1,0 +1,23 @@
+//! What a starting server completes or undoes, before it serves requests.
+
+use crate::{Config, Error, bulk, host, slaac};
+use hadron_model::{Subnet, SubnetId};
+use hadron_store::{CommitInfo, Store};
+
+/// Undoes interrupted bulk creates, gives ports the addresses that an interrupted operation did not come to, and removes
+/// join tokens that have ended. It may run at any time and any number of times.
+pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
+    bulk::undo_interrupted(store, config).await?;
+    let auto: Vec<SubnetId> = store
+        .snapshot()
+        .iter::<Subnet>()
+        .filter(|subnet| slaac::is_auto_address(subnet))
+        .map(|subnet| subnet.id)
+        .collect();
+    let info = CommitInfo::system();
+    for subnet in auto {
+        slaac::fill_all(store, &info, subnet).await?;
+    }
+    while store.write(info.clone(), |tx| Ok::<_, Error>(host::remove_expired_tokens(tx))).await?.value > 0 {}
+    Ok(())
+}

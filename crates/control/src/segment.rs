@@ -1,0 +1,120 @@
+//! How a network's frames travel: types, VXLAN identifiers, MTU.
+
+use crate::config::TenantNetworkType;
+use crate::{Config, Error};
+use hadron_model::{NetworkId, Segment, Vni};
+use hadron_store::{Tx, VniClaim};
+
+/// What an administrator asks for (`provider:*`); `None` is not given.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Provider {
+    /// `provider:network_type`.
+    pub network_type: Option<String>,
+    /// `provider:physical_network`.
+    pub physical_network: Option<String>,
+    /// `provider:segmentation_id`.
+    pub segmentation_id: Option<i64>,
+}
+
+impl Provider {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Takes a segment for a new network: what `provider` asks for, else what projects get.
+pub(crate) fn claim(
+    tx: &mut Tx,
+    config: &Config,
+    network: NetworkId,
+    provider: &Provider,
+) -> Result<Segment, Error> {
+    if provider.is_empty() {
+        return match config.tenant_network_type {
+            TenantNetworkType::Local => Ok(Segment::Local),
+            TenantNetworkType::Vxlan => claim_free_vni(tx, config, network),
+        };
+    }
+    match provider.network_type.as_deref() {
+        None => Err(Error::input("provider:network_type is required with other provider attributes")),
+        Some("local") => {
+            refuse(provider.physical_network.is_some(), "physical_network", "local")?;
+            refuse(provider.segmentation_id.is_some_and(|id| id != 0), "segmentation_id", "local")?;
+            Ok(Segment::Local)
+        }
+        Some("vxlan") => {
+            refuse(
+                provider.physical_network.as_deref().is_some_and(|name| !name.is_empty()),
+                "physical_network",
+                "vxlan",
+            )?;
+            match provider.segmentation_id {
+                None => claim_free_vni(tx, config, network),
+                Some(id) => claim_vni(tx, config, network, id),
+            }
+        }
+        Some(other) => Err(Error::InvalidInput(format!(
+            "network_type value '{other}' is not supported; use vxlan or local"
+        ))),
+    }
+}
+
+/// Gives up a deleted network's segment.
+pub(crate) fn release(tx: &mut Tx, segment: Segment) {
+    if let Some(vni) = segment.vni() {
+        tx.delete::<VniClaim>(&vni);
+    }
+}
+
+/// The largest IP packet that instances on such a segment can exchange.
+pub fn max_mtu(config: &Config, segment: Segment) -> u32 {
+    match segment {
+        Segment::Local => config.underlay_mtu,
+        Segment::Vxlan(_) => config.underlay_mtu.saturating_sub(config.underlay.vxlan_overhead()),
+    }
+}
+
+/// The MTU of a network on such a segment when `requested` is asked for; 0 asks for the largest.
+pub(crate) fn mtu(config: &Config, segment: Segment, requested: u32) -> Result<u32, Error> {
+    match max_mtu(config, segment) {
+        max if requested == 0 => Ok(max),
+        max if requested > max => {
+            Err(Error::InvalidInput(format!("requested MTU {requested} is too big, the maximum is {max}")))
+        }
+        _ => Ok(requested),
+    }
+}
+
+fn refuse(given: bool, attribute: &str, network_type: &str) -> Result<(), Error> {
+    if given {
+        return Err(Error::InvalidInput(format!(
+            "provider:{attribute} is not possible with a {network_type} network"
+        )));
+    }
+    Ok(())
+}
+
+fn claim_free_vni(tx: &mut Tx, config: &Config, network: NetworkId) -> Result<Segment, Error> {
+    let vni = tx.view().first_free_vni(config.tenant_vnis.clone()).ok_or(Error::NoNetworkAvailable)?;
+    insert(tx, network, vni)
+}
+
+fn claim_vni(tx: &mut Tx, config: &Config, network: NetworkId, id: i64) -> Result<Segment, Error> {
+    let vni = u32::try_from(id).ok().and_then(Vni::new).ok_or_else(|| {
+        Error::InvalidInput(format!("segmentation_id {id} is out of range (1 through {})", Vni::MAX))
+    })?;
+    if config.transit_vnis.contains(&vni.get()) {
+        return Err(Error::InvalidInput(format!(
+            "segmentation_id {id} is kept for routers ({} through {})",
+            config.transit_vnis.start(),
+            config.transit_vnis.end()
+        )));
+    }
+    insert(tx, network, vni)
+}
+
+fn insert(tx: &mut Tx, network: NetworkId, vni: Vni) -> Result<Segment, Error> {
+    tx.insert(VniClaim { vni, network_id: network }).map_err(|_| Error::TunnelIdInUse(vni))?;
+    Ok(Segment::Vxlan(vni))
+}

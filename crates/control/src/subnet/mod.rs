@@ -1,0 +1,245 @@
+//! Subnets.
+
+mod check;
+mod pools;
+
+use crate::network::{self, set};
+use crate::quota::{self, Counted};
+use crate::steps::BATCH;
+use crate::{Config, Error, Step, dhcp, ipam, slaac, stamp};
+use hadron_model::{FixedIp, HostRoute, IpNet, Ipv6Mode, Network, NetworkId, Port, Subnet};
+use hadron_model::{SubnetId, SubnetNumber};
+use hadron_store::{AddressClaim, Counter, Tx};
+use std::net::IpAddr;
+
+/// Device owners of a router's ports on a subnet.
+pub(crate) const ROUTER_INTERFACE_OWNERS: [&str; 3] = [
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+];
+
+/// A pool as a caller names it; the ends may be in the wrong order or of the wrong family.
+pub type RequestedPool = (IpAddr, IpAddr);
+
+/// The gateway of a new subnet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Gateway {
+    /// The first address: of IPv4 the one behind the network's address, of IPv6 the network's address itself.
+    #[default]
+    First,
+    /// None.
+    Absent,
+    /// This address, inside the prefix or not.
+    At(IpAddr),
+}
+
+/// A subnet to be created.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewSubnet {
+    /// Its network.
+    pub network_id: NetworkId,
+    /// Owner's project id.
+    pub project_id: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// 4 or 6; the prefix must be of that family.
+    pub ip_version: u8,
+    /// Prefix; host bits are cut off.
+    pub cidr: IpNet,
+    /// Gateway.
+    pub gateway: Gateway,
+    /// Pools; `None` is everything but the gateway.
+    pub allocation_pools: Option<Vec<RequestedPool>>,
+    /// Name servers.
+    pub dns_nameservers: Vec<IpAddr>,
+    /// Host routes.
+    pub host_routes: Vec<HostRoute>,
+    /// Whether instances get their address by DHCP.
+    pub enable_dhcp: bool,
+    /// Who advertises, IPv6 only.
+    pub ipv6_ra_mode: Option<Ipv6Mode>,
+    /// How addresses are assigned, IPv6 only.
+    pub ipv6_address_mode: Option<Ipv6Mode>,
+}
+
+/// Changes to a subnet; `None` leaves as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SubnetChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Gateway; `Some(None)` removes it.
+    pub gateway_ip: Option<Option<IpAddr>>,
+    /// Pools.
+    pub allocation_pools: Option<Vec<RequestedPool>>,
+    /// Name servers.
+    pub dns_nameservers: Option<Vec<IpAddr>>,
+    /// Host routes.
+    pub host_routes: Option<Vec<HostRoute>>,
+    /// Whether instances get their address by DHCP.
+    pub enable_dhcp: Option<bool>,
+}
+
+/// Creates a subnet.
+///
+/// The network's DHCP service gets an address of it if it needs one. If hosts form their own address in it, the ports of
+/// the network get theirs: as many as fit in this transaction, the rest by [`slaac::fill`], which the caller runs until it
+/// is done.
+pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, Error> {
+    let cidr = new.cidr.trunc();
+    check::new_subnet(config, new, cidr)?;
+    let network = tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
+    network::check_mtu_for_subnet(&network, cidr.addr().is_ipv6())?;
+    let gateway_ip = match new.gateway {
+        Gateway::Absent => None,
+        Gateway::At(address) => Some(address),
+        Gateway::First => Some(pools::default_gateway(cidr)?),
+    };
+    let allocation_pools = match &new.allocation_pools {
+        None => pools::default_pools(cidr, gateway_ip),
+        Some(requested) => pools::checked(config, requested, cidr)?,
+    };
+    if new.allocation_pools.is_some() {
+        pools::check_gateway(gateway_ip, &allocation_pools)?;
+    }
+    check_overlap(tx, new.network_id, cidr)?;
+    quota::check(tx, config, &new.project_id, Counted::Subnet, 1)?;
+    let subnet = Subnet {
+        id: SubnetId::random(),
+        number: SubnetNumber(tx.next_number(Counter::Subnet)?),
+        network_id: new.network_id,
+        project_id: new.project_id.clone(),
+        name: new.name.clone(),
+        description: new.description.clone(),
+        cidr,
+        gateway_ip,
+        allocation_pools,
+        dns_nameservers: new.dns_nameservers.clone(),
+        host_routes: new.host_routes.clone(),
+        enable_dhcp: new.enable_dhcp,
+        ipv6_ra_mode: new.ipv6_ra_mode,
+        ipv6_address_mode: new.ipv6_address_mode,
+        stamp: stamp::born(tx, 0),
+    };
+    tx.put(subnet.clone());
+    network::touch(tx, &network);
+    dhcp::sync(tx, config, &network)?;
+    slaac::fill(tx, subnet.id)?;
+    Ok(subnet)
+}
+
+/// Changes a subnet; `revision` is the one that the caller demands, if any.
+pub fn update(
+    tx: &mut Tx,
+    config: &Config,
+    id: SubnetId,
+    change: &SubnetChange,
+    revision: Option<u64>,
+) -> Result<Subnet, Error> {
+    let old = tx.get::<Subnet>(&id).ok_or(Error::SubnetNotFound(id))?;
+    stamp::check_revision(&old.stamp, revision)?;
+    check::change(config, &old, change)?;
+    let mut subnet = old.value.clone();
+    if let Some(gateway_ip) = change.gateway_ip {
+        if gateway_ip != old.gateway_ip {
+            check_gateway_unused(tx, &old)?;
+        }
+        subnet.gateway_ip = gateway_ip;
+    }
+    if let Some(requested) = &change.allocation_pools {
+        subnet.allocation_pools = pools::checked(config, requested, subnet.cidr)?;
+    }
+    if subnet.gateway_ip != old.gateway_ip || change.allocation_pools.is_some() {
+        pools::check_gateway(subnet.gateway_ip, &subnet.allocation_pools)?;
+    }
+    set(&mut subnet.name, &change.name);
+    set(&mut subnet.description, &change.description);
+    set(&mut subnet.dns_nameservers, &change.dns_nameservers);
+    set(&mut subnet.host_routes, &change.host_routes);
+    set(&mut subnet.enable_dhcp, &change.enable_dhcp);
+    if subnet == old.value {
+        return Ok(subnet);
+    }
+    let network = tx.get::<Network>(&subnet.network_id).ok_or(Error::NetworkNotFound(subnet.network_id))?;
+    stamp::touch(tx, &mut subnet);
+    tx.put(subnet.clone());
+    network::touch(tx, &network);
+    dhcp::sync(tx, config, &network)?;
+    Ok(subnet)
+}
+
+/// Deletes a subnet. Ports with an address of it keep it from being deleted, but for the network's DHCP service and, where
+/// hosts form their own address, all but routers: these lose the address.
+pub fn delete(tx: &mut Tx, config: &Config, id: SubnetId, revision: Option<u64>) -> Result<Step<()>, Error> {
+    let subnet = tx.get::<Subnet>(&id).ok_or(Error::SubnetNotFound(id))?;
+    stamp::check_revision(&subnet.stamp, revision)?;
+    // A port created meanwhile by another server claims an address of the subnet.
+    tx.guard_range::<AddressClaim>(id);
+    let holders: Vec<Port> = tx.view().ports_of_subnet(id).map(|port| port.value.clone()).collect();
+    let keeps = |port: &Port| {
+        if slaac::is_auto_address(&subnet) {
+            ROUTER_INTERFACE_OWNERS.contains(&port.device_owner.as_str())
+        } else {
+            !dhcp::is_service(port)
+        }
+    };
+    if holders.iter().any(keeps) {
+        return Err(Error::SubnetInUse { subnet: id });
+    }
+    let is_last = holders.len() <= BATCH;
+    for mut port in holders.into_iter().take(BATCH) {
+        ipam::release_subnets(tx, &mut port, &[id]);
+        stamp::touch(tx, &mut port);
+        tx.put(port);
+    }
+    if !is_last {
+        return Ok(Step::More);
+    }
+    remove(tx, id);
+    if let Some(network) = tx.get::<Network>(&subnet.network_id) {
+        network::touch(tx, &network);
+        dhcp::sync(tx, config, &network)?;
+    }
+    Ok(Step::Done(()))
+}
+
+/// Removes the record of a subnet of which nobody has an address.
+pub(crate) fn remove(tx: &mut Tx, id: SubnetId) {
+    tx.delete::<Subnet>(&id);
+}
+
+/// A network's subnets in the order of their creation.
+pub(crate) fn of_network(tx: &Tx, network: NetworkId) -> Vec<std::sync::Arc<hadron_store::Stored<Subnet>>> {
+    let mut subnets: Vec<_> = tx.view().subnets_of(network).cloned().collect();
+    subnets.sort_by_key(|subnet| subnet.number);
+    subnets
+}
+
+fn check_overlap(tx: &Tx, network: NetworkId, cidr: IpNet) -> Result<(), Error> {
+    let overlaps = |other: IpNet| other.contains(&cidr) || cidr.contains(&other);
+    if tx.view().subnets_of(network).any(|other| overlaps(other.cidr)) {
+        return Err(Error::InvalidInput(format!(
+            "requested subnet with CIDR {cidr} for network {network} overlaps with another subnet"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses to move the gateway away from a router that has its address.
+fn check_gateway_unused(tx: &Tx, subnet: &Subnet) -> Result<(), Error> {
+    let Some(gateway) = subnet.gateway_ip else { return Ok(()) };
+    let held = FixedIp { subnet_id: subnet.id, ip_address: gateway };
+    let router = tx.view().get::<AddressClaim>(&(subnet.id, gateway)).and_then(|claim| {
+        let port = tx.view().get::<Port>(&claim.port_id)?;
+        let is_router = ROUTER_INTERFACE_OWNERS.contains(&port.device_owner.as_str());
+        (is_router && port.fixed_ips.contains(&held)).then_some(port.id)
+    });
+    match router {
+        Some(port) => Err(Error::GatewayIpInUse { gateway, port }),
+        None => Ok(()),
+    }
+}
