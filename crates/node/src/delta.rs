@@ -3,7 +3,7 @@
 //! A tracker knows, for each key, the value that should be there and the value that is there. Writers take the differences,
 //! try them, and the tracker keeps what failed for the next attempt. After a restart the actual side is loaded from where
 //! the state lives, so that only differences are written. Additions and removals are separate calls: whoever has several
-//! trackers runs all additions first.
+//! trackers runs all additions first. Within a call the order of keys is the order of writing.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -43,7 +43,7 @@ impl<K, V> Default for Tracker<K, V> {
     }
 }
 
-impl<K: Clone + Eq + Hash, V: Clone + PartialEq> Tracker<K, V> {
+impl<K: Clone + Ord + Hash, V: Clone + PartialEq> Tracker<K, V> {
     /// Sets what should be at `key`; `None` for nothing.
     pub fn desire(&mut self, key: K, value: Option<V>) {
         match self.entries.get_mut(&key) {
@@ -108,16 +108,18 @@ impl<K: Clone + Eq + Hash, V: Clone + PartialEq> Tracker<K, V> {
         self.entries.get(key).is_none_or(Entry::is_settled)
     }
 
-    /// Writes every missing or different value. What fails stays queued and is returned.
+    /// Writes every missing or different value, in rising order of keys. What fails stays queued and is returned.
     pub fn add<E>(&mut self, mut put: impl FnMut(&K, &V) -> Result<(), E>) -> Vec<Failure<K, E>> {
+        self.queue.sort_unstable();
         self.drain(|key, entry| {
             let value = entry.desired.as_ref()?;
             Some(put(key, value).map(|()| entry.actual = Some(value.clone())))
         })
     }
 
-    /// Removes every value that should not be there. What fails stays queued and is returned.
+    /// Removes every value that should not be there, in falling order of keys. What fails stays queued and is returned.
     pub fn remove<E>(&mut self, mut erase: impl FnMut(&K) -> Result<(), E>) -> Vec<Failure<K, E>> {
+        self.queue.sort_unstable_by(|a, b| b.cmp(a));
         self.drain(|key, entry| match entry.desired {
             Some(_) => None,
             None => Some(erase(key).map(|()| entry.actual = None)),

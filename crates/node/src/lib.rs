@@ -4,8 +4,10 @@
 //! [`delta`] (desired against actual).
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod delta;
 pub mod error;
 pub mod links;
+pub mod plane;
 
 pub use error::Error;

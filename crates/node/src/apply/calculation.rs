@@ -1,0 +1,327 @@
+//! What should be in the tables, from rows, interfaces and the host.
+//!
+//! Each row is turned into the entries that follow from it ([`super::rules`]); what it depends on besides itself is looked up
+//! in the same inputs. A changed input has the rows recomputed that depend on it, and no others:
+//!
+//! | input | rows that depend on it |
+//! |---|---|
+//! | a row | itself |
+//! | network row | presence and port rows of the network |
+//! | subnet row | the network row |
+//! | interface of a name | port rows that name it |
+//! | the host | all |
+
+use super::claims::{Claims, Source};
+use super::flood::{FloodLists, SlotChanges};
+use super::rules;
+use super::{Key, Value};
+use hadron_pipeline::table::{FloodKey, FloodTarget, Limit, NetworkKey};
+use hadron_wire::held::{Applied, Held};
+use hadron_wire::proto::Batch;
+use hadron_wire::proto::welcome::Mode;
+use hadron_wire::row::{PortRow, Row, RowKey};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+/// Limits that every port of the host gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Frames handed to the host's responders.
+    pub punt: Limit,
+    /// ARP and neighbour solicitations for addresses that nobody is known to have.
+    pub miss: Limit,
+    /// Broadcast and multicast frames.
+    pub flood: Limit,
+}
+
+impl Default for Limits {
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
+    fn default() -> Self {
+        Self { punt: per_second(20), miss: per_second(100), flood: per_second(1000) }
+    }
+}
+
+/// The limit of `rate` frames a second with a burst of twice as many; 0 for none.
+pub fn per_second(rate: u32) -> Limit {
+    Limit { interval: 1_000_000_000_u32.checked_div(rate).unwrap_or(0), burst: rate.saturating_mul(2) }
+}
+
+/// What the host contributes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostFacts {
+    /// Its number.
+    pub number: u32,
+    /// Its tunnel address.
+    pub underlay: IpAddr,
+    /// Index of the overlay device, if it is there.
+    pub overlay: Option<u32>,
+    /// Largest inner IP packet in octets that the underlay carries in the overlay.
+    pub overlay_mtu: u32,
+    /// Limits of each port.
+    pub limits: Limits,
+}
+
+/// All that entries follow from.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub host: HostFacts,
+    pub rows: Held,
+    /// Index of each interface that a port names.
+    pub interfaces: HashMap<String, u32>,
+    /// Keys of the rows that belong to a network, ports included.
+    pub members: HashMap<u32, BTreeSet<RowKey>>,
+}
+
+/// The desired entries, kept up to date with their inputs.
+#[derive(Debug)]
+pub struct Calculation {
+    inputs: Inputs,
+    /// Ports by the interface name that they look for.
+    named: HashMap<String, BTreeSet<u32>>,
+    claims: Claims,
+    floods: FloodLists,
+    /// What each source joined.
+    joined: HashMap<Source, (u32, FloodTarget)>,
+    /// Port rows' network and interface name, to undo them.
+    places: HashMap<u32, (u32, String)>,
+    changed: BTreeSet<Key>,
+    touched_ports: BTreeSet<u32>,
+}
+
+impl Calculation {
+    /// Begins without rows. `found` is the flood lists as they are in the tables, which the calculation goes on from.
+    pub fn new(host: HostFacts, found: impl IntoIterator<Item = (FloodKey, FloodTarget)>) -> Self {
+        let floods = FloodLists::found(found);
+        let changed = floods.slots().map(|(key, _)| Key::Flood(key)).collect();
+        let inputs =
+            Inputs { host, rows: Held::default(), interfaces: HashMap::new(), members: HashMap::new() };
+        let mut calculation = Self {
+            inputs,
+            named: HashMap::new(),
+            claims: Claims::default(),
+            floods,
+            joined: HashMap::new(),
+            places: HashMap::new(),
+            changed,
+            touched_ports: BTreeSet::new(),
+        };
+        calculation.recompute(Source::Host);
+        calculation
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &Held {
+        &self.inputs.rows
+    }
+
+    /// The row of a port that is bound here.
+    pub fn port(&self, number: u32) -> Option<&PortRow> {
+        self.inputs.port(number)
+    }
+
+    /// The host.
+    pub fn host(&self) -> &HostFacts {
+        &self.inputs.host
+    }
+
+    /// The ports that look for the interface of this name.
+    pub fn ports_named(&self, name: &str) -> impl Iterator<Item = u32> + '_ {
+        self.named.get(name).into_iter().flatten().copied()
+    }
+
+    /// Announces a stream of batches, see [`Held::begin`].
+    pub fn begin(&mut self, mode: Mode) {
+        self.inputs.rows.begin(mode);
+    }
+
+    /// Takes in a batch of rows.
+    pub fn apply(&mut self, batch: Batch) -> Applied {
+        let applied = self.inputs.rows.apply(batch);
+        self.rows_changed(&applied.touched);
+        applied
+    }
+
+    /// Takes note of the interface of a name: its index, or that there is none.
+    pub fn set_interface(&mut self, name: &str, index: Option<u32>) {
+        let old = match index {
+            Some(index) => self.inputs.interfaces.insert(name.to_owned(), index),
+            None => self.inputs.interfaces.remove(name),
+        };
+        if old != index {
+            let ports: Vec<u32> = self.ports_named(name).collect();
+            for port in ports {
+                self.recompute(Source::Row(RowKey::Port(port)));
+            }
+        }
+    }
+
+    /// Takes note of the host.
+    pub fn set_host(&mut self, host: HostFacts) {
+        if self.inputs.host == host {
+            return;
+        }
+        self.inputs.host = host;
+        self.recompute(Source::Host);
+        let keys: Vec<RowKey> = self.inputs.rows.iter().map(|(key, _)| *key).collect();
+        for key in keys {
+            self.recompute(Source::Row(key));
+        }
+    }
+
+    /// The rows are complete: what was found in the flood lists and belongs to no row leaves them.
+    pub fn drop_leftovers(&mut self) {
+        for (network, changes) in self.floods.drop_leftovers() {
+            self.slots_changed(network, changes);
+        }
+    }
+
+    /// The entries that changed since the last call, with their desired values, in the order of writing.
+    pub fn take_changes(&mut self) -> Vec<(Key, Option<Value>)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().map(|key| (key, self.value(&key))).collect()
+    }
+
+    /// The ports whose entries were computed anew since the last call.
+    pub fn take_touched_ports(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.touched_ports)
+    }
+
+    /// The entries that port `number` needs for its wiring.
+    pub fn entries_of_port(&self, number: u32) -> &[Key] {
+        self.claims.of(Source::Row(RowKey::Port(number)))
+    }
+
+    /// The port that has an entry which several claim.
+    pub fn owner(&self, key: &Key) -> Option<u32> {
+        match self.claims.owner(key)? {
+            Source::Row(RowKey::Port(port)) => Some(port),
+            _ => None,
+        }
+    }
+
+    /// Flood targets of `network` that find no place in its list.
+    pub fn flood_overflow(&self, network: u32) -> usize {
+        self.floods.overflow(network)
+    }
+
+    fn value(&self, key: &Key) -> Option<Value> {
+        match key {
+            Key::Flood(key) => self.floods.slot(key).map(Value::Flood),
+            Key::Network(NetworkKey { network }) => match self.claims.value(key)? {
+                Value::Network(row) => {
+                    let mut row = *row;
+                    row.flood_length = self.floods.length(*network);
+                    Some(Value::Network(row))
+                }
+                other => Some(*other),
+            },
+            _ => self.claims.value(key).copied(),
+        }
+    }
+
+    fn rows_changed(&mut self, touched: &BTreeSet<RowKey>) {
+        let mut affected: HashSet<RowKey> = HashSet::new();
+        for key in touched {
+            self.index(*key);
+            affected.insert(*key);
+            match *key {
+                RowKey::Network(network) => affected.extend(self.dependents(network)),
+                RowKey::Subnet { network, .. } => drop(affected.insert(RowKey::Network(network))),
+                _ => {}
+            }
+        }
+        for key in affected {
+            self.recompute(Source::Row(key));
+        }
+    }
+
+    fn dependents(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
+        let members = self.inputs.members.get(&network).into_iter().flatten().copied();
+        members.filter(|key| matches!(key, RowKey::Presence { .. } | RowKey::Port(_)))
+    }
+
+    /// Keeps the indexes in step with the row of `key`.
+    fn index(&mut self, key: RowKey) {
+        if let RowKey::Port(number) = key {
+            return self.index_port(number);
+        }
+        let Some(network) = key.network() else { return };
+        let exists = self.inputs.rows.get(&key).is_some();
+        note(&mut self.inputs.members, &network, key, exists);
+    }
+
+    fn index_port(&mut self, number: u32) {
+        let key = RowKey::Port(number);
+        if let Some((network, name)) = self.places.remove(&number) {
+            note(&mut self.inputs.members, &network, key, false);
+            note(&mut self.named, &name, number, false);
+        }
+        if let Some(row) = self.inputs.port(number) {
+            let place = (row.network, row.interface_name.clone());
+            note(&mut self.inputs.members, &place.0, key, true);
+            note(&mut self.named, &place.1, number, true);
+            self.places.insert(number, place);
+        }
+    }
+
+    fn recompute(&mut self, source: Source) {
+        let outcome = match source {
+            Source::Host => rules::host(&self.inputs),
+            Source::Row(key) => match self.inputs.rows.get(&key) {
+                Some(row) => rules::row(&self.inputs, row),
+                None => rules::Outcome::default(),
+            },
+        };
+        self.claims.replace(source, outcome.entries, &mut self.changed);
+        self.rejoin(source, outcome.flood);
+        if let Source::Row(RowKey::Port(port)) = source {
+            self.touched_ports.insert(port);
+        }
+    }
+
+    fn rejoin(&mut self, source: Source, flood: Option<(u32, FloodTarget)>) {
+        if self.joined.get(&source) == flood.as_ref() {
+            return;
+        }
+        if let Some((network, target)) = self.joined.remove(&source) {
+            let changes = self.floods.leave(network, target);
+            self.slots_changed(network, changes);
+        }
+        if let Some((network, target)) = flood {
+            self.joined.insert(source, (network, target));
+            let changes = self.floods.join(network, target);
+            self.slots_changed(network, changes);
+        }
+    }
+
+    fn slots_changed(&mut self, network: u32, changes: SlotChanges) {
+        self.changed.extend(changes.into_iter().map(|(key, _)| Key::Flood(key)));
+        self.changed.insert(Key::Network(NetworkKey { network }));
+    }
+}
+
+impl Inputs {
+    pub(super) fn port(&self, number: u32) -> Option<&PortRow> {
+        match self.rows.get(&RowKey::Port(number))? {
+            Row::Port(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// Adds `member` to the set of `key` or takes it out; an empty set is no set.
+fn note<K: Clone + Eq + std::hash::Hash, M: Ord>(
+    index: &mut HashMap<K, BTreeSet<M>>,
+    key: &K,
+    member: M,
+    exists: bool,
+) {
+    if exists {
+        index.entry(key.clone()).or_default().insert(member);
+    } else if let Some(members) = index.get_mut(key) {
+        members.remove(&member);
+        if members.is_empty() {
+            index.remove(key);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What follows from one row. Each function is a pure look at the inputs.
+
+use super::calculation::Inputs;
+use super::{Key, Value};
+use hadron_pipeline::table::{
+    self, Allowed, AllowedKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
+    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind,
+    network_flag, port_flag, target,
+};
+use hadron_pipeline::{Address, Mac};
+use hadron_wire::row::{
+    LocationRow, NetworkRow, Place, PortRow, PresenceRow, Row, RowKey, SubnetRow, unmapped,
+};
+
+/// Entries, and a membership in a flood list.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub entries: Vec<(Key, Value)>,
+    pub flood: Option<(u32, FloodTarget)>,
+}
+
+pub(super) fn row(inputs: &Inputs, row: &Row) -> Outcome {
+    match row {
+        Row::Network(row) => network(inputs, row),
+        Row::Subnet(_) => Outcome::default(),
+        Row::Presence(row) => presence(inputs, row),
+        Row::Location(row) => location(inputs, row),
+        Row::Port(row) => port(inputs, row),
+    }
+}
+
+pub(super) fn host(inputs: &Inputs) -> Outcome {
+    let host = &inputs.host;
+    let config = table::Config {
+        layout_version: LAYOUT_VERSION,
+        host: host.number,
+        overlay_ifindex: host.overlay.unwrap_or(0),
+        overlay_mtu: host.overlay_mtu,
+        underlay: host.underlay.into(),
+    };
+    let mut entries = vec![(Key::Config(0), Value::Config(config))];
+    entries.extend(host.overlay.map(|index| (Key::OverlayProgram(index), Value::OverlayProgram(()))));
+    Outcome { entries, flood: None }
+}
+
+fn network(inputs: &Inputs, row: &NetworkRow) -> Outcome {
+    let members = inputs.members.get(&row.number).into_iter().flatten();
+    let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
+    let value = table::Network {
+        vni: row.vni.unwrap_or(0),
+        flood_length: 0,
+        flags: if has_dhcp4 { network_flag::DHCP4 } else { 0 },
+    };
+    let mut entries = vec![(Key::Network(NetworkKey { network: row.number }), Value::Network(value))];
+    if let Some(vni) = row.vni {
+        entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
+    }
+    Outcome { entries, flood: None }
+}
+
+fn subnet<'a>(inputs: &'a Inputs, key: &RowKey) -> Option<&'a SubnetRow> {
+    match inputs.rows.get(key)? {
+        Row::Subnet(row) => Some(row),
+        _ => None,
+    }
+}
+
+/// Whether DHCPv4 is answered for the subnet.
+pub(crate) fn serves_dhcp4(subnet: &SubnetRow) -> bool {
+    subnet.enable_dhcp && subnet.dhcp.is_some_and(|server| unmapped(server.address).is_ipv4())
+}
+
+fn presence(inputs: &Inputs, row: &PresenceRow) -> Outcome {
+    let vni = network_of(inputs, row.network).and_then(|network| network.vni);
+    let (Some(vni), true) = (vni, row.host != inputs.host.number) else { return Outcome::default() };
+    let vtep = Address::from(row.underlay);
+    let entries = vec![
+        (Key::Host(HostKey { host: row.host }), Value::Host(table::Host { vtep })),
+        (Key::Vtep(VtepKey { vni, address: vtep }), Value::Vtep(Vtep { host: row.host })),
+    ];
+    Outcome { entries, flood: Some((row.network, FloodTarget { kind: target::HOST, id: row.host })) }
+}
+
+fn location(inputs: &Inputs, row: &LocationRow) -> Outcome {
+    let (entry, kind) = match row.place {
+        Place::Everywhere => (FdbEntry { kind: target::SERVICE, id: 0 }, neighbour_kind::SERVICE),
+        Place::Host(host) if host == inputs.host.number => {
+            (FdbEntry { kind: target::PORT, id: row.port }, neighbour_kind::INSTANCE)
+        }
+        Place::Host(host) => (FdbEntry { kind: target::HOST, id: host }, neighbour_kind::INSTANCE),
+    };
+    let mac = Mac(row.mac);
+    let mut entries = vec![(Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(entry))];
+    entries.extend(row.addresses.iter().map(|address| {
+        let key = NeighbourKey { network: row.network, address: Address::from(*address) };
+        (Key::Neighbour(key), Value::Neighbour(Neighbour { mac, kind }))
+    }));
+    Outcome { entries, flood: None }
+}
+
+fn port(inputs: &Inputs, row: &PortRow) -> Outcome {
+    let Some(&ifindex) = inputs.interfaces.get(&row.interface_name) else { return Outcome::default() };
+    let Some(network) = network_of(inputs, row.network) else { return Outcome::default() };
+    let limits = inputs.host.limits;
+    let mut flags = 0;
+    if !row.port_security_disabled {
+        flags |= port_flag::PORT_SECURITY;
+    } else {
+        flags |= port_flag::ACCEPT_UNKNOWN;
+    }
+    let is_enabled = row.admin_up && network.admin_up;
+    if !is_enabled {
+        flags |= port_flag::DISABLED;
+    }
+    let mac = Mac(row.mac);
+    let value = table::Port {
+        network: row.network,
+        ifindex,
+        mac,
+        flags,
+        punt_limit: limits.punt,
+        miss_limit: limits.miss,
+        flood_limit: limits.flood,
+    };
+    let mut entries = vec![
+        (Key::Port(PortKey { port: row.number }), Value::Port(value)),
+        (Key::PortProgram(ifindex), Value::PortProgram(row.number)),
+        (Key::Interface(InterfaceKey { ifindex }), Value::Interface(Interface { port: row.number })),
+    ];
+    entries.extend(row.addresses.iter().map(|address| {
+        let key = AllowedKey::new(row.number, mac, Address::from(address.address));
+        (Key::Allowed(key), Value::Allowed(Allowed::default()))
+    }));
+    let flood = is_enabled.then_some((row.network, FloodTarget { kind: target::PORT, id: row.number }));
+    Outcome { entries, flood }
+}
+
+pub(super) fn network_of(inputs: &Inputs, network: u32) -> Option<&NetworkRow> {
+    match inputs.rows.get(&RowKey::Network(network))? {
+        Row::Network(row) => Some(row),
+        _ => None,
+    }
+}

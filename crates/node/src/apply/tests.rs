@@ -1,0 +1,334 @@
+use super::calculation::{Calculation, HostFacts, Limits};
+use super::{Key, Value, Writer};
+use crate::plane::memory::Memory;
+use hadron_pipeline::table::{self, FloodTarget, NetworkKey, VniKey, network_flag, port_flag, target};
+use hadron_pipeline::{Address, Mac};
+use hadron_wire::proto::Batch;
+use hadron_wire::row::{
+    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, PresenceRow, Row, RowChange,
+    RowKey, SubnetRow,
+};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const SELF: u32 = 1;
+
+fn host() -> HostFacts {
+    HostFacts {
+        number: SELF,
+        underlay: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        overlay: Some(77),
+        overlay_mtu: 1450,
+        limits: Limits::default(),
+    }
+}
+
+fn v4(last: u8) -> Ipv6Addr {
+    Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped()
+}
+
+fn mac(last: u8) -> [u8; 6] {
+    [0xfa, 0x16, 0x3e, 0, 0, last]
+}
+
+fn network(number: u32, vni: Option<u32>) -> Row {
+    Row::Network(NetworkRow { number, uuid: [0; 16], vni, mtu: 1450, admin_up: true })
+}
+
+fn subnet(network: u32, number: u32, dhcp: bool) -> Row {
+    Row::Subnet(SubnetRow {
+        number,
+        network,
+        uuid: [0; 16],
+        cidr: Prefix::of(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 24),
+        gateway: Some(v4(1)),
+        dns: Vec::new(),
+        host_routes: Vec::new(),
+        enable_dhcp: dhcp,
+        dhcp: Some(DhcpServer { address: v4(2), mac: mac(2) }),
+        lease_seconds: 86_400,
+        ra_mode: None,
+        address_mode: None,
+    })
+}
+
+fn presence(network: u32, host: u32) -> Row {
+    Row::Presence(PresenceRow { network, host, underlay: v4(200 + host as u8) })
+}
+
+fn location(network: u32, port: u32, last: u8, place: Place) -> Row {
+    Row::Location(LocationRow { network, port, mac: mac(last), addresses: vec![v4(last)], place })
+}
+
+fn port(number: u32, network: u32, last: u8) -> PortRow {
+    PortRow {
+        number,
+        uuid: [0; 16],
+        network,
+        mac: mac(last),
+        addresses: vec![PortAddress { address: v4(last), subnet: 1 }],
+        interface_name: format!("tap{number}"),
+        admin_up: true,
+        port_security_disabled: false,
+        revision: 1,
+    }
+}
+
+fn set(rows: impl IntoIterator<Item = Row>) -> Batch {
+    let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
+    Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false }
+}
+
+fn remove(keys: impl IntoIterator<Item = RowKey>) -> Batch {
+    let changes = keys.into_iter().map(RowChange::encode_removal).collect();
+    Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false }
+}
+
+type Entries = BTreeMap<Key, Value>;
+
+fn fold(entries: &mut Entries, calculation: &mut Calculation) {
+    for (key, value) in calculation.take_changes() {
+        match value {
+            Some(value) => drop(entries.insert(key, value)),
+            None => drop(entries.remove(&key)),
+        }
+    }
+}
+
+/// The entries with each flood list as a set, since the order of its slots depends on its history.
+fn canonical(entries: &Entries) -> (Entries, BTreeMap<u32, BTreeSet<FloodTarget>>) {
+    let mut rest = entries.clone();
+    let mut floods: BTreeMap<u32, BTreeSet<FloodTarget>> = BTreeMap::new();
+    for (key, value) in entries {
+        if let (Key::Flood(slot), Value::Flood(member)) = (key, value) {
+            rest.remove(key);
+            let members = floods.entry(slot.network).or_default();
+            assert!(members.insert(*member), "{member:?} has two slots");
+            assert_eq!(slot.slot as usize + 1, members.len(), "a gap in the flood list");
+        }
+    }
+    (rest, floods)
+}
+
+fn calculated(rows: impl IntoIterator<Item = Row>, interfaces: &[(&str, u32)]) -> Entries {
+    let mut calculation = Calculation::new(host(), []);
+    for (name, index) in interfaces {
+        calculation.set_interface(name, Some(*index));
+    }
+    calculation.apply(set(rows));
+    let mut entries = Entries::new();
+    fold(&mut entries, &mut calculation);
+    entries
+}
+
+fn network_value(entries: &Entries, network: u32) -> table::Network {
+    match entries.get(&Key::Network(NetworkKey { network })) {
+        Some(Value::Network(row)) => *row,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_port_is_whole_only_with_row_network_and_interface() {
+    let rows = || [network(5, Some(500)), Row::Port(port(9, 5, 7))];
+    let wired = calculated(rows(), &[("tap9", 33)]);
+    let Some(Value::Port(row)) = wired.get(&Key::Port(table::PortKey { port: 9 })) else {
+        panic!("{wired:?}")
+    };
+    assert_eq!(
+        (row.network, row.ifindex, row.mac, row.flags),
+        (5, 33, Mac(mac(7)), port_flag::PORT_SECURITY)
+    );
+    let allowed = table::AllowedKey::new(9, Mac(mac(7)), Address::v4([10, 0, 0, 7]));
+    assert!(wired.contains_key(&Key::Allowed(allowed)));
+    assert!(wired.contains_key(&Key::PortProgram(33)));
+    assert_eq!(network_value(&wired, 5).flood_length, 1);
+
+    for (without, interfaces) in [
+        (vec![network(5, Some(500)), Row::Port(port(9, 5, 7))], [].as_slice()),
+        (vec![Row::Port(port(9, 5, 7))], &[("tap9", 33)]),
+    ] {
+        let entries = calculated(without, interfaces);
+        assert!(!entries.keys().any(|k| matches!(k, Key::Port(_) | Key::Interface(_) | Key::PortProgram(_))));
+    }
+}
+
+#[test]
+fn administrative_state_of_port_or_network_disables_and_unfloods() {
+    let mut down = port(9, 5, 7);
+    down.admin_up = false;
+    let network_down =
+        Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: None, mtu: 1450, admin_up: false });
+    for rows in [[network(5, None), Row::Port(down)], [network_down, Row::Port(port(9, 5, 7))]] {
+        let entries = calculated(rows, &[("tap9", 33)]);
+        let Some(Value::Port(row)) = entries.get(&Key::Port(table::PortKey { port: 9 })) else { panic!() };
+        assert_eq!(row.flags & port_flag::DISABLED, port_flag::DISABLED);
+        assert_eq!(network_value(&entries, 5).flood_length, 0);
+    }
+}
+
+#[test]
+fn other_hosts_are_flooded_to_and_believed_and_this_one_is_not() {
+    let entries = calculated([network(5, Some(500)), presence(5, SELF), presence(5, 2)], &[]);
+    let hosts: Vec<_> = entries.keys().filter(|k| matches!(k, Key::Host(_) | Key::Vtep(_))).collect();
+    assert_eq!(hosts.len(), 2, "{hosts:?}");
+    let member = FloodTarget { kind: target::HOST, id: 2 };
+    assert_eq!(canonical(&entries).1, BTreeMap::from([(5, BTreeSet::from([member]))]));
+    assert!(entries.contains_key(&Key::Vni(VniKey { vni: 500 })));
+}
+
+#[test]
+fn locations_lead_here_elsewhere_or_to_the_service() {
+    let rows = [
+        network(5, Some(500)),
+        location(5, 9, 7, Place::Host(SELF)),
+        location(5, 10, 8, Place::Host(2)),
+        location(5, 11, 2, Place::Everywhere),
+    ];
+    let entries = calculated(rows, &[]);
+    let fdb: Vec<_> = entries
+        .values()
+        .filter_map(|v| if let Value::Fdb(f) = v { Some((f.kind, f.id)) } else { None })
+        .collect();
+    assert_eq!(fdb, [(target::SERVICE, 0), (target::PORT, 9), (target::HOST, 2)]);
+}
+
+#[test]
+fn dhcp_is_flagged_where_a_subnet_serves_it() {
+    for (dhcp, flags) in [(true, network_flag::DHCP4), (false, 0)] {
+        let entries = calculated([network(5, None), subnet(5, 1, dhcp)], &[]);
+        assert_eq!(network_value(&entries, 5).flags, flags);
+    }
+}
+
+#[test]
+fn an_address_that_moves_to_a_newer_port_stays_reachable_in_any_order() {
+    let (old, new) = (location(5, 9, 7, Place::Host(2)), location(5, 12, 7, Place::Host(3)));
+    let gone = RowKey::Location { network: 5, port: 9 };
+    let mut calculation = Calculation::new(host(), []);
+    let mut entries = Entries::new();
+    calculation.apply(set([old, new.clone()]));
+    fold(&mut entries, &mut calculation);
+    calculation.apply(remove([gone]));
+    fold(&mut entries, &mut calculation);
+    assert_eq!(canonical(&entries), canonical(&calculated([new], &[])));
+}
+
+#[test]
+fn two_ports_with_one_interface_name_leave_it_to_the_newer() {
+    let mut twin = port(10, 5, 8);
+    twin.interface_name = "tap9".into();
+    let mut calculation = Calculation::new(host(), []);
+    calculation.set_interface("tap9", Some(33));
+    calculation.apply(set([network(5, None), Row::Port(port(9, 5, 7)), Row::Port(twin)]));
+    assert_eq!(calculation.owner(&Key::PortProgram(33)), Some(10));
+    calculation.apply(remove([RowKey::Port(10)]));
+    assert_eq!(calculation.owner(&Key::PortProgram(33)), Some(9));
+}
+
+#[test]
+fn a_restart_writes_nothing_when_nothing_changed() {
+    let rows = || {
+        let locals = (1..40).map(|n| Row::Port(port(n, 5, n as u8)));
+        let hosts = (2..20).map(|n| presence(5, n));
+        [network(5, Some(500))].into_iter().chain(hosts).chain(locals)
+    };
+    let memory = Memory::default();
+    for attempt in 0..2 {
+        let mut plane = memory.clone();
+        let before = memory.writes();
+        let found = crate::plane::Plane::dump(&mut plane).unwrap();
+        let floods = found.iter().filter_map(|entry| match entry {
+            (Key::Flood(key), Value::Flood(member)) => Some((*key, *member)),
+            _ => None,
+        });
+        let mut calculation = Calculation::new(host(), floods.collect::<Vec<_>>());
+        let mut writer = Writer::default();
+        writer.observe(found);
+        for n in (1..40).rev() {
+            calculation.set_interface(&format!("tap{n}"), Some(100 + n));
+        }
+        calculation.apply(set(rows()));
+        calculation.drop_leftovers();
+        writer.desire(calculation.take_changes());
+        assert!(writer.write(&mut plane, true).is_empty());
+        assert_eq!(memory.writes() - before > 0, attempt == 0);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Set(Row),
+    Remove(RowKey),
+    Forget(u32),
+    Interface(u32, Option<u32>),
+    Overlay(Option<u32>),
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let net = 1..3u32;
+    let id = 1..5u32;
+    let last = 1..4u8;
+    let place = prop_oneof![Just(Place::Everywhere), (1..3u32).prop_map(Place::Host)];
+    prop_oneof![
+        (net.clone(), proptest::option::of(1..3u32), any::<bool>()).prop_map(|(n, vni, admin_up)| {
+            Row::Network(NetworkRow { number: n, uuid: [0; 16], vni, mtu: 1450, admin_up })
+        }),
+        (net.clone(), 1..3u32, any::<bool>()).prop_map(|(n, s, dhcp)| subnet(n, s, dhcp)),
+        (net.clone(), 1..4u32).prop_map(|(n, h)| presence(n, h)),
+        (net.clone(), id.clone(), last.clone(), place).prop_map(|(n, p, l, place)| location(n, p, l, place)),
+        (net, id, last, any::<bool>(), 1..4u32).prop_map(|(n, p, l, admin_up, name)| {
+            Row::Port(PortRow { admin_up, interface_name: format!("tap{name}"), ..port(p, n, l) })
+        }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => row().prop_map(Step::Set),
+        4 => row().prop_map(|row| Step::Remove(row.key())),
+        1 => (1..3u32).prop_map(Step::Forget),
+        3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
+        1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),
+    ]
+}
+
+proptest! {
+    /// Whatever the history, the entries are those that follow from the last rows, interfaces and host alone.
+    #[test]
+    fn incremental_equals_from_scratch(steps in proptest::collection::vec(step(), 0..60), folds in any::<u64>()) {
+        let mut calculation = Calculation::new(host(), []);
+        let mut entries = Entries::new();
+        let mut interfaces = BTreeMap::new();
+        let mut facts = host();
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Set(row) => drop(calculation.apply(set([row]))),
+                Step::Remove(key) => drop(calculation.apply(remove([key]))),
+                Step::Forget(network) => drop(calculation.apply(Batch { forget: vec![network], ..set([]) })),
+                Step::Interface(name, index) => {
+                    calculation.set_interface(&format!("tap{name}"), index);
+                    interfaces.insert(name, index);
+                }
+                Step::Overlay(overlay) => {
+                    facts.overlay = overlay;
+                    calculation.set_host(facts.clone());
+                }
+            }
+            if folds >> (number % 64) & 1 == 1 {
+                fold(&mut entries, &mut calculation);
+            }
+        }
+        fold(&mut entries, &mut calculation);
+
+        let mut fresh = Calculation::new(facts, []);
+        fresh.apply(set(calculation.rows().iter().map(|(_, row)| row.clone())));
+        for (name, index) in interfaces {
+            fresh.set_interface(&format!("tap{name}"), index);
+        }
+        let mut scratch = Entries::new();
+        fold(&mut scratch, &mut fresh);
+        prop_assert_eq!(canonical(&entries), canonical(&scratch));
+    }
+}

@@ -1,0 +1,90 @@
+//! A packet path that forwards nothing and remembers everything that it was told.
+
+use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
+use crate::apply::{Key, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// Entries in memory. Clones share them, so that they outlive a node as the kernel's tables do, and can be looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    shared: Arc<Mutex<Contents>>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    entries: BTreeMap<Key, Value>,
+    injected: Vec<(u32, Vec<u8>)>,
+    writes: u64,
+    /// Most entries that there may be; more are refused, as by a full map.
+    capacity: Option<usize>,
+}
+
+impl Memory {
+    /// What is there.
+    pub fn entries(&self) -> BTreeMap<Key, Value> {
+        self.lock().entries.clone()
+    }
+
+    /// The number of puts and removals so far.
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    /// Frames that were sent to instances, with their interface.
+    pub fn injected(&self) -> Vec<(u32, Vec<u8>)> {
+        self.lock().injected.clone()
+    }
+
+    /// Refuses entries beyond this number from now on.
+    pub fn limit(&self, capacity: Option<usize>) {
+        self.lock().capacity = capacity;
+    }
+
+    /// The parts that a node wants, and a sender of punted frames.
+    pub fn parts(&self) -> (PlaneParts<Memory>, mpsc::Sender<Punt>) {
+        let (sender, punts) = mpsc::channel(64);
+        (PlaneParts { plane: self.clone(), punts, inject: Arc::new(self.clone()) }, sender)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plane for Memory {
+    fn dump(&mut self) -> Result<Vec<(Key, Value)>, PlaneError> {
+        Ok(self.lock().entries.iter().map(|(key, value)| (*key, *value)).collect())
+    }
+
+    fn put(&mut self, key: &Key, value: &Value) -> Result<(), PlaneError> {
+        let mut contents = self.lock();
+        let is_new = !contents.entries.contains_key(key);
+        if is_new && contents.capacity.is_some_and(|capacity| contents.entries.len() >= capacity) {
+            return Err(PlaneError::new("the table is full; configure a larger one"));
+        }
+        contents.entries.insert(*key, *value);
+        contents.writes += 1;
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &Key) -> Result<(), PlaneError> {
+        let mut contents = self.lock();
+        contents.entries.remove(key);
+        contents.writes += 1;
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), PlaneError> {
+        self.lock().entries.clear();
+        Ok(())
+    }
+}
+
+impl Inject for Memory {
+    fn inject(&self, ifindex: u32, frame: &[u8]) -> std::io::Result<()> {
+        self.lock().injected.push((ifindex, frame.to_vec()));
+        Ok(())
+    }
+}
