@@ -58,8 +58,7 @@ fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> 
 fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
     origin::from_overlay(env, packet)?;
-    deliver::from_overlay(env, packet)?;
-    deliver::deliver(env, packet)
+    deliver::from_overlay(env, packet)
 }
 
 #[inline(always)]
