@@ -99,3 +99,9 @@ impl From<prost::DecodeError> for DecodeError {
         Self(error.to_string())
     }
 }
+
+impl From<DecodeError> for StoreError {
+    fn from(DecodeError(reason): DecodeError) -> Self {
+        StoreError::Corrupt { reason }
+    }
+}

@@ -1,8 +1,10 @@
 //! Following the store: commits in order, the recent ones with their snapshots, the older ones as what they changed.
 
+use crate::encoding::LogEntry;
 use crate::record::{AnyRecord, RecordKey};
-use crate::{CommitInfo, HistoryGone, Position, Revision, Snapshot};
+use crate::{CommitInfo, DecodeError, HistoryGone, Position, Revision, Snapshot, StoreError};
 use parking_lot::Mutex;
+use prost::Message;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -71,6 +73,25 @@ impl Past {
         let position = after.position;
         Commit { position, info: self.info, changes, before: before.clone(), after: Arc::new(after) }
     }
+}
+
+/// Reads the entries of an engine's log.
+pub(crate) fn past_of_log(log: Vec<(Revision, Vec<u8>)>) -> Result<VecDeque<Past>, StoreError> {
+    log.into_iter().map(|(revision, entry)| past_of_entry(revision, &entry).map_err(Into::into)).collect()
+}
+
+fn past_of_entry(revision: Revision, entry: &[u8]) -> Result<Past, DecodeError> {
+    let entry = LogEntry::decode(entry)?;
+    let mut records = Vec::with_capacity(entry.changes.len());
+    for change in &entry.changes {
+        let key = RecordKey::from_bytes(&change.key)?;
+        let (created, modified) = (Revision(change.before_created), Revision(change.before_modified));
+        let before = change.before.as_deref();
+        let before =
+            before.map(|bytes| AnyRecord::decode(key.kind(), bytes, created, modified)).transpose()?;
+        records.push((key, before));
+    }
+    Ok(Past { revision, info: entry.info(), records })
 }
 
 /// Where commits are published and watched.

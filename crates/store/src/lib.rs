@@ -18,12 +18,15 @@
 
 pub mod backend;
 mod claim;
+pub mod embedded;
 mod encoding;
+pub mod engine;
 mod error;
 mod feed;
 mod index;
 mod interval;
 mod key;
+mod local;
 mod memory;
 mod number;
 mod position;

@@ -44,9 +44,9 @@ impl Shared {
         let loaded = backend.load(observer).await?;
         let mut snapshot = Snapshot { position: loaded.position, ..Snapshot::default() };
         for entry in loaded.entries {
-            let key = RecordKey::from_bytes(&entry.key).map_err(damaged)?;
+            let key = RecordKey::from_bytes(&entry.key)?;
             let record = AnyRecord::decode(key.kind(), &entry.value, entry.created, entry.modified);
-            snapshot.set_any(&key, Some(record.map_err(damaged)?));
+            snapshot.set_any(&key, Some(record?));
         }
         replica.begin(snapshot);
         Ok(Self { backend, replica, turn: tokio::sync::Mutex::default(), leases: Mutex::default() })
@@ -127,10 +127,6 @@ impl Shared {
     }
 }
 
-fn damaged(error: DecodeError) -> StoreError {
-    StoreError::Corrupt { reason: error.to_string() }
-}
-
 impl Replica {
     fn started(&self) -> &(ArcSwap<Snapshot>, Arc<Feed>) {
         self.published.get().expect("a sequencer exists only when its state is loaded")
@@ -159,7 +155,7 @@ impl Replica {
             }
             Err(error) => {
                 tracing::error!(%error, "a commit can't be understood; this server stops following the store");
-                *self.damage.lock() = Some(damaged(error));
+                *self.damage.lock() = Some(error.into());
             }
         }
     }

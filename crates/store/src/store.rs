@@ -1,15 +1,24 @@
 //! The store as the other rooms use it.
 
 use crate::backend::Backend;
-use crate::feed::Watch;
+use crate::embedded::{DataFile, Embedded, Medium};
+use crate::feed::{Feed, Watch, past_of_log};
+use crate::local::Local;
 use crate::memory::Memory;
 use crate::shared::Shared;
-use crate::{CommitInfo, HistoryGone, Position, Snapshot, StoreError, Tx};
+use crate::{CommitInfo, HistoryGone, Position, Revision, Snapshot, StoreError, Tx};
+use arc_swap::ArcSwap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A handle on the store; a clone is another handle on the same.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store(Arc<Sequencer>);
+
+enum Sequencer {
+    Local(Local),
+    Shared(Shared),
+}
 
 /// A transaction's result.
 #[derive(Clone, Debug)]
@@ -35,9 +44,35 @@ pub enum StoreState {
 }
 
 impl Store {
+    /// Opens the embedded store in the file `path`, or begins one there. The process has it to itself until the last
+    /// handle is dropped.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Store, StoreError> {
+        let path = path.as_ref().to_owned();
+        blocking(move || {
+            Self::open_on(DataFile::open(&path)?).map_err(|error| match error {
+                StoreError::Corrupt { reason } => {
+                    StoreError::Corrupt { reason: format!("{}: {reason}", path.display()) }
+                }
+                error => error,
+            })
+        })
+        .await
+    }
+
+    /// Opens the embedded store on a medium. It blocks while it reads everything.
+    pub fn open_on(medium: impl Medium) -> Result<Store, StoreError> {
+        let (engine, snapshot, contents) = Embedded::open(medium)?;
+        let snapshot = Arc::new(snapshot);
+        let older = past_of_log(contents.log)?;
+        let newest = snapshot.position().revision;
+        let floor = older.front().map_or(newest, |oldest| Revision(oldest.revision.0 - 1));
+        let feed = Feed::new(snapshot.clone(), floor, older);
+        Ok(Self(Arc::new(Sequencer::Local(Local::new(Box::new(engine), snapshot, feed)?))))
+    }
+
     /// Opens a backend that several servers share.
     pub async fn open_with(backend: Arc<dyn Backend>) -> Result<Store, StoreError> {
-        Ok(Self(Arc::new(Shared::open(backend).await?)))
+        Ok(Self(Arc::new(Sequencer::Shared(Shared::open(backend).await?))))
     }
 
     /// A store of its own in memory that enforces etcd's limits, for tests.
@@ -47,7 +82,7 @@ impl Store {
 
     /// The newest durable state. It costs one atomic operation; hold it as long as needed.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.published().load_full()
+        self.published().load_full()
     }
 
     /// Runs `f` on the newest state and commits what it changed, all or nothing; answers when that is durable and
@@ -61,27 +96,63 @@ impl Store {
         info: CommitInfo,
         f: impl FnMut(&mut Tx) -> Result<R, E>,
     ) -> Result<Committed<R>, E> {
-        self.0.write(info, f).await
+        match &*self.0 {
+            Sequencer::Local(local) => local.write(info, f).await,
+            Sequencer::Shared(shared) => shared.write(info, f).await,
+        }
     }
 
     /// Follows the store from its newest durable state.
     pub fn watch(&self) -> Watch {
-        self.0.feed().watch()
+        self.feed().watch()
     }
 
     /// Follows the store from an earlier position, if the changes since are still known.
     pub fn watch_from(&self, position: Position) -> Result<Watch, HistoryGone> {
-        self.0.feed().watch_from(position)
+        self.feed().watch_from(position)
     }
 
     /// A state that includes everything that any server has had acknowledged before the call.
     pub async fn wait_current(&self) -> Result<Arc<Snapshot>, StoreError> {
-        self.0.wait_current().await
+        match &*self.0 {
+            Sequencer::Local(_) => Ok(self.snapshot()),
+            Sequencer::Shared(shared) => shared.wait_current().await,
+        }
     }
 
     /// Whether the store takes writes.
     pub fn state(&self) -> StoreState {
-        self.0.state()
+        match &*self.0 {
+            Sequencer::Local(local) => local.state(),
+            Sequencer::Shared(shared) => shared.state(),
+        }
+    }
+
+    fn published(&self) -> &ArcSwap<Snapshot> {
+        match &*self.0 {
+            Sequencer::Local(local) => local.published(),
+            Sequencer::Shared(shared) => shared.published(),
+        }
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        match &*self.0 {
+            Sequencer::Local(local) => local.feed(),
+            Sequencer::Shared(shared) => shared.feed(),
+        }
+    }
+}
+
+/// Runs `f` where blocking is allowed.
+async fn blocking<R: Send + 'static>(
+    f: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    match tokio::task::spawn_blocking(f).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Closed),
+        },
     }
 }
 

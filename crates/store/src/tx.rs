@@ -122,11 +122,18 @@ impl Tx {
         let Self { info, base, mut view, next, leases, writes, guards } = self;
         let mut changed = Vec::with_capacity(writes.len());
         let mut ops = Vec::with_capacity(writes.len());
+        let mut created = Vec::with_capacity(writes.len());
         for key in writes {
             let bytes = key.to_bytes();
             match view.tables.record(&key) {
-                Some(record) => ops.push(Op::Put { key: bytes, value: Bytes::from(record.encode()) }),
-                None if base.tables.record(&key).is_some() => ops.push(Op::Delete { key: bytes }),
+                Some(record) => {
+                    ops.push(Op::Put { key: bytes, value: Bytes::from(record.encode()) });
+                    created.push(record.revisions().0);
+                }
+                None if base.tables.record(&key).is_some() => {
+                    ops.push(Op::Delete { key: bytes });
+                    created.push(Revision::ZERO);
+                }
                 None => continue,
             }
             changed.push(key);
@@ -136,7 +143,7 @@ impl Tx {
         let compares = guards.into_iter().map(|guard| guard.into_compare(since)).collect();
         let txn = Txn { info, compares, ops };
         txn.check_size()?;
-        Ok(Prepared { txn, changed, base, view, leases })
+        Ok(Prepared { txn, created, changed, base, view, leases })
     }
 }
 
@@ -152,6 +159,8 @@ impl Guard {
 /// A transaction ready to be sequenced.
 pub(crate) struct Prepared {
     pub(crate) txn: Txn,
+    /// For each operation, the revision that inserted the record that it writes.
+    pub(crate) created: Vec<Revision>,
     pub(crate) changed: Vec<RecordKey>,
     pub(crate) base: Arc<Snapshot>,
     pub(crate) view: Snapshot,

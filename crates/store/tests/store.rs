@@ -9,6 +9,14 @@ use support::*;
 /// Runs each test function over every kind of store.
 macro_rules! over_every_backend {
     ($($test:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $test() {
+                let directory = tempfile::tempdir().unwrap();
+                super::$test(super::Store::open(directory.path().join("store")).await.unwrap()).await;
+            })+
+        }
+
         mod memory {
             $(#[tokio::test]
             async fn $test() {
@@ -66,7 +74,7 @@ async fn a_watch_sees_every_commit_once(store: Store) {
     let mut watch = store.watch();
     with_subnet(&store).await;
     for n in 1..600 {
-        store.write(info(&format!("user-{n}")), |tx| Ok::<_, StoreError>(tx.put(network(n)))).await.unwrap();
+        put_network(&store, &format!("user-{n}"), network(n)).await;
     }
     let first = watch.next().await;
     assert_eq!(first.changes.len(), 2);

@@ -96,3 +96,11 @@ pub fn create_port(tx: &mut Tx, n: u32, subnet: u32) -> Result<Port, StoreError>
     tx.insert(port.clone()).map_err(|_| StoreError::Conflict)?;
     Ok(port)
 }
+
+pub async fn put_network(store: &Store, actor: &str, network: Network) -> Committed<()> {
+    let put = store.write(info(actor), |tx| {
+        tx.put(network.clone());
+        Ok::<_, StoreError>(())
+    });
+    put.await.unwrap()
+}

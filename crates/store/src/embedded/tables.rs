@@ -1,0 +1,143 @@
+//! The tables in the file.
+
+use super::{FORMAT, LOG_KEPT};
+use crate::backend::Op;
+use crate::engine::Append;
+use crate::{HistoryId, Position, Revision};
+use redb::{Database, Error, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use uuid::Uuid;
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+
+const FORMAT_KEY: &str = "format";
+const HISTORY_KEY: &str = "history";
+/// The revision that the file began with; later ones are in the log.
+const BEGIN_KEY: &str = "begin";
+
+/// Bytes before a record's encoding: its creation and its modification revision.
+const REVISIONS: usize = 16;
+
+/// Where a batch failed.
+pub(super) enum AppendFailure {
+    /// Before anything could have become durable.
+    Before(Error),
+    /// While it was made durable.
+    Commit(Error),
+}
+
+impl<E: Into<Error>> From<E> for AppendFailure {
+    fn from(error: E) -> Self {
+        AppendFailure::Before(error.into())
+    }
+}
+
+/// Writes the description of a new store.
+pub(super) fn initialize(database: &Database, position: Position) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
+        meta.insert(HISTORY_KEY, position.history.0.as_bytes().as_slice())?;
+        meta.insert(BEGIN_KEY, position.revision.0.to_be_bytes().as_slice())?;
+        transaction.open_table(RECORDS)?;
+        transaction.open_table(LOG)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Corrupted(format!("the store's {what} is missing or damaged"))
+}
+
+/// The format and the newest position; `None` if there is no store yet.
+pub(super) fn read_position(database: &Database) -> Result<Option<(u32, Position)>, Error> {
+    let transaction = database.begin_read()?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let format: [u8; 4] = read(&meta, FORMAT_KEY)?;
+    let history: [u8; 16] = read(&meta, HISTORY_KEY)?;
+    let begin: [u8; 8] = read(&meta, BEGIN_KEY)?;
+    let format = u32::from_be_bytes(format);
+    let mut revision = u64::from_be_bytes(begin);
+    if format <= FORMAT {
+        revision = transaction.open_table(LOG)?.last()?.map_or(revision, |(key, _)| key.value());
+    }
+    let history = HistoryId(Uuid::from_bytes(history));
+    Ok(Some((format, Position { history, revision: Revision(revision) })))
+}
+
+fn read<const N: usize>(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    key: &'static str,
+) -> Result<[u8; N], Error> {
+    meta.get(key)?.and_then(|value| value.value().try_into().ok()).ok_or_else(|| damaged(key))
+}
+
+/// Calls `each` with every record's key, creation and modification revision, and encoding, until it returns false.
+pub(super) fn read_records(
+    database: &Database,
+    mut each: impl FnMut(&[u8], Revision, Revision, &[u8]) -> bool,
+) -> Result<(), Error> {
+    let transaction: ReadTransaction = database.begin_read()?;
+    for entry in transaction.open_table(RECORDS)?.iter()? {
+        let (key, value) = entry?;
+        let (created, rest) = value.value().split_first_chunk::<8>().ok_or_else(|| damaged("record"))?;
+        let (modified, value) = rest.split_first_chunk::<8>().ok_or_else(|| damaged("record"))?;
+        let (created, modified) = (u64::from_be_bytes(*created), u64::from_be_bytes(*modified));
+        if !each(key.value(), Revision(created), Revision(modified), value) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The newest `limit` entries of the log, in order.
+pub(super) fn read_log(database: &Database, limit: usize) -> Result<Vec<(Revision, Vec<u8>)>, Error> {
+    let transaction = database.begin_read()?;
+    let mut entries = Vec::new();
+    for entry in transaction.open_table(LOG)?.iter()?.rev().take(limit) {
+        let (revision, value) = entry?;
+        entries.push((Revision(revision.value()), value.value().to_vec()));
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
+/// Stores a batch durably.
+pub(super) fn append(database: &Database, batch: &[Append]) -> Result<(), AppendFailure> {
+    let transaction = database.begin_write()?;
+    {
+        let mut records = transaction.open_table(RECORDS)?;
+        let mut log = transaction.open_table(LOG)?;
+        for append in batch {
+            for (op, created) in append.ops.iter().zip(&append.created) {
+                match op {
+                    Op::Put { key, value } => {
+                        let mut place = records.insert_reserve(key.as_slice(), REVISIONS + value.len())?;
+                        let (revisions, rest) = place.as_mut().split_at_mut(REVISIONS);
+                        revisions[..8].copy_from_slice(&created.0.to_be_bytes());
+                        revisions[8..].copy_from_slice(&append.revision.0.to_be_bytes());
+                        rest.copy_from_slice(value);
+                    }
+                    Op::Delete { key } => {
+                        records.remove(key.as_slice())?;
+                    }
+                }
+            }
+            log.insert(append.revision.0, append.log.as_slice())?;
+        }
+        let newest = batch.last().map_or(0, |append| append.revision.0);
+        while log.first()?.is_some_and(|(oldest, _)| oldest.value() + LOG_KEPT <= newest) {
+            log.pop_first()?;
+        }
+    }
+    transaction.commit().map_err(|error| AppendFailure::Commit(error.into()))
+}
