@@ -1,1 +1,267 @@
-//! placeholder
+//! The packet path in the kernel: loads and pins its programs and tables, writes rows, reads counters and punted frames.
+//!
+//! It owns everything that is spoken to the kernel about BPF: the object embedded at build time, the pin directory, TCX links,
+//! rows as the programs read them. It does not decide what a row should say (`project` and `node` do) nor what happens to a
+//! packet (`hadron_pipeline` does). Begin reading at [`Datapath::open`].
+//!
+//! # Survival
+//!
+//! Tables and links are pinned, so packets flow on by the last state while no agent runs. [`Datapath::open`] takes over what
+//! is pinned:
+//!
+//! - **Same tables** ([`Start::Reused`]): the rows are there, to be compared with what should be. Each link's program is
+//!   replaced by this build's, atomically.
+//! - **Other table sizes**: a new set of tables is made, all rows are copied, programs are replaced ([`Start::Reused`]).
+//! - **Another layout** ([`Start::Rebuilding`]): the old programs go on upon the old tables, while the caller fills the new
+//!   ones. [`Datapath::commit`] replaces the programs and drops the old tables.
+//!
+//! ```no_run
+//! # use hadron_datapath::{Config, Datapath, HostConfig, Sizes};
+//! # fn main() -> hadron_datapath::Result<()> {
+//! let host = HostConfig { host: 1, underlay: "192.0.2.1".parse().unwrap(), overlay_ifindex: 9, overlay_mtu: 1450 };
+//! let datapath = Datapath::open(Config { pins: "/sys/fs/bpf/hadron/node1".into(), host, sizes: Sizes::host() })?;
+//! datapath.attach_overlay(9)?;
+//! // … write the rows of all ports, then attach:
+//! datapath.attach_port(12, 7)?;
+//! datapath.commit()
+//! # }
+//! ```
+#![deny(unsafe_code)]
+
+mod bpffs;
+mod counter;
+mod error;
+mod inject;
+mod kernel;
+mod link;
+mod map;
+mod network;
+mod object;
+mod punt;
+mod row;
+mod set;
+mod size;
+mod sys;
+mod tables;
+
+pub use counter::Totals;
+pub use error::{Error, Result};
+pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
+pub use link::{Attachment, Door};
+pub use map::{Map, MapStatus};
+pub use network::{NetworkState, Networks};
+pub use object::OBJECT;
+pub use punt::{Punt, Punts};
+pub use size::Sizes;
+pub use tables::Tables;
+
+use hadron_pipeline::program;
+use inject::Injector;
+use link::Links;
+use nix::fcntl::Flock;
+use object::Programs;
+use set::Fit;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The programs that are attached to interfaces.
+const ATTACHED: &[&str] = &[program::FROM_PORT, program::FROM_OVERLAY];
+
+/// What the packet path must know about its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    /// The host's number.
+    pub host: u32,
+    /// The address from which this host's tunnel packets come; its family is that of all tunnel packets.
+    pub underlay: IpAddr,
+    /// Interface index of the collect-metadata VXLAN device; 0 while there is none.
+    pub overlay_ifindex: u32,
+    /// Largest inner IP packet of the overlay in bytes: 1450 on a 1500-byte IPv4 underlay, 1430 on IPv6.
+    pub overlay_mtu: u32,
+}
+
+impl HostConfig {
+    fn row(&self, layout_version: u32) -> table::Config {
+        let underlay = match self.underlay {
+            IpAddr::V4(address) => Address::v4(address.octets()),
+            IpAddr::V6(address) => Address(address.octets()),
+        };
+        let HostConfig { host, overlay_ifindex, overlay_mtu, .. } = *self;
+        table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay }
+    }
+}
+
+/// How to open a node's packet path.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of this node's own for pinned objects. Below `/sys/fs/bpf` that file system is mounted when it is not;
+    /// elsewhere the directory itself becomes a mount point of bpffs.
+    pub pins: PathBuf,
+    /// The host.
+    pub host: HostConfig,
+    /// How large the tables are.
+    pub sizes: Sizes,
+}
+
+/// What was found in the pin directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing of use: the tables are empty, and nothing is attached.
+    Fresh,
+    /// Tables with their rows, in force.
+    Reused,
+    /// Tables of another layout, in force until [`Datapath::commit`]; those of this build are empty.
+    Rebuilding,
+}
+
+/// A node's packet path. One process has it open at a time; when it is dropped, or the process dies, everything goes on.
+pub struct Datapath {
+    pins: PathBuf,
+    tables: Tables,
+    start: Start,
+    state: Mutex<State>,
+    programs: Programs,
+    injector: Injector,
+    sizes: Sizes,
+    layout: u32,
+    _claim: Flock<OwnedFd>,
+}
+
+struct State {
+    links: Links,
+    /// Where the tables are pinned.
+    directory: PathBuf,
+    /// They are not in force yet: links lead to older ones.
+    rebuilding: bool,
+}
+
+impl Datapath {
+    /// Takes over what is pinned, or begins anew; see the head of this crate. Interfaces are those of the calling thread's
+    /// network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KernelTooOld`]; [`Error::Busy`] when another process has the directory open; [`Error::Program`] without
+    /// privileges; [`Error::Full`] when pinned rows don't fit the wanted sizes.
+    pub fn open(config: Config) -> Result<Datapath> {
+        Datapath::open_layout(config, table::LAYOUT_VERSION)
+    }
+
+    /// As [`Datapath::open`], for tables that count as of another layout version.
+    fn open_layout(config: Config, layout: u32) -> Result<Datapath> {
+        kernel::check()?;
+        let Config { pins, host, sizes } = config;
+        bpffs::provide(&pins)?;
+        let claim = bpffs::claim(&pins)?;
+        let mut links = Links::open(&pins)?;
+        set::abandon(&pins)?;
+        let finished = set::finished(&pins)?;
+        let usable = match finished[..] {
+            [only] if only.layout == layout => Some(only.path(&pins)),
+            _ => None,
+        };
+        let fit = usable.as_ref().map_or(Fit::Incompatible, |path| set::fit(path, &sizes));
+        let (mut directory, start) = match (&usable, fit) {
+            (Some(path), Fit::Same) => (path.clone(), Start::Reused),
+            (Some(_), Fit::OtherSizes) => (set::begin(&pins)?, Start::Reused),
+            _ if links.list()?.is_empty() => (set::begin(&pins)?, Start::Fresh),
+            _ => (set::begin(&pins)?, Start::Rebuilding),
+        };
+        let programs = Programs::load(ATTACHED, &directory, &sizes)?;
+        if let (Some(old), Fit::OtherSizes) = (&usable, fit) {
+            set::copy(old, &directory)?;
+        }
+        let tables = Tables::open(&directory)?;
+        tables.put_config(&host.row(table::LAYOUT_VERSION))?;
+        if start == Start::Reused {
+            links.replace_programs(&programs)?;
+        }
+        if start != Start::Rebuilding && fit != Fit::Same {
+            directory = set::finish(&pins, layout)?;
+        }
+        tracing::info!(?start, tables = %directory.display(), "packet path opened");
+        let state = Mutex::new(State { links, directory, rebuilding: start == Start::Rebuilding });
+        let injector = Injector::new()?;
+        Ok(Datapath { pins, tables, start, state, programs, injector, sizes, layout, _claim: claim })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`Datapath::open`] found.
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// The tables to write; while rebuilding they are not in force yet but for ports attached since.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Ends rebuilding: to be called once every row that should be in the tables is there. Every link gets this build's
+    /// program, one after the other and each atomically, then the old tables are dropped. Does nothing at any other time.
+    pub fn commit(&self) -> Result<()> {
+        let mut state = self.state();
+        if state.rebuilding {
+            state.links.replace_programs(&self.programs)?;
+            state.directory = set::finish(&self.pins, self.layout)?;
+            state.rebuilding = false;
+            tracing::info!("packet path switched to its new tables");
+        }
+        Ok(())
+    }
+
+    /// Changes what the packet path knows about its host. In force at once.
+    pub fn configure(&self, host: &HostConfig) -> Result<()> {
+        self.tables.put_config(&host.row(table::LAYOUT_VERSION))
+    }
+
+    /// Attaches the packet path to an instance's interface; again is no error. Packets pass once the rows of the port are
+    /// there too, in any order. [`Error::is_interface_gone`] tells that the interface has to be waited for.
+    pub fn attach_port(&self, ifindex: u32, port: u32) -> Result<()> {
+        self.state().links.attach(Attachment { door: Door::Port(port), ifindex }, &self.programs)
+    }
+
+    /// Detaches a port from its interface; false when it was on none. What the instance sends then reaches the host's own
+    /// stack: as long as the interface is there, removing the port's rows is the way to silence it, and this is for after.
+    pub fn detach_port(&self, port: u32) -> Result<bool> {
+        self.state().links.detach(Door::Port(port))
+    }
+
+    /// Attaches the packet path to the VXLAN device, which must be `external` and must not learn. Another device that it
+    /// was attached to is let go.
+    pub fn attach_overlay(&self, ifindex: u32) -> Result<()> {
+        self.state().links.attach(Attachment { door: Door::Overlay, ifindex }, &self.programs)
+    }
+
+    /// Everything that is attached. Links to interfaces that have gone are removed on the way.
+    pub fn attachments(&self) -> Result<Vec<Attachment>> {
+        self.state().links.list()
+    }
+
+    /// The reader of punted frames; one at a time. Must be called, and read, within a tokio runtime.
+    pub fn punts(&self) -> Result<Punts> {
+        Punts::new(self.tables.punts().fd())
+    }
+
+    /// Sends an Ethernet frame out of an interface of this process's network namespace, to the instance behind it. It must
+    /// be whole: checksums filled in, at most the interface's MTU.
+    pub fn inject(&self, ifindex: u32, frame: &[u8]) -> Result<()> {
+        self.injector.send(ifindex, frame)
+    }
+
+    /// Loads one more copy of a program of [`OBJECT`] upon this node's tables, attached to nothing: for `BPF_PROG_TEST_RUN`.
+    pub fn load_program(&self, name: &'static str) -> Result<OwnedFd> {
+        let directory = self.state().directory.clone();
+        Programs::load(&[name], &directory, &self.sizes)?.take(name)
+    }
+
+    /// Takes everything away: programs off their interfaces, tables, the pin directory. Instances' packets stop.
+    pub fn unload(self) -> Result<()> {
+        self.state().links.clear()?;
+        bpffs::withdraw(&self.pins)
+    }
+}

@@ -1,0 +1,139 @@
+use crate::counter::{Totals, sum_port};
+use crate::error::{Error, Result};
+use crate::map::{Map, MapStatus};
+use crate::network::Networks;
+use crate::row::{bytes_of, row_of};
+use crate::sys::{RawMap, Write};
+use hadron_pipeline::table::{self, *};
+use std::path::Path;
+
+/// The tables of this node. A row that names another is written after it and removed before it; the order is in the head of
+/// `hadron_pipeline`. Any other order is safe too, and drops a little more.
+#[derive(Debug)]
+pub struct Tables {
+    /// Interface → port. Written last when a port is added, removed first.
+    pub interfaces: Map<InterfaceKey, Interface>,
+    /// Ports on this host.
+    pub ports: Map<PortKey, Port>,
+    /// Sources that ports with port security may use.
+    pub allowed: Map<AllowedKey, Allowed>,
+    /// (network, MAC) → port, host or service.
+    pub fdb: Map<FdbKey, FdbEntry>,
+    /// (network, address) → MAC.
+    pub neighbours: Map<NeighbourKey, Neighbour>,
+    /// Other hosts' VTEP addresses.
+    pub hosts: Map<HostKey, Host>,
+    /// VNI → network.
+    pub vnis: Map<VniKey, Vni>,
+    /// Who may send into a VNI.
+    pub vteps: Map<VtepKey, Vtep>,
+    /// Networks and their flood lists.
+    pub networks: Networks,
+    meters: Map<PortKey, Meters>,
+    port_counters: Map<PortKey, PortCounters>,
+    config: RawMap,
+    counters: RawMap,
+    punts: RawMap,
+}
+
+impl Tables {
+    pub(crate) fn open(set: &Path) -> Result<Tables> {
+        Ok(Tables {
+            interfaces: hash(set, &table::INTERFACES)?,
+            ports: hash(set, &table::PORTS)?,
+            allowed: hash(set, &table::ALLOWED)?,
+            fdb: hash(set, &table::FDB)?,
+            neighbours: hash(set, &table::NEIGHBOURS)?,
+            hosts: hash(set, &table::HOSTS)?,
+            vnis: hash(set, &table::VNIS)?,
+            vteps: hash(set, &table::VTEPS)?,
+            networks: Networks::new(hash(set, &table::NETWORKS)?, hash(set, &table::FLOOD)?)?,
+            meters: hash(set, &table::METERS)?,
+            port_counters: hash(set, &table::PORT_COUNTERS)?,
+            config: raw(set, &table::CONFIG)?,
+            counters: raw(set, &table::COUNTERS)?,
+            punts: raw(set, &table::PUNTS)?,
+        })
+    }
+
+    /// Makes the rows in which programs keep a port's rate limits and counters, unless they are there. Before the port's row.
+    pub fn ensure_port_state(&self, port: u32) -> Result<()> {
+        self.meters.ensure(&PortKey { port })?;
+        self.port_counters.ensure(&PortKey { port })
+    }
+
+    /// Removes them. After the port's row.
+    pub fn remove_port_state(&self, port: u32) -> Result<()> {
+        self.meters.remove(&PortKey { port })?;
+        self.port_counters.remove(&PortKey { port }).map(drop)
+    }
+
+    /// The ports that have such rows.
+    pub fn port_states(&self) -> Result<Vec<u32>> {
+        let mut ports: Vec<u32> = self.meters.dump()?.into_iter().map(|(key, _)| key.port).collect();
+        ports.extend(self.port_counters.dump()?.into_iter().map(|(key, _)| key.port));
+        ports.sort_unstable();
+        ports.dedup();
+        Ok(ports)
+    }
+
+    /// A port's counters, summed over CPUs; none without [`Tables::ensure_port_state`].
+    pub fn port_counters(&self, port: u32) -> Result<Option<PortCounters>> {
+        Ok(self.port_counters.get_all(&PortKey { port })?.map(sum_port))
+    }
+
+    /// Packets by stage and drops by reason, summed over CPUs.
+    pub fn totals(&self) -> Result<Totals> {
+        let mut bytes = vec![0; self.counters.value_bytes()];
+        self.counters.lookup(&0u32.to_ne_bytes(), &mut bytes).map_err(failed("read", &table::COUNTERS))?;
+        Ok(Totals::sum(bytes.chunks_exact(size_of::<Counters>()).map(row_of)))
+    }
+
+    /// How full every table is.
+    pub fn status(&self) -> Vec<MapStatus> {
+        let (networks, flood) = self.networks.tables();
+        vec![
+            self.interfaces.status(),
+            self.ports.status(),
+            self.allowed.status(),
+            self.fdb.status(),
+            self.neighbours.status(),
+            self.hosts.status(),
+            self.vnis.status(),
+            self.vteps.status(),
+            networks.status(),
+            flood.status(),
+            self.meters.status(),
+            self.port_counters.status(),
+        ]
+    }
+
+    /// The one row of `CONFIG`.
+    pub fn config(&self) -> Result<Config> {
+        let mut bytes = vec![0; self.config.value_bytes()];
+        self.config.lookup(&0u32.to_ne_bytes(), &mut bytes).map_err(failed("read", &table::CONFIG))?;
+        Ok(row_of(&bytes))
+    }
+
+    pub(crate) fn put_config(&self, config: &Config) -> Result<()> {
+        self.config
+            .update(&0u32.to_ne_bytes(), bytes_of(config), Write::Always)
+            .map_err(failed("write to", &table::CONFIG))
+    }
+
+    pub(crate) fn punts(&self) -> &RawMap {
+        &self.punts
+    }
+}
+
+fn raw(set: &Path, table: &'static Table) -> Result<RawMap> {
+    RawMap::open(&set.join(table.name)).map_err(failed("open", table))
+}
+
+fn hash<K: Row, V: Row>(set: &Path, table: &'static Table) -> Result<Map<K, V>> {
+    Map::new(raw(set, table)?, table)
+}
+
+fn failed(action: &'static str, table: &'static Table) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::Table { action, table: table.name, source }
+}
