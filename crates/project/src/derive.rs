@@ -47,8 +47,14 @@ impl<'a> Source<'a> {
         self.model.network_by_number(NetworkNumber(number))
     }
 
+    /// The host that wires the port: the one that it is bound to, if that has joined and wires this kind of interface.
     fn host_of(self, port: &Port) -> Option<&'a Arc<Stored<Host>>> {
-        if port.is_distributed() { None } else { self.model.get::<Host>(&port.binding.host_id) }
+        let is_wirable = matches!(port.binding.vnic_type.as_str(), "" | "normal");
+        if port.is_distributed() || !is_wirable {
+            None
+        } else {
+            self.model.get::<Host>(&port.binding.host_id)
+        }
     }
 
     fn presence(self, network: u32, host: u32) -> Option<(Interest, Row)> {

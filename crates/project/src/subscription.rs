@@ -110,6 +110,8 @@ impl Projection {
         if !subscription.is_first && subscription.waiting() == 0 {
             return None;
         }
+        // A removed host is told nothing more: its position must not pass its own end.
+        self.host(subscription.host)?;
         let mut batch = Batch {
             forget: std::mem::take(&mut subscription.forget).into_iter().collect(),
             ..Batch::default()
@@ -136,6 +138,7 @@ impl Projection {
     /// An empty batch that moves the node's position up to the projection's, if it is behind and nothing waits: so that it
     /// gets a difference after its next reconnection, however long nothing of its own changed.
     pub fn catch_up(&self, subscription: &mut Subscription) -> Option<Batch> {
+        self.host(subscription.host)?;
         let is_behind = subscription.told < self.position().revision;
         if subscription.is_first || subscription.waiting() > 0 || !is_behind {
             return None;

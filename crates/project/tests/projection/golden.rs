@@ -1,0 +1,284 @@
+//! Text goldens: calls in, what each host is told out. `HADRON_UPDATE_GOLDENS=1 cargo test -p hadron-project` rewrites
+//! them; read the difference before committing it.
+//!
+//! A line of `goldens/*.txt` that begins with `>` is a call; several calls joined by `;` are one transaction. What follows
+//! are the hosts' batches.
+
+use hadron_model::*;
+use hadron_project::{Limits, Projection, Settings, Subscription};
+use hadron_store::{CommitInfo, Store, StoreError, Tx, Watch};
+use hadron_wire::row::{self, Decoded, Place, Prefix};
+use hadron_wire::{Row, RowChange, RowKey};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use uuid::Uuid;
+
+#[test]
+fn calls_give_the_expected_rows() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projection/goldens");
+    let update = std::env::var_os("HADRON_UPDATE_GOLDENS").is_some();
+    let mut files = 0;
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let expected = std::fs::read_to_string(&path).unwrap();
+        let actual = run(&expected);
+        if update {
+            std::fs::write(&path, &actual).unwrap();
+        } else {
+            assert_eq!(actual, expected, "{} (HADRON_UPDATE_GOLDENS=1 rewrites it)", path.display());
+        }
+        files += 1;
+    }
+    assert!(files > 0, "no goldens found");
+}
+
+/// Runs the calls and comments of `script`; returns them with the rows that they give.
+fn run(script: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut golden = runtime.block_on(Golden::new());
+    let mut out = String::new();
+    for line in script.lines().filter(|line| line.starts_with(['>', '#']) || line.is_empty()) {
+        writeln!(out, "{line}").unwrap();
+        if let Some(calls) = line.strip_prefix('>') {
+            out += &runtime.block_on(golden.calls(calls));
+        }
+    }
+    out
+}
+
+struct Golden {
+    store: Store,
+    watch: Watch,
+    projection: Projection,
+    subscriptions: BTreeMap<String, Subscription>,
+    /// Names are unique in a script, whatever they name; the number serves as UUID too.
+    numbers: BTreeMap<String, u32>,
+}
+
+impl Golden {
+    async fn new() -> Self {
+        let store = Store::in_memory().await;
+        let projection = Projection::new(&store.snapshot(), Settings::default());
+        let (watch, subscriptions, numbers) = (store.watch(), BTreeMap::new(), BTreeMap::new());
+        Self { store, watch, projection, subscriptions, numbers }
+    }
+
+    async fn calls(&mut self, calls: &str) -> String {
+        let numbers = &mut self.numbers;
+        let write = self.store.write(CommitInfo::system(), |tx| {
+            calls.split(';').for_each(|text| Call::read(text, numbers).perform(tx));
+            Ok::<_, StoreError>(())
+        });
+        write.await.unwrap();
+        let mut out = String::new();
+        while let Some(commit) = self.watch.next_known() {
+            let delta = self.projection.apply(&commit);
+            delta.notes(&self.projection, |number, note| {
+                for subscription in self.subscriptions.values_mut().filter(|own| own.host() == number) {
+                    subscription.note(note, &self.projection);
+                }
+            });
+            for host in commit.after.iter::<Host>() {
+                let fresh = || self.projection.subscribe(host.number.0, None).unwrap();
+                self.subscriptions.entry(host.name.clone()).or_insert_with(fresh);
+            }
+            self.subscriptions.retain(|name, _| commit.after.has::<Host>(name));
+        }
+        for (name, subscription) in &mut self.subscriptions {
+            while let Some(batch) = self.projection.next_batch(subscription, Limits::default()) {
+                batch
+                    .forget
+                    .iter()
+                    .for_each(|network| writeln!(out, "  {name} - all of net {network}").unwrap());
+                batch
+                    .changes
+                    .into_iter()
+                    .for_each(|change| writeln!(out, "  {name} {}", text(change)).unwrap());
+            }
+        }
+        out
+    }
+}
+
+/// One call: `noun verb name key=value…`.
+struct Call {
+    noun: String,
+    verb: String,
+    name: String,
+    number: u32,
+    values: BTreeMap<String, String>,
+    references: BTreeMap<String, u32>,
+}
+
+impl Call {
+    fn read(text: &str, numbers: &mut BTreeMap<String, u32>) -> Self {
+        let mut words = text.split_whitespace().map(str::to_owned);
+        let [noun, verb, name] = [(); 3].map(|()| words.next().expect("noun verb name"));
+        let next = numbers.len() as u32 + 1;
+        let number = *numbers.entry(name.clone()).or_insert(next);
+        let pairs = words
+            .map(|word| word.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).expect("key=value"));
+        Self { noun, verb, name, number, values: pairs.collect(), references: numbers.clone() }
+    }
+
+    fn uuid(&self, name: &str) -> Uuid {
+        Uuid::from_u128(u128::from(self.references[name]) << 96)
+    }
+
+    fn value<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
+        self.values.get(key).and_then(|text| text.parse().ok())
+    }
+
+    fn perform(&self, tx: &mut Tx) {
+        match (self.noun.as_str(), self.verb == "delete") {
+            ("host", true) => tx.delete::<Host>(&self.name),
+            ("host", false) => tx.put(self.host()),
+            ("network", true) => tx.delete::<Network>(&NetworkId(self.uuid(&self.name))),
+            ("network", false) => tx.put(self.network()),
+            ("subnet", true) => tx.delete::<Subnet>(&SubnetId(self.uuid(&self.name))),
+            ("subnet", false) => tx.put(self.subnet()),
+            ("port", true) => tx.delete::<Port>(&PortId(self.uuid(&self.name))),
+            ("port", false) => tx.put(self.port()),
+            (other, _) => panic!("no such noun: {other}"),
+        }
+    }
+
+    fn host(&self) -> Host {
+        Host {
+            name: self.name.clone(),
+            number: HostNumber(self.number),
+            underlay: self.value("address").expect("address"),
+            key_fingerprint: [0; 32],
+            joined_at: Timestamp(0),
+        }
+    }
+
+    fn network(&self) -> Network {
+        Network {
+            id: NetworkId(self.uuid(&self.name)),
+            number: NetworkNumber(self.number),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            admin_state_up: self.value("up").unwrap_or(true),
+            shared: false,
+            mtu: self.value("mtu").unwrap_or(1450),
+            segment: self.value("vni").and_then(Vni::new).map_or(Segment::Local, Segment::Vxlan),
+            stamp: Stamp::default(),
+        }
+    }
+
+    fn subnet(&self) -> Subnet {
+        Subnet {
+            id: SubnetId(self.uuid(&self.name)),
+            number: SubnetNumber(self.number),
+            network_id: NetworkId(self.uuid(&self.values["network"])),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            cidr: self.value("cidr").expect("cidr"),
+            gateway_ip: self.value("gateway"),
+            allocation_pools: vec![],
+            dns_nameservers: self.value("dns").into_iter().collect(),
+            host_routes: vec![],
+            enable_dhcp: self.value("dhcp").unwrap_or(true),
+            ipv6_ra_mode: None,
+            ipv6_address_mode: None,
+            stamp: Stamp::default(),
+        }
+    }
+
+    fn port(&self) -> Port {
+        let subnet_id = self.values.get("subnet").map(|subnet| SubnetId(self.uuid(subnet)));
+        Port {
+            id: PortId(self.uuid(&self.name)),
+            number: PortNumber(self.number),
+            network_id: NetworkId(self.uuid(&self.values["network"])),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            mac_address: Mac([0xfa, 0x16, 0x3e, 0, 0, self.number as u8]),
+            fixed_ips: subnet_id
+                .map(|subnet_id| FixedIp { subnet_id, ip_address: self.value("ip").expect("ip") })
+                .into_iter()
+                .collect(),
+            admin_state_up: self.value("up").unwrap_or(true),
+            device_id: String::new(),
+            device_owner: self.values.get("owner").cloned().unwrap_or_default(),
+            binding: Binding {
+                host_id: self.values.get("host").cloned().unwrap_or_default(),
+                ..Binding::default()
+            },
+            status: PortStatus::Down,
+            stamp: Stamp::default(),
+        }
+    }
+}
+
+fn text(change: bytes::Bytes) -> String {
+    let Ok(Decoded::Change(RowChange { key, row })) = RowChange::decode(change) else {
+        panic!("malformed row")
+    };
+    let sign = if row.is_some() { '+' } else { '-' };
+    let key = match key {
+        RowKey::Network(number) => format!("net {number}"),
+        RowKey::Subnet { network, subnet } => format!("net {network} subnet {subnet}"),
+        RowKey::Presence { network, host } => format!("net {network} host {host}"),
+        RowKey::Location { network, port } => format!("net {network} location of port {port}"),
+        RowKey::Port(number) => format!("port {number}"),
+    };
+    format!("{sign} {key}{}", row.map(|row| format!(": {}", contents(&row))).unwrap_or_default())
+}
+
+fn contents(row: &Row) -> String {
+    match row {
+        Row::Network(row) => {
+            let segment = row.vni.map_or("local".to_owned(), |vni| format!("vni {vni}"));
+            format!("{segment}, mtu {}, {}", row.mtu, up(row.admin_up))
+        }
+        Row::Subnet(row) => {
+            let mut text = prefix(&row.cidr);
+            let _ = row.gateway.map(|gateway| write!(text, ", gateway {}", row::unmapped(gateway)));
+            row.dns.iter().for_each(|dns| write!(text, ", dns {}", row::unmapped(*dns)).unwrap());
+            let server =
+                row.dhcp.map(|dhcp| format!(" at {} {}", row::unmapped(dhcp.address), Mac(dhcp.mac)));
+            let _ = row
+                .enable_dhcp
+                .then(|| write!(text, ", dhcp{} for {} s", server.unwrap_or_default(), row.lease_seconds));
+            text
+        }
+        Row::Presence(row) => format!("at {}", row::unmapped(row.underlay)),
+        Row::Location(row) => {
+            let place = match row.place {
+                Place::Host(host) => format!("on host {host}"),
+                Place::Everywhere => "everywhere".to_owned(),
+            };
+            format!("{}{} {place}", Mac(row.mac), addresses(row.addresses.iter().copied()))
+        }
+        Row::Port(row) => {
+            let addresses = addresses(row.addresses.iter().map(|address| address.address));
+            let mac = Mac(row.mac);
+            format!(
+                "net {}, {}, {mac}{addresses}, {}, as of {}",
+                row.network,
+                row.interface_name,
+                up(row.admin_up),
+                row.revision
+            )
+        }
+    }
+}
+
+fn prefix(prefix: &Prefix) -> String {
+    let (address, length) = prefix.unmapped();
+    format!("{address}/{length}")
+}
+
+fn addresses(addresses: impl Iterator<Item = std::net::Ipv6Addr>) -> String {
+    addresses.map(|address| format!(" {}", row::unmapped(address))).collect()
+}
+
+fn up(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
+}

@@ -1,0 +1,296 @@
+//! A small cloud that random operations change, and the store that follows it.
+
+use hadron_model::{
+    Binding, FixedIp, Host, HostNumber, IpNet, Mac, Network, NetworkId, NetworkNumber, Port, PortId,
+    PortNumber, PortStatus, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
+    port::DEVICE_OWNER_DHCP,
+};
+use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub const HOSTS: u8 = 4;
+pub const NETWORKS: u8 = 3;
+pub const SUBNETS: u8 = 6;
+pub const PORTS: u8 = 12;
+
+/// The cloud as plain maps.
+#[derive(Clone, Default, Debug)]
+pub struct Model {
+    pub hosts: BTreeMap<u8, Host>,
+    pub networks: BTreeMap<u8, Network>,
+    pub subnets: BTreeMap<u8, Subnet>,
+    pub ports: BTreeMap<u8, Port>,
+    /// How often each host has joined; a host that joins again has another number.
+    pub joined: BTreeMap<u8, u32>,
+}
+
+/// An operation. One that isn't legal at its time does nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    PutHost {
+        host: u8,
+        address: u8,
+    },
+    DropHost {
+        host: u8,
+    },
+    PutNetwork {
+        network: u8,
+        vxlan: bool,
+        up: bool,
+        mtu: u32,
+    },
+    DropNetwork {
+        network: u8,
+    },
+    /// Subnets 2n and 2n + 1 are of network n; the odd ones are IPv6.
+    PutSubnet {
+        subnet: u8,
+        gateway: bool,
+        dhcp: bool,
+    },
+    DropSubnet {
+        subnet: u8,
+    },
+    /// Port p is of network p mod [`NETWORKS`].
+    PutPort {
+        port: u8,
+        host: Option<u8>,
+        dhcp: bool,
+        up: bool,
+        subnets: u8,
+        mac: u8,
+    },
+    DropPort {
+        port: u8,
+    },
+}
+
+pub fn any_op() -> impl Strategy<Value = Op> {
+    let host = 0..HOSTS;
+    prop_oneof![
+        2 => (host.clone(), 0u8..3).prop_map(|(host, address)| Op::PutHost { host, address }),
+        1 => host.clone().prop_map(|host| Op::DropHost { host }),
+        2 => (0..NETWORKS, prop::bool::weighted(0.7), any::<bool>(), prop::sample::select(vec![1450, 1500]))
+            .prop_map(|(network, vxlan, up, mtu)| Op::PutNetwork { network, vxlan, up, mtu }),
+        1 => (0..NETWORKS).prop_map(|network| Op::DropNetwork { network }),
+        2 => (0..SUBNETS, any::<bool>(), any::<bool>())
+            .prop_map(|(subnet, gateway, dhcp)| Op::PutSubnet { subnet, gateway, dhcp }),
+        1 => (0..SUBNETS).prop_map(|subnet| Op::DropSubnet { subnet }),
+        8 => (0..PORTS, prop::option::weighted(0.8, host), prop::bool::weighted(0.15), any::<bool>(), 0u8..4, 0u8..3)
+            .prop_map(|(port, host, dhcp, up, subnets, mac)| Op::PutPort { port, host, dhcp, up, subnets, mac }),
+        3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
+    ]
+}
+
+pub fn host_name(host: u8) -> String {
+    format!("host{host}")
+}
+
+fn id(kind: u8, index: u8) -> Uuid {
+    Uuid::from_u128(u128::from(kind) << 120 | u128::from(index))
+}
+
+fn network_id(network: u8) -> NetworkId {
+    NetworkId(id(1, network))
+}
+
+fn subnet_id(subnet: u8) -> SubnetId {
+    SubnetId(id(2, subnet))
+}
+
+fn port_id(port: u8) -> PortId {
+    PortId(id(3, port))
+}
+
+fn subnet_address(subnet: u8, host: u8) -> IpAddr {
+    if subnet % 2 == 0 {
+        Ipv4Addr::new(10, 0, subnet, host).into()
+    } else {
+        Ipv6Addr::new(0x2001, 0xdb8, subnet.into(), 0, 0, 0, 0, host.into()).into()
+    }
+}
+
+impl Model {
+    /// Performs `op` on the maps and in `tx`. Returns whether it was legal.
+    pub fn apply(&mut self, op: &Op, tx: &mut Tx) -> bool {
+        match *op {
+            Op::PutHost { host, address } => {
+                let is_new = !self.hosts.contains_key(&host);
+                let joined = self.joined.entry(host).or_insert(0);
+                *joined += u32::from(is_new);
+                let record = a_host(host, *joined, address);
+                self.hosts.insert(host, record.clone());
+                tx.put(record);
+            }
+            Op::DropHost { host } => {
+                if self.hosts.remove(&host).is_none() {
+                    return false;
+                }
+                tx.delete::<Host>(&host_name(host));
+            }
+            Op::PutNetwork { network, vxlan, up, mtu } => {
+                let record = a_network(network, vxlan, up, mtu);
+                self.networks.insert(network, record.clone());
+                tx.put(record);
+            }
+            Op::DropNetwork { network } => {
+                let id = network_id(network);
+                let in_use = self.subnets.values().any(|subnet| subnet.network_id == id)
+                    || self.ports.values().any(|port| port.network_id == id);
+                if in_use || self.networks.remove(&network).is_none() {
+                    return false;
+                }
+                tx.delete::<Network>(&id);
+            }
+            Op::PutSubnet { subnet, gateway, dhcp } => {
+                if !self.networks.contains_key(&(subnet / 2)) {
+                    return false;
+                }
+                let record = a_subnet(subnet, gateway, dhcp);
+                self.subnets.insert(subnet, record.clone());
+                tx.put(record);
+            }
+            Op::DropSubnet { subnet } => {
+                let id = subnet_id(subnet);
+                let in_use =
+                    self.ports.values().any(|port| port.fixed_ips.iter().any(|fixed| fixed.subnet_id == id));
+                if in_use || self.subnets.remove(&subnet).is_none() {
+                    return false;
+                }
+                tx.delete::<Subnet>(&id);
+            }
+            Op::PutPort { port, .. } => {
+                if !self.networks.contains_key(&(port % NETWORKS)) {
+                    return false;
+                }
+                let record = self.a_port(op);
+                self.ports.insert(port, record.clone());
+                tx.put(record);
+            }
+            Op::DropPort { port } => {
+                if self.ports.remove(&port).is_none() {
+                    return false;
+                }
+                tx.delete::<Port>(&port_id(port));
+            }
+        }
+        true
+    }
+
+    fn a_port(&self, op: &Op) -> Port {
+        let Op::PutPort { port, host, dhcp, up, subnets, mac } = *op else { unreachable!("only for ports") };
+        let network = port % NETWORKS;
+        let fixed_ips = (0..2).filter(|bit| subnets & (1 << bit) != 0).map(|bit| network * 2 + bit);
+        Port {
+            id: port_id(port),
+            number: PortNumber(100 + u32::from(port)),
+            network_id: network_id(network),
+            project_id: String::new(),
+            name: String::new(),
+            description: String::new(),
+            mac_address: Mac([0xfa, 0x16, 0x3e, mac, 0, port]),
+            fixed_ips: fixed_ips
+                .filter(|subnet| self.subnets.contains_key(subnet))
+                .map(|subnet| FixedIp {
+                    subnet_id: subnet_id(subnet),
+                    ip_address: subnet_address(subnet, 10 + port),
+                })
+                .collect(),
+            admin_state_up: up,
+            device_id: String::new(),
+            device_owner: if dhcp { DEVICE_OWNER_DHCP.to_owned() } else { String::new() },
+            binding: Binding {
+                host_id: host.filter(|_| !dhcp).map(host_name).unwrap_or_default(),
+                ..Binding::default()
+            },
+            status: PortStatus::Down,
+            stamp: Stamp::default(),
+        }
+    }
+}
+
+fn a_host(host: u8, joined: u32, address: u8) -> Host {
+    Host {
+        name: host_name(host),
+        number: HostNumber(1 + u32::from(host) + 100 * joined),
+        underlay: Ipv4Addr::new(192, 0, address, host).into(),
+        key_fingerprint: [0; 32],
+        joined_at: Timestamp(0),
+    }
+}
+
+fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
+    let vni = Vni::new(5000 + u32::from(network)).unwrap();
+    Network {
+        id: network_id(network),
+        number: NetworkNumber(10 + u32::from(network)),
+        project_id: String::new(),
+        name: String::new(),
+        description: String::new(),
+        admin_state_up: up,
+        shared: false,
+        mtu,
+        segment: if vxlan { Segment::Vxlan(vni) } else { Segment::Local },
+        stamp: Stamp::default(),
+    }
+}
+
+fn a_subnet(subnet: u8, gateway: bool, dhcp: bool) -> Subnet {
+    let prefix_len = if subnet % 2 == 0 { 24 } else { 64 };
+    Subnet {
+        id: subnet_id(subnet),
+        number: SubnetNumber(50 + u32::from(subnet)),
+        network_id: network_id(subnet / 2),
+        project_id: String::new(),
+        name: String::new(),
+        description: String::new(),
+        cidr: IpNet::new(subnet_address(subnet, 0), prefix_len).unwrap(),
+        gateway_ip: gateway.then(|| subnet_address(subnet, 1)),
+        allocation_pools: vec![],
+        dns_nameservers: vec![],
+        host_routes: vec![],
+        enable_dhcp: dhcp,
+        ipv6_ra_mode: None,
+        ipv6_address_mode: None,
+        stamp: Stamp::default(),
+    }
+}
+
+/// The model and a store that holds the same.
+pub struct Cloud {
+    pub model: Model,
+    pub store: Store,
+    watch: Watch,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Cloud {
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = runtime.block_on(Store::in_memory());
+        Self { model: Model::default(), watch: store.watch(), store, runtime }
+    }
+
+    /// Performs the operations in one transaction; returns its commit if it changed anything.
+    pub fn commit(&mut self, ops: &[Op]) -> Option<Arc<Commit>> {
+        let before = self.model.clone();
+        let (store, mut model) = (self.store.clone(), before.clone());
+        let write = store.write(CommitInfo::system(), |tx| {
+            model = before.clone();
+            for op in ops {
+                model.apply(op, tx);
+            }
+            Ok::<_, StoreError>(())
+        });
+        self.runtime.block_on(write).unwrap();
+        self.model = model;
+        let commit = self.watch.next_known();
+        assert_eq!(self.watch.snapshot().position(), self.store.snapshot().position());
+        commit
+    }
+}

@@ -1,0 +1,126 @@
+//! Which rows a host is to have, by the words of `rows.proto` and nothing else: slow, and in another way than the
+//! projection.
+
+use crate::model::Model;
+use hadron_model::{Host, Network, Port, Subnet};
+use hadron_wire::row::{
+    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, PresenceRow, SubnetRow, address,
+};
+use hadron_wire::{Row, RowKey};
+use std::collections::BTreeMap;
+
+pub type Rows = BTreeMap<RowKey, Row>;
+
+/// The rows of `host`, with the revision of port rows left out.
+pub fn rows_of(model: &Model, host: &Host) -> Rows {
+    let mut rows = Vec::new();
+    for network in model.networks.values() {
+        let here = model.ports.values().any(|port| is_on(port, network, host));
+        if here {
+            rows.extend(network_rows(model, network, host));
+        }
+    }
+    for port in model.ports.values().filter(|port| port.binding.host_id == host.name) {
+        rows.push(Row::Port(port_row(model, port)));
+    }
+    rows.into_iter().map(|row| (row.key(), row)).collect()
+}
+
+/// A row without what depends on the history that led to it.
+pub fn timeless(row: &Row) -> Row {
+    match row {
+        Row::Port(port) => Row::Port(PortRow { revision: 0, ..port.clone() }),
+        other => other.clone(),
+    }
+}
+
+fn is_on(port: &Port, network: &Network, host: &Host) -> bool {
+    port.network_id == network.id && port.binding.host_id == host.name
+}
+
+fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
+    let number = network.number.0;
+    let vni = network.segment.vni().map(|vni| vni.get());
+    let mut rows = vec![Row::Network(NetworkRow {
+        number,
+        uuid: network.id.0.into_bytes(),
+        vni,
+        mtu: network.mtu,
+        admin_up: network.admin_state_up,
+    })];
+    for subnet in model.subnets.values().filter(|subnet| subnet.network_id == network.id) {
+        rows.push(Row::Subnet(subnet_row(model, number, subnet)));
+    }
+    for host in model.hosts.values() {
+        let has_port = model.ports.values().any(|port| is_on(port, network, host));
+        if vni.is_some() && has_port {
+            let underlay = address(host.underlay);
+            rows.push(Row::Presence(PresenceRow { network: number, host: host.number.0, underlay }));
+        }
+    }
+    for port in model.ports.values().filter(|port| port.network_id == network.id) {
+        let bound_to = model.hosts.values().find(|host| host.name == port.binding.host_id);
+        let place = match bound_to {
+            _ if port.device_owner == "network:dhcp" => Place::Everywhere,
+            Some(host) if vni.is_some() || host.name == receiver.name => Place::Host(host.number.0),
+            _ => continue,
+        };
+        rows.push(Row::Location(LocationRow {
+            network: number,
+            port: port.number.0,
+            mac: port.mac_address.0,
+            addresses: port.fixed_ips.iter().map(|fixed| address(fixed.ip_address)).collect(),
+            place,
+        }));
+    }
+    rows
+}
+
+fn subnet_row(model: &Model, network: u32, subnet: &Subnet) -> SubnetRow {
+    let mut servers = Vec::new();
+    for port in model.ports.values().filter(|port| port.device_owner == "network:dhcp") {
+        for fixed in port.fixed_ips.iter().filter(|fixed| fixed.subnet_id == subnet.id) {
+            servers.push((
+                port.number,
+                DhcpServer { address: address(fixed.ip_address), mac: port.mac_address.0 },
+            ));
+        }
+    }
+    servers.sort_by_key(|(number, _)| *number);
+    SubnetRow {
+        number: subnet.number.0,
+        network,
+        uuid: subnet.id.0.into_bytes(),
+        cidr: Prefix::of(subnet.cidr.addr(), subnet.cidr.prefix_len()),
+        gateway: subnet.gateway_ip.map(address),
+        dns: vec![],
+        host_routes: vec![],
+        enable_dhcp: subnet.enable_dhcp,
+        dhcp: servers.first().map(|(_, server)| *server),
+        lease_seconds: 86_400,
+        ra_mode: None,
+        address_mode: None,
+    }
+}
+
+fn port_row(model: &Model, port: &Port) -> PortRow {
+    let network = model.networks.values().find(|network| network.id == port.network_id).unwrap();
+    PortRow {
+        number: port.number.0,
+        uuid: port.id.0.into_bytes(),
+        network: network.number.0,
+        mac: port.mac_address.0,
+        addresses: port
+            .fixed_ips
+            .iter()
+            .map(|fixed| PortAddress {
+                address: address(fixed.ip_address),
+                subnet: model.subnets.values().find(|subnet| subnet.id == fixed.subnet_id).unwrap().number.0,
+            })
+            .collect(),
+        interface_name: format!("tap{}", &port.id.0.to_string()[..11]),
+        admin_up: port.admin_state_up,
+        port_security_disabled: false,
+        revision: 0,
+    }
+}
