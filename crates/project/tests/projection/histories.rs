@@ -98,7 +98,7 @@ proptest! {
     ) {
         let one_by_one: Vec<_> = state.iter().map(|op| vec![op.clone()]).collect();
         let expected = follow(&one_by_one);
-        prop_assert_eq!(&follow(&[state.clone()]), &expected, "squashed into one");
+        prop_assert_eq!(&follow(std::slice::from_ref(&state)), &expected, "squashed into one");
 
         let mut detoured = Vec::new();
         for (op, detour) in state.iter().zip(&detours) {

@@ -108,7 +108,7 @@ fn port_id(port: u8) -> PortId {
 }
 
 fn subnet_address(subnet: u8, host: u8) -> IpAddr {
-    if subnet % 2 == 0 {
+    if subnet.is_multiple_of(2) {
         Ipv4Addr::new(10, 0, subnet, host).into()
     } else {
         Ipv6Addr::new(0x2001, 0xdb8, subnet.into(), 0, 0, 0, 0, host.into()).into()
@@ -241,7 +241,7 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
 }
 
 fn a_subnet(subnet: u8, gateway: bool, dhcp: bool) -> Subnet {
-    let prefix_len = if subnet % 2 == 0 { 24 } else { 64 };
+    let prefix_len = if subnet.is_multiple_of(2) { 24 } else { 64 };
     Subnet {
         id: subnet_id(subnet),
         number: SubnetNumber(50 + u32::from(subnet)),

@@ -1,0 +1,224 @@
+//! What all streams share: the projection and who is connected.
+
+use super::NodeConfig;
+use super::counters::{Counter, Counters};
+use super::goodbye::Farewell;
+use super::session::Session;
+use hadron_model::{Host, Timestamp};
+use hadron_project::{Note, Projection, Subscription, UnknownHost};
+use hadron_store::{Commit, Position, RecordKey, Revision, Store, Watch};
+use hadron_wire::proto::goodbye::Reason;
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Commits that the projection follows in one go.
+const COMMITS_AT_ONCE: usize = 64;
+
+/// The shared state. Locks are taken in the order of the fields; nothing waits while it holds one.
+pub(super) struct Hub {
+    pub(super) store: Store,
+    pub(super) config: NodeConfig,
+    pub(super) counters: Counters,
+    pub(super) projection: RwLock<Projection>,
+    sessions: Mutex<Sessions>,
+    projected: watch::Sender<Revision>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    /// By host number.
+    connected: HashMap<u32, Arc<Session>>,
+    /// The last of those that went, by host name.
+    gone: BTreeMap<String, NodeStatus>,
+    is_stopping: bool,
+}
+
+/// What a server knows of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeStatus {
+    /// Host name.
+    pub host: String,
+    /// Whether its stream is up.
+    pub is_connected: bool,
+    /// Where from it is or was connected.
+    pub remote: SocketAddr,
+    /// What it says that it runs.
+    pub software_version: String,
+    /// When the stream began.
+    pub since: Timestamp,
+    /// When it was last heard.
+    pub last_heard: Timestamp,
+    /// The revision up to which it has everything in force.
+    pub acknowledged: Revision,
+    /// Rows that wait to be sent to it.
+    pub waiting: usize,
+}
+
+impl Hub {
+    /// The projection at the oldest position that the store still knows, with the commits since: so that a node that was
+    /// away while servers were replaced still gets a difference.
+    pub(super) fn new(store: Store, config: NodeConfig) -> (Self, Watch) {
+        let beginning = Position { revision: Revision::ZERO, ..store.snapshot().position() };
+        let mut watch = store
+            .watch_from(beginning)
+            .or_else(|gone| store.watch_from(Position { revision: gone.oldest, ..beginning }))
+            .unwrap_or_else(|_| store.watch());
+        let mut projection = Projection::new(&watch.initial(), config.projection.clone());
+        while let Some(commit) = watch.next_known() {
+            projection.apply(&commit);
+        }
+        let projected = watch::Sender::new(projection.position().revision);
+        let (sessions, counters) = (Mutex::default(), Counters::default());
+        (Self { store, config, counters, projection: RwLock::new(projection), sessions, projected }, watch)
+    }
+
+    /// Waits until the projection contains `revision`.
+    pub(super) async fn reach(&self, revision: Revision) {
+        // The sender lives in `self`, so waiting can't fail.
+        let _ = self.projected.subscribe().wait_for(|at| *at >= revision).await;
+    }
+
+    /// Follows commits, oldest first, and tells the sessions that they concern.
+    fn apply(&self, commits: &[Arc<Commit>]) {
+        let mut projection = self.projection.write();
+        for commit in commits {
+            let delta = projection.apply(commit);
+            let sessions = self.sessions.lock();
+            if sessions.connected.is_empty() {
+                continue;
+            }
+            delta.notes(&projection, |host, note| {
+                let Some(session) = sessions.connected.get(&host) else { return };
+                if note == Note::Removed {
+                    session.close(Farewell::removed(&session.peer.host));
+                } else if session.subscription.lock().note(note, &projection) {
+                    session.wake.notify_one();
+                }
+            });
+            for change in &commit.changes {
+                if let RecordKey::Host(name) = &change.key {
+                    sessions.check_key(commit.after.get::<Host>(name).map(|host| &***host));
+                }
+            }
+        }
+        let revision = projection.position().revision;
+        drop(projection);
+        self.projected.send_replace(revision);
+    }
+
+    /// Begins a session with what `open` makes of a subscription of `host`, in place of an older one of the host.
+    pub(super) fn open(
+        &self,
+        host: u32,
+        held: hadron_project::Held,
+        open: impl FnOnce(Subscription) -> Session,
+    ) -> Result<Arc<Session>, UnknownHost> {
+        // No commit comes between the subscription and its being known to the projector.
+        let projection = self.projection.read();
+        let session = Arc::new(open(projection.subscribe(host, held)?));
+        let mut sessions = self.sessions.lock();
+        let replaced = sessions.connected.insert(host, session.clone());
+        if let Some(replaced) = replaced {
+            replaced.close(farewell_for_replaced(&replaced, &session));
+        }
+        // The key may have changed since the stream's identity was checked.
+        sessions.check_key(self.store.snapshot().get::<Host>(&session.peer.host).map(|host| &***host));
+        if sessions.is_stopping {
+            session.close(Farewell::shutdown());
+        }
+        Ok(session)
+    }
+
+    /// A session's stream is over.
+    pub(super) fn forget(&self, session: &Arc<Session>) {
+        session.end();
+        let mut sessions = self.sessions.lock();
+        if sessions.connected.get(&session.host).is_some_and(|current| Arc::ptr_eq(current, session)) {
+            sessions.connected.remove(&session.host);
+            sessions.gone.insert(session.peer.host.clone(), status(session, false));
+        }
+    }
+
+    /// Says goodbye to every node, now and from now on.
+    pub(super) fn stop(&self) {
+        let mut sessions = self.sessions.lock();
+        sessions.is_stopping = true;
+        sessions.connected.values().for_each(|session| session.close(Farewell::shutdown()));
+    }
+
+    pub(super) fn status(&self, host: &str) -> Option<NodeStatus> {
+        self.statuses().into_iter().find(|status| status.host == host)
+    }
+
+    pub(super) fn statuses(&self) -> Vec<NodeStatus> {
+        let model = self.store.snapshot();
+        let mut sessions = self.sessions.lock();
+        sessions.gone.retain(|host, _| model.has::<Host>(host));
+        let mut statuses = sessions.gone.clone();
+        for session in sessions.connected.values() {
+            statuses.insert(session.peer.host.clone(), status(session, !session.has_ended()));
+        }
+        statuses.into_values().collect()
+    }
+
+    pub(super) fn count_goodbye(&self) {
+        self.counters.one(Counter::Goodbyes);
+    }
+}
+
+impl Sessions {
+    /// Ends the host's session if it was begun with another key than the one on record.
+    fn check_key(&self, host: Option<&Host>) {
+        let Some(host) = host else { return };
+        if let Some(session) = self.connected.get(&host.number.0)
+            && session.peer.key_fingerprint != host.key_fingerprint
+        {
+            session.close(Farewell::certificate(&host.name));
+        }
+    }
+}
+
+fn status(session: &Session, is_connected: bool) -> NodeStatus {
+    NodeStatus {
+        host: session.peer.host.clone(),
+        is_connected,
+        remote: session.remote,
+        software_version: session.software_version.clone(),
+        since: session.since,
+        last_heard: session.last_heard(),
+        acknowledged: Revision(session.acked()),
+        waiting: session.subscription.lock().waiting(),
+    }
+}
+
+fn farewell_for_replaced(old: &Session, new: &Session) -> Farewell {
+    let host = &new.peer.host;
+    let text = if old.instance_id == new.instance_id {
+        format!("host {host} has connected anew from {}", new.remote)
+    } else {
+        format!(
+            "another agent with the name and key of host {host} has connected from {}; run one agent for a host, and give \
+             a copied machine a key of its own by joining it under its own name",
+            new.remote
+        )
+    };
+    Farewell::new(Reason::Replaced, text)
+}
+
+/// Follows the store for as long as the service lives.
+pub(super) async fn follow(hub: Arc<Hub>, mut watch: Watch) {
+    loop {
+        let mut commits = vec![watch.next().await];
+        while commits.len() < COMMITS_AT_ONCE
+            && let Some(commit) = watch.next_known()
+        {
+            commits.push(commit);
+        }
+        hub.apply(&commits);
+        // A long backlog must not keep other tasks of this thread waiting.
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,97 @@
+//! What a node says after its hello.
+
+use super::counters::Counter;
+use super::goodbye::Farewell;
+use super::hub::Hub;
+use super::session::Session;
+use hadron_wire::proto::node_message::Message;
+use hadron_wire::proto::{NodeMessage, PortReports};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tonic::Streaming;
+
+/// Reads until the stream ends, the node breaks the protocol, or it falls silent.
+pub(super) async fn read(hub: Arc<Hub>, session: Arc<Session>, mut messages: Streaming<NodeMessage>) {
+    loop {
+        // Registered before the flag is read, so that an end in between is not missed.
+        let ended = session.ended.notified();
+        if session.has_ended() {
+            return;
+        }
+        let message = tokio::select! {
+            message = tokio::time::timeout(hub.config.silence, messages.message()) => message,
+            () = ended => return,
+        };
+        match message {
+            Ok(Ok(Some(NodeMessage { message }))) => {
+                session.heard();
+                if let Err(farewell) = take(&hub, &session, message) {
+                    return session.close(farewell);
+                }
+            }
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => {
+                tracing::debug!(host = session.peer.host, error = error.message(), "a node's stream broke");
+                break;
+            }
+            Err(_silent) => {
+                let text = format!(
+                    "nothing was heard for {} s; the node must send heartbeats",
+                    hub.config.silence.as_secs()
+                );
+                return session.close(Farewell::protocol(text));
+            }
+        }
+    }
+    session.end();
+}
+
+fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Farewell> {
+    if session.peer.has_expired() {
+        return Err(Farewell::certificate(&session.peer.host));
+    }
+    match message {
+        Some(Message::Hello(_)) => Err(Farewell::protocol("a second hello")),
+        Some(Message::Ack(ack)) => session.ack(ack.revision),
+        Some(Message::PortReports(reports)) => take_reports(hub, session, reports),
+        Some(Message::Heartbeat(_)) => {
+            session.wants_catch_up.store(true, Relaxed);
+            session.wake.notify_one();
+            Ok(())
+        }
+        // A kind of message that a later release knows.
+        None => Ok(()),
+    }
+}
+
+fn take_reports(hub: &Hub, session: &Session, PortReports { reports }: PortReports) -> Result<(), Farewell> {
+    if reports.len() > hadron_wire::MAX_PORT_REPORTS {
+        return Err(Farewell::protocol(format!(
+            "{} port reports in a message; at most {} are allowed",
+            reports.len(),
+            hadron_wire::MAX_PORT_REPORTS
+        )));
+    }
+    hub.counters.add(Counter::Reports, reports.len());
+    let mut waiting = session.reports.lock();
+    let mut refused = 0;
+    for report in reports {
+        // Only ports of the host can wait, so that a node can't make the server hold more than these.
+        if hub.is_port_of(&session.peer.host, report.port) {
+            waiting.insert(report.port, report);
+        } else {
+            refused += 1;
+        }
+    }
+    drop(waiting);
+    if refused > 0 {
+        hub.counters.add(Counter::ReportsRefused, refused);
+        tracing::warn!(
+            host = session.peer.host,
+            reports = refused,
+            "a node reported on ports that are not bound to it"
+        );
+    }
+    session.reported.notify_one();
+    Ok(())
+}

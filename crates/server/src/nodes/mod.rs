@@ -1,0 +1,153 @@
+//! The node streams: rows to nodes, reports from them, and their joining.
+//!
+//! What is here is a cache of the store: a server that starts builds it again, and nodes reconnect by themselves.
+//!
+//! ```text
+//!  Store ─watch▶ projector ─apply▶ Projection ─notes▶ Session of each connected host: dirty keys, wake
+//!                                       ▲                      │
+//!                          next_batch   └──── outbound ◀───────┘   pulled by HTTP/2: a slow node costs its keys only
+//!  node ─▶ inbound: acks, heartbeats, reports ─▶ Session ─▶ reporter ─▶ control::set_port_wired ─▶ Store
+//! ```
+//!
+//! | task | lives as long as | waits for |
+//! |---|---|---|
+//! | projector | the service | commits |
+//! | acceptor | the listener | connections; one task per TLS handshake |
+//! | outbound | a stream; it is the response body, polled by the transport | dirty keys, room in the HTTP/2 window |
+//! | inbound | a stream | messages |
+//! | reporter | a stream | reports; while a write is under way the latest of each port waits |
+//!
+//! Begin with [`NodeService`], then `session`.
+
+mod accept;
+mod authority;
+mod counters;
+mod goodbye;
+mod hub;
+mod inbound;
+mod join;
+mod outbound;
+mod peer;
+mod reporter;
+mod rpc;
+mod session;
+
+pub use authority::{Authority, Issued, SigningRefused};
+pub use counters::{Counter, Counters};
+pub use hub::NodeStatus;
+pub use peer::{BadCertificate, Peer};
+
+use hadron_project::{Limits, Settings};
+use hadron_store::Store;
+use hadron_wire::proto::nodes_server::NodesServer;
+use hub::Hub;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// How the service treats nodes.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// What rows contain beside the model.
+    pub projection: Settings,
+    /// How large a batch is at most.
+    pub batch: Limits,
+    /// A stream without a message from its node for this long is closed.
+    pub silence: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// How long streams have to end after [`NodeService::serve`] was told to stop.
+    pub drain: Duration,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            projection: Settings::default(),
+            batch: Limits::default(),
+            silence: Duration::from_secs(3 * hadron_wire::HEARTBEAT_SECONDS),
+            handshake: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The service that nodes connect to. A clone is another handle on the same.
+#[derive(Clone)]
+pub struct NodeService {
+    hub: Arc<Hub>,
+    authority: Arc<dyn Authority>,
+    _projector: Arc<AbortOnDrop>,
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl NodeService {
+    /// Builds the projection and begins to follow the store. Must be called within a Tokio runtime.
+    pub fn start(store: Store, authority: Arc<dyn Authority>, config: NodeConfig) -> Self {
+        let (hub, watch) = Hub::new(store, config);
+        let hub = Arc::new(hub);
+        let projector = tokio::spawn(hub::follow(hub.clone(), watch)).abort_handle();
+        Self { hub, authority, _projector: Arc::new(AbortOnDrop(projector)) }
+    }
+
+    /// Serves nodes on `listener` until `shutdown` resolves; then says goodbye to them and returns when their streams
+    /// have ended, or after [`NodeConfig::drain`].
+    ///
+    /// `tls` must verify client certificates against the authority and let clients without one pass: they may only join.
+    /// It is asked for with every connection, so that a renewed server certificate is used from then on.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        tls: impl Fn() -> Arc<rustls::ServerConfig> + Send + 'static,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), tonic::transport::Error> {
+        let service = NodesServer::new(rpc::Rpc::new(self.hub.clone(), self.authority.clone()))
+            .max_decoding_message_size(hadron_wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(hadron_wire::MAX_MESSAGE_BYTES);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let connections = accept::connections(self.hub.clone(), listener, Box::new(tls));
+        let server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(hadron_wire::HEARTBEAT_SECONDS)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(2 * hadron_wire::HEARTBEAT_SECONDS)))
+            .max_concurrent_streams(4)
+            .serve_with_incoming_shutdown(service, connections, async { drop(stopped.await) });
+        let mut server = std::pin::pin!(server);
+        tokio::select! {
+            ended = &mut server => return ended,
+            () = shutdown => {}
+        }
+        self.hub.stop();
+        drop(stop);
+        tokio::time::timeout(self.hub.config.drain, server).await.unwrap_or(Ok(()))
+    }
+
+    /// What is known of the nodes that are or have been connected to this server, by host name.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        self.hub.statuses()
+    }
+
+    /// What is known of one of them.
+    pub fn node(&self, host: &str) -> Option<NodeStatus> {
+        self.hub.status(host)
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.hub.counters
+    }
+}
+
+impl std::fmt::Debug for NodeService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NodeService with {} nodes", self.hub.statuses().len())
+    }
+}

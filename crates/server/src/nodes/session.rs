@@ -1,0 +1,118 @@
+//! One node's stream, as the rest of the server sees it.
+
+use super::goodbye::Farewell;
+use super::peer::Peer;
+use hadron_model::Timestamp;
+use hadron_project::Subscription;
+use hadron_wire::proto::{Hello, PortReport};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use tokio::sync::Notify;
+
+/// What the tasks of a stream, the projector and the hub share.
+pub(super) struct Session {
+    pub(super) peer: Arc<Peer>,
+    /// The host's number.
+    pub(super) host: u32,
+    pub(super) remote: SocketAddr,
+    pub(super) software_version: String,
+    pub(super) instance_id: Vec<u8>,
+    pub(super) since: Timestamp,
+    pub(super) subscription: Mutex<Subscription>,
+    /// Wakes outbound: something is dirty, the node asks to be caught up, or the stream is to end.
+    pub(super) wake: Notify,
+    pub(super) wants_catch_up: AtomicBool,
+    farewell: Mutex<Option<Farewell>>,
+    /// Wakes inbound and reporter at the end.
+    pub(super) ended: Notify,
+    has_ended: AtomicBool,
+    acked: AtomicU64,
+    last_heard: AtomicI64,
+    /// Reports that wait to be recorded, by port number; the latest wins.
+    pub(super) reports: Mutex<BTreeMap<u32, PortReport>>,
+    pub(super) reported: Notify,
+}
+
+impl Session {
+    pub(super) fn new(
+        peer: Arc<Peer>,
+        remote: SocketAddr,
+        hello: &Hello,
+        subscription: Subscription,
+    ) -> Self {
+        let now = Timestamp::now();
+        Self {
+            peer,
+            host: subscription.host(),
+            remote,
+            software_version: hello.software_version.chars().take(64).collect(),
+            instance_id: hello.instance_id.iter().copied().take(16).collect(),
+            since: now,
+            acked: AtomicU64::new(subscription.told().0),
+            subscription: Mutex::new(subscription),
+            wake: Notify::new(),
+            wants_catch_up: AtomicBool::new(false),
+            farewell: Mutex::new(None),
+            ended: Notify::new(),
+            has_ended: AtomicBool::new(false),
+            last_heard: AtomicI64::new(now.0),
+            reports: Mutex::new(BTreeMap::new()),
+            reported: Notify::new(),
+        }
+    }
+
+    /// Ends the stream with a goodbye; the first one counts.
+    pub(super) fn close(&self, farewell: Farewell) {
+        self.farewell.lock().get_or_insert(farewell);
+        self.end();
+        self.wake.notify_one();
+    }
+
+    /// The goodbye that the node is to get now.
+    pub(super) fn take_farewell(&self) -> Option<Farewell> {
+        self.farewell.lock().take()
+    }
+
+    /// The stream is over: its tasks end.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Relaxed);
+        self.ended.notify_waiters();
+        self.wake.notify_one();
+    }
+
+    /// Whether the stream is over, or about to be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Relaxed)
+    }
+
+    /// The node was heard.
+    pub(super) fn heard(&self) {
+        self.last_heard.store(Timestamp::now().0, Relaxed);
+    }
+
+    /// When the node was last heard.
+    pub(super) fn last_heard(&self) -> Timestamp {
+        Timestamp(self.last_heard.load(Relaxed))
+    }
+
+    /// The revision up to which everything is in force on the node.
+    pub(super) fn acked(&self) -> u64 {
+        self.acked.load(Relaxed)
+    }
+
+    /// The node acknowledges `revision`.
+    pub(super) fn ack(&self, revision: u64) -> Result<(), Farewell> {
+        let told = self.subscription.lock().told().0;
+        let before = self.acked();
+        if revision < before || revision > told {
+            return Err(Farewell::protocol(format!(
+                "acknowledged revision {revision}, after {before} and while told {told}"
+            )));
+        }
+        self.acked.store(revision, Relaxed);
+        Ok(())
+    }
+}
