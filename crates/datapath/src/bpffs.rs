@@ -85,12 +85,8 @@ pub fn remove(directory: &Path) -> Result<()> {
     ignore_missing(fs::remove_dir_all(directory)).map_err(Error::file("remove", directory))
 }
 
-/// Removes a pin directory, and its mount when it was one of its own.
+/// Removes a pin directory once what was in it has gone, and its mount when it was one of its own.
 pub fn withdraw(directory: &Path) -> Result<()> {
-    for name in names(directory)? {
-        let path = directory.join(name);
-        if path.is_dir() { remove(&path)? } else { unpin(&path)? }
-    }
     let removed = fs::remove_dir(directory);
     if removed.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
         umount2(directory, MntFlags::MNT_DETACH)

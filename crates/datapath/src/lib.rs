@@ -83,7 +83,8 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
-    fn row(&self, layout_version: u32) -> table::Config {
+    fn row(&self) -> table::Config {
+        let layout_version = table::LAYOUT_VERSION;
         let underlay = match self.underlay {
             IpAddr::V4(address) => Address::v4(address.octets()),
             IpAddr::V6(address) => Address(address.octets()),
@@ -125,7 +126,6 @@ pub struct Datapath {
     programs: Programs,
     injector: Injector,
     sizes: Sizes,
-    layout: u32,
     _claim: Flock<OwnedFd>,
 }
 
@@ -146,11 +146,6 @@ impl Datapath {
     /// [`Error::KernelTooOld`]; [`Error::Busy`] when another process has the directory open; [`Error::Program`] without
     /// privileges; [`Error::Full`] when pinned rows don't fit the wanted sizes.
     pub fn open(config: Config) -> Result<Datapath> {
-        Datapath::open_layout(config, table::LAYOUT_VERSION)
-    }
-
-    /// As [`Datapath::open`], for tables that count as of another layout version.
-    fn open_layout(config: Config, layout: u32) -> Result<Datapath> {
         kernel::check()?;
         let Config { pins, host, sizes } = config;
         bpffs::provide(&pins)?;
@@ -159,7 +154,7 @@ impl Datapath {
         set::abandon(&pins)?;
         let finished = set::finished(&pins)?;
         let usable = match finished[..] {
-            [only] if only.layout == layout => Some(only.path(&pins)),
+            [only] if only.layout == table::LAYOUT_VERSION => Some(only.path(&pins)),
             _ => None,
         };
         let fit = usable.as_ref().map_or(Fit::Incompatible, |path| set::fit(path, &sizes));
@@ -174,17 +169,17 @@ impl Datapath {
             set::copy(old, &directory)?;
         }
         let tables = Tables::open(&directory)?;
-        tables.put_config(&host.row(table::LAYOUT_VERSION))?;
+        tables.put_config(&host.row())?;
         if start == Start::Reused {
             links.replace_programs(&programs)?;
         }
         if start != Start::Rebuilding && fit != Fit::Same {
-            directory = set::finish(&pins, layout)?;
+            directory = set::finish(&pins, table::LAYOUT_VERSION)?;
         }
         tracing::info!(?start, tables = %directory.display(), "packet path opened");
         let state = Mutex::new(State { links, directory, rebuilding: start == Start::Rebuilding });
         let injector = Injector::new()?;
-        Ok(Datapath { pins, tables, start, state, programs, injector, sizes, layout, _claim: claim })
+        Ok(Datapath { pins, tables, start, state, programs, injector, sizes, _claim: claim })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -207,7 +202,7 @@ impl Datapath {
         let mut state = self.state();
         if state.rebuilding {
             state.links.replace_programs(&self.programs)?;
-            state.directory = set::finish(&self.pins, self.layout)?;
+            state.directory = set::finish(&self.pins, table::LAYOUT_VERSION)?;
             state.rebuilding = false;
             tracing::info!("packet path switched to its new tables");
         }
@@ -216,7 +211,7 @@ impl Datapath {
 
     /// Changes what the packet path knows about its host. In force at once.
     pub fn configure(&self, host: &HostConfig) -> Result<()> {
-        self.tables.put_config(&host.row(table::LAYOUT_VERSION))
+        self.tables.put_config(&host.row())
     }
 
     /// Attaches the packet path to an instance's interface; again is no error. Packets pass once the rows of the port are
@@ -262,6 +257,7 @@ impl Datapath {
     /// Takes everything away: programs off their interfaces, tables, the pin directory. Instances' packets stop.
     pub fn unload(self) -> Result<()> {
         self.state().links.clear()?;
+        set::remove_all(&self.pins)?;
         bpffs::withdraw(&self.pins)
     }
 }

@@ -174,10 +174,11 @@ impl Links {
         self.forget(attachment)
     }
 
-    /// Detaches everything.
+    /// Detaches everything, and removes the directory.
     pub fn clear(&mut self) -> Result<()> {
         let all: Vec<_> = self.list_open().collect();
-        all.into_iter().try_for_each(|attachment| self.remove(attachment))
+        all.into_iter().try_for_each(|attachment| self.remove(attachment))?;
+        bpffs::remove(&self.directory)
     }
 }
 

@@ -54,6 +54,12 @@ pub fn begin(pins: &Path) -> Result<PathBuf> {
     Ok(next)
 }
 
+/// Removes all sets.
+pub fn remove_all(pins: &Path) -> Result<()> {
+    abandon(pins)?;
+    finished(pins)?.into_iter().try_for_each(|set| bpffs::remove(&set.path(pins)))
+}
+
 /// Removes a set that was begun and not finished.
 pub fn abandon(pins: &Path) -> Result<()> {
     bpffs::remove(&pins.join(NEXT))
