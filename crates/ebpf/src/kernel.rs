@@ -1,5 +1,7 @@
 //! The pipeline's surroundings in the kernel: a tc context, the maps, and the helpers that send packets.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect,
@@ -46,9 +48,8 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
-    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool {
-        // SAFETY: `into` has room for N bytes; the helper checks the offset.
-        unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, into.as_mut_ptr().cast(), N as u32) == 0 }
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        load_linear(self.skb, offset).or_else(|| load_any(self.skb, offset))
     }
 
     #[inline(always)]
@@ -214,6 +215,38 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn punt(&mut self, header: &PuntHeader) -> bool {
         punt(self.skb, header)
+    }
+}
+
+/// Offsets that are read in place; headers end long before.
+const LINEAR: u32 = 0x3ff;
+
+/// Reads what lies in the linear part of the packet, where headers nearly always are, without a helper's call.
+#[inline(always)]
+fn load_linear<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
+    if offset > LINEAR {
+        return None;
+    }
+    // SAFETY: the bytes lie between `data` and `data_end`, which the verifier proves from the comparison.
+    unsafe {
+        let data = (&raw const (*skb).data).read_volatile() as usize;
+        let end = (&raw const (*skb).data_end).read_volatile() as usize;
+        let start = data + offset as usize;
+        if start + N > end {
+            return None;
+        }
+        Some((start as *const [u8; N]).read())
+    }
+}
+
+/// Reads wherever the packet has its bytes.
+#[inline(always)]
+fn load_any<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
+    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+    // SAFETY: there is room for N bytes; the helper checks the offset, and has written all of them when it returns 0.
+    unsafe {
+        let result = bpf_skb_load_bytes(skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32);
+        if result == 0 { Some(bytes.assume_init()) } else { None }
     }
 }
 

@@ -60,8 +60,8 @@ pub trait Env: Sized {
     fn gso_size(&self) -> u32;
     /// True when a VLAN tag is kept beside the bytes, as the kernel does on receive.
     fn has_vlan_tag(&self) -> bool;
-    /// Copies `N` bytes at `offset`; false, and `into` undefined, when the frame is shorter.
-    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool;
+    /// `N` bytes at `offset`; none when the frame is shorter.
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
     /// Overwrites `N` bytes at `offset`, without touching any checksum.
     fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool;
     /// Makes the frame longer, up to `length` bytes; what is added is zero.

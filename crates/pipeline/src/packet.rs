@@ -5,7 +5,7 @@ use crate::verdict::Verdict;
 
 /// The packet under way, parsed. Scratch that the caller provides (in the kernel a row per CPU, since the stack is small);
 /// the doors reset it.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
     /// IP source, or ARP sender.
@@ -120,6 +120,12 @@ impl Packet {
         from_overlay: 0,
         pad: 0,
     };
+
+    /// True for an ICMPv6 packet whose type is known.
+    #[inline(always)]
+    pub(crate) fn is_icmpv6(&self) -> bool {
+        self.ether_type == ether::IPV6 && self.protocol == proto::ICMPV6 && self.fragment != LATER
+    }
 
     /// True for a UDP packet whose ports are known.
     #[inline(always)]

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::Env;
-use crate::packet::{LATER, Packet, WHOLE, arp_op, ether, icmpv6, proto};
+use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6, proto};
 use crate::stage::Stage;
 use crate::table::{AllowedKey, port_flag};
 
@@ -77,7 +77,7 @@ fn ipv6<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
     } else {
         owns(env, packet, packet.source_address, DropReason::SourceAddress)?;
     }
-    if packet.protocol == proto::ICMPV6 && packet.fragment != LATER { nd(env, packet) } else { Ok(()) }
+    if packet.is_icmpv6() { nd(env, packet) } else { Ok(()) }
 }
 
 /// Duplicate address detection, a first router solicitation (RFC 4861 §4.1, §4.3), and MLD reports before there is a

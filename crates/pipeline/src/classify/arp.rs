@@ -7,10 +7,7 @@ use crate::packet::{Packet, ether};
 
 #[inline(never)]
 pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut arp = [0u8; 28];
-    if !env.load(ether::HEADER, &mut arp) {
-        return Err(DropReason::ArpMalformed);
-    }
+    let Some(arp) = env.load::<28>(ether::HEADER) else { return Err(DropReason::ArpMalformed) };
     // Hardware type 1, protocol IPv4, address lengths 6 and 4.
     if arp[..6] != [0, 1, 8, 0, 6, 4] {
         return Err(DropReason::ArpMalformed);

@@ -11,10 +11,7 @@ const OFFSET: u16 = 0x1fff;
 
 #[inline(never)]
 pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; 20];
-    if !env.load(ether::HEADER, &mut header) {
-        return Err(DropReason::Ipv4Malformed);
-    }
+    let Some(header) = env.load::<20>(ether::HEADER) else { return Err(DropReason::Ipv4Malformed) };
     let header_length = u32::from(header[0] & 0xf) * 4;
     let total_length = u32::from(u16::from_be_bytes([header[2], header[3]]));
     let end = ether::HEADER + total_length;

@@ -1,6 +1,6 @@
 //! The IPv6 header and its extension headers (RFC 8200), looked through up to a bound.
 
-use super::{nd, transport};
+use super::transport;
 use crate::drop::DropReason;
 use crate::env::Env;
 use crate::packet::{FIRST, LATER, Packet, ether, proto};
@@ -16,19 +16,12 @@ pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
     if is_extension(packet.protocol) {
         extension_headers(env, packet)?;
     }
-    if packet.fragment == LATER {
-        return Ok(());
-    }
-    transport::parse(env, packet)?;
-    if packet.protocol == proto::ICMPV6 { nd::parse(env, packet) } else { Ok(()) }
+    if packet.fragment == LATER { Ok(()) } else { transport::parse(env, packet) }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn header<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; HEADER as usize];
-    if !env.load(ether::HEADER, &mut header) {
-        return Err(DropReason::Ipv6Malformed);
-    }
+    let Some(header) = env.load::<40>(ether::HEADER) else { return Err(DropReason::Ipv6Malformed) };
     let end = ether::HEADER + HEADER + u32::from(u16::from_be_bytes([header[4], header[5]]));
     if header[0] >> 4 != 6 || end > packet.length {
         return Err(DropReason::Ipv6Malformed);
@@ -79,10 +72,7 @@ fn extension_headers<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Dro
 
 #[inline(never)]
 fn extension_header<E: Env>(env: &mut E, packet: &mut Packet, place: u32) -> Result<(), DropReason> {
-    let mut header = [0u8; 4];
-    if !env.load(packet.l4_offset, &mut header) {
-        return Err(DropReason::ExtensionHeaders);
-    }
+    let Some(header) = env.load::<4>(packet.l4_offset) else { return Err(DropReason::ExtensionHeaders) };
     let length = match packet.protocol {
         // Only right after the IPv6 header (RFC 8200 §4.1).
         proto::HOP_BY_HOP if place != 0 => return Err(DropReason::ExtensionHeaders),

@@ -21,18 +21,18 @@ pub(crate) fn classify<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), D
     ethernet(env, packet)?;
     match packet.ether_type {
         ether::IPV4 => ipv4::parse(env, packet),
-        ether::IPV6 => ipv6::parse(env, packet),
+        ether::IPV6 => {
+            ipv6::parse(env, packet)?;
+            if packet.is_icmpv6() { nd::parse(env, packet) } else { Ok(()) }
+        }
         ether::ARP => arp::parse(env, packet),
         _ => Ok(()),
     }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn ethernet<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; ether::HEADER as usize];
-    if !env.load(0, &mut header) {
-        return Err(DropReason::FrameTooShort);
-    }
+    let Some(header) = env.load(0) else { return Err(DropReason::FrameTooShort) };
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, e0, e1] = header;
     packet.destination = Mac([d0, d1, d2, d3, d4, d5]);
     packet.source = Mac([s0, s1, s2, s3, s4, s5]);

@@ -29,10 +29,10 @@ pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
 
 #[inline(always)]
 fn target<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut target = [0u8; 16];
-    if packet.l4_offset + 24 > packet.end || !env.load(packet.l4_offset + 8, &mut target) {
+    if packet.l4_offset + 24 > packet.end {
         return Err(DropReason::NdMalformed);
     }
+    let Some(target) = env.load(packet.l4_offset + 8) else { return Err(DropReason::NdMalformed) };
     packet.nd_target.0 = target;
     if packet.nd_target.is_v4() { Err(DropReason::NdMalformed) } else { Ok(()) }
 }
@@ -58,11 +58,7 @@ fn options<E: Env>(env: &mut E, packet: &mut Packet, start: u32, wanted: u8) -> 
 /// Reads one option and returns its length in bytes, 0 for a malformed one.
 #[inline(never)]
 fn option<E: Env>(env: &mut E, packet: &mut Packet, offset: u32, wanted: u8) -> u32 {
-    let mut option = [0u8; 8];
-    if !env.load(offset, &mut option) {
-        return 0;
-    }
-    let [kind, length, m0, m1, m2, m3, m4, m5] = option;
+    let Some([kind, length, m0, m1, m2, m3, m4, m5]) = env.load(offset) else { return 0 };
     if kind == wanted {
         let mac = Mac([m0, m1, m2, m3, m4, m5]);
         if length != 1 || (packet.has_link == 1 && packet.link != mac) {

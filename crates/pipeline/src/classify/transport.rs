@@ -22,16 +22,13 @@ pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
 
 /// Loads the transport header, which lies within the IP packet whole.
 #[inline(always)]
-fn load<E: Env, const N: usize>(
-    env: &mut E,
-    packet: &mut Packet,
-    into: &mut [u8; N],
-) -> Result<(), DropReason> {
-    if packet.l4_offset + N as u32 <= packet.end && env.load(packet.l4_offset, into) {
-        packet.payload_offset = packet.l4_offset + N as u32;
-        return Ok(());
+fn load<E: Env, const N: usize>(env: &mut E, packet: &mut Packet) -> Result<[u8; N], DropReason> {
+    packet.payload_offset = packet.l4_offset + N as u32;
+    match env.load(packet.l4_offset) {
+        Some(header) if packet.payload_offset <= packet.end => Ok(header),
+        _ if packet.fragment == FIRST => Err(DropReason::FragmentTiny),
+        _ => Err(DropReason::TransportMalformed),
     }
-    Err(if packet.fragment == FIRST { DropReason::FragmentTiny } else { DropReason::TransportMalformed })
 }
 
 #[inline(always)]
@@ -42,8 +39,7 @@ fn ports(packet: &mut Packet, [s0, s1, d0, d1]: [u8; 4]) {
 
 #[inline(always)]
 fn tcp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; 20];
-    load(env, packet, &mut header)?;
+    let header: [u8; 20] = load(env, packet)?;
     ports(packet, [header[0], header[1], header[2], header[3]]);
     let length = u32::from(header[12] >> 4) * 4;
     packet.payload_offset = packet.l4_offset + length;
@@ -55,8 +51,7 @@ fn tcp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
 
 #[inline(always)]
 fn udp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; 8];
-    load(env, packet, &mut header)?;
+    let header: [u8; 8] = load(env, packet)?;
     ports(packet, [header[0], header[1], header[2], header[3]]);
     if u16::from_be_bytes([header[4], header[5]]) < 8 {
         return Err(DropReason::TransportMalformed);
@@ -66,16 +61,14 @@ fn udp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
 
 #[inline(always)]
 fn sctp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; 12];
-    load(env, packet, &mut header)?;
+    let header: [u8; 12] = load(env, packet)?;
     ports(packet, [header[0], header[1], header[2], header[3]]);
     Ok(())
 }
 
 #[inline(always)]
 fn icmp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    let mut header = [0u8; 8];
-    load(env, packet, &mut header)?;
+    let header: [u8; 8] = load(env, packet)?;
     packet.icmp_type = header[0];
     packet.icmp_code = header[1];
     Ok(())

@@ -63,10 +63,8 @@ impl Env for Run<'_> {
         self.frame.has_vlan_tag
     }
 
-    fn load<const N: usize>(&self, offset: u32, into: &mut [u8; N]) -> bool {
-        let Some(range) = self.range(offset, N) else { return false };
-        into.copy_from_slice(&self.frame.bytes[range]);
-        true
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.frame.bytes[self.range(offset, N)?].try_into().ok()
     }
 
     fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool {
@@ -87,10 +85,7 @@ impl Env for Run<'_> {
         to: &[u8; N],
         pseudo: bool,
     ) -> bool {
-        let mut field = [0; 2];
-        if !self.load(offset, &mut field) {
-            return false;
-        }
+        let Some(field) = self.load(offset) else { return false };
         let old = u16::from_be_bytes(field);
         // RFC 1624 §3: HC' = ~(~HC + ~m + m'). A partial checksum is the sum itself, of the pseudo-header alone.
         let difference = fold(sum(to) + sum_of_complements(from));

@@ -9,7 +9,7 @@ use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter, PortCounter};
 use crate::meter;
-use crate::packet::{LATER, Packet, WHOLE, arp_op, ether, icmpv6, proto};
+use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6};
 use crate::stage::Stage;
 use crate::table::NeighbourKey;
 use crate::verdict::{Verdict, VerdictKind};
@@ -23,16 +23,11 @@ pub(crate) fn services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), E
         ether::IPV4 if packet.is_udp() && packet.destination_port == dhcp::SERVER => {
             dhcp::request(env, packet)
         }
-        ether::IPV6 if is_solicitation(packet) => nd::solicited(env, packet),
+        ether::IPV6 if packet.is_icmpv6() && packet.icmp_type == icmpv6::NEIGHBOUR_SOLICITATION => {
+            nd::solicited(env, packet)
+        }
         _ => Ok(()),
     }
-}
-
-#[inline(always)]
-fn is_solicitation(packet: &Packet) -> bool {
-    packet.protocol == proto::ICMPV6
-        && packet.fragment != LATER
-        && packet.icmp_type == icmpv6::NEIGHBOUR_SOLICITATION
 }
 
 /// Who is told to an asker.

@@ -50,9 +50,8 @@ fn is_plain<E: Env>(env: &E, packet: &Packet) -> bool {
     {
         return false;
     }
-    let mut option = [0u8; 2];
     packet.end == MESSAGE + SOLICITATION_LENGTH
-        || (env.load(MESSAGE + SOLICITATION_LENGTH, &mut option) && option[1] == 1)
+        || matches!(env.load(MESSAGE + SOLICITATION_LENGTH), Some([_, 1]))
 }
 
 /// Rewrites the packet. Its first option, made room for where there is none, becomes the target's link-layer address; further
@@ -78,10 +77,7 @@ fn advertise<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
 /// Rewrites the ICMPv6 message and corrects its checksum for that.
 #[inline(never)]
 fn message<E: Env>(env: &mut E, packet: &Packet) -> bool {
-    let mut old = [0u8; ADVERTISEMENT_LENGTH as usize];
-    if !env.load(MESSAGE, &mut old) {
-        return false;
-    }
+    let Some(old) = env.load::<{ ADVERTISEMENT_LENGTH as usize }>(MESSAGE) else { return false };
     let mut new = old;
     new[0] = icmpv6::NEIGHBOUR_ADVERTISEMENT;
     let solicited = if packet.source_address == Address::UNSPECIFIED { 0 } else { SOLICITED };

@@ -91,7 +91,7 @@ fn assert_contained(node: &Node, network: u32, outcome: &Outcome) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, fork: false, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 50_000, fork: false, ..ProptestConfig::default() })]
 
     #[test]
     fn from_a_port(frame in any_frame(), sender in 0usize..4) {
