@@ -189,6 +189,11 @@ macro_rules! records {
                 }
             }
 
+            /// Every record, by kind and key.
+            pub(crate) fn records(&self) -> impl Iterator<Item = AnyRecord> + '_ {
+                std::iter::empty()$(.chain(self.$table.values().cloned().map(AnyRecord::$name)))+
+            }
+
             /// Puts `new` under `key`, or removes what is there.
             pub(crate) fn set(&mut self, indexes: &mut Indexes, key: &RecordKey, new: Option<AnyRecord>) {
                 match (key, new) {

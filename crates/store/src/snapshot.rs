@@ -53,6 +53,11 @@ impl Snapshot {
         T::table(&self.tables).range(first..).map(|(_, stored)| stored)
     }
 
+    /// Every record, by kind and key.
+    pub fn records(&self) -> impl Iterator<Item = AnyRecord> + '_ {
+        self.tables.records()
+    }
+
     /// How many records of a kind there are.
     pub fn len<T: Record>(&self) -> usize {
         T::table(&self.tables).len()

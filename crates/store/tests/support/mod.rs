@@ -1,6 +1,8 @@
 //! Makers of records for the store's tests.
 #![allow(dead_code)]
 
+pub mod medium;
+
 use hadron_model::*;
 use hadron_store::*;
 use std::net::IpAddr;
