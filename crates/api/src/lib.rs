@@ -2,8 +2,32 @@
 //!
 //! This room owns paths, parsing, validation, policy, filters, paging and the JSON of answers. It does not own what an
 //! operation means (`hadron-control` does), nor how tokens are made: [`auth`] names what it needs of an identity service.
+//!
+//! Begin with [`router`]: it takes a request through limits, token and body to a resource. `resource` says what a resource is
+//! and holds one module for each; `attribute` is the table from which everything about an attribute comes.
 #![forbid(unsafe_code)]
 
+mod attribute;
 pub mod auth;
+mod body;
+mod error;
+pub mod extension;
+mod field;
+mod filter;
+mod json;
+mod page;
+mod path;
+pub mod policy;
+mod query;
+mod request;
+mod resource;
+mod router;
+mod state;
+mod validate;
+mod values;
+mod version;
 
 pub use auth::{AuthError, Authenticate, Authentication, Caller};
+pub use error::ApiError;
+pub use router::router;
+pub use state::{ApiConfig, ApiState};

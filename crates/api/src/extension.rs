@@ -1,0 +1,160 @@
+//! `/v2.0/extensions`: which extensions of the Networking API work here.
+//!
+//! One is listed when all that it adds works. What each adds to a resource stands in that resource's table.
+
+use crate::ApiError;
+use crate::error::json_response;
+use crate::json::Writer;
+use axum::body::Body;
+use axum::http::{Method, Response, StatusCode};
+
+/// An extension.
+pub struct Extension {
+    /// What clients look for.
+    pub alias: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// When its definition last changed.
+    pub updated: &'static str,
+}
+
+/// Those that work, by alias.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension {
+        alias: "binding",
+        name: "Port Binding",
+        description: "Ports name the host where they are plugged, and show how",
+        updated: "2014-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "empty-string-filtering",
+        name: "Empty String Filtering Extension",
+        description: "Lists can be filtered by an empty value",
+        updated: "2018-05-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "filter-validation",
+        name: "Filter parameters validation",
+        description: "Lists refuse parameters that they don't know",
+        updated: "2018-07-04T10:00:00-00:00",
+    },
+    Extension {
+        alias: "ip-substring-filtering",
+        name: "IP address substring filtering",
+        description: "Ports can be filtered by a part of an address",
+        updated: "2017-11-28T09:00:00-00:00",
+    },
+    Extension {
+        alias: "net-mtu",
+        name: "Network MTU",
+        description: "Networks show the largest packet that they carry",
+        updated: "2015-03-25T10:00:00-00:00",
+    },
+    Extension {
+        alias: "net-mtu-writable",
+        name: "Network MTU (writable)",
+        description: "The largest packet of a network can be set",
+        updated: "2017-07-12T00:00:00-00:00",
+    },
+    Extension {
+        alias: "pagination",
+        name: "Pagination support",
+        description: "Lists come in pages",
+        updated: "2016-06-12T00:00:00-00:00",
+    },
+    Extension {
+        alias: "port-mac-address-regenerate",
+        name: "Neutron Port MAC address regenerate",
+        description: "A port whose MAC is set to null gets a new one",
+        updated: "2018-05-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "project-id",
+        name: "project_id field enabled",
+        description: "project_id is another name of tenant_id",
+        updated: "2016-09-09T09:09:09-09:09",
+    },
+    Extension {
+        alias: "provider",
+        name: "Provider Network",
+        description: "Networks show how their frames travel",
+        updated: "2012-09-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "revision-if-match",
+        name: "If-Match constraints based on revision_number",
+        description: "A change can demand the revision that it was made for",
+        updated: "2016-12-11T00:00:00-00:00",
+    },
+    Extension {
+        alias: "sorting",
+        name: "Sorting support",
+        description: "Lists can be sorted",
+        updated: "2016-06-12T00:00:00-00:00",
+    },
+    Extension {
+        alias: "standard-attr-description",
+        name: "standard-attr-description",
+        description: "Objects have a description",
+        updated: "2016-02-10T10:00:00-00:00",
+    },
+    Extension {
+        alias: "standard-attr-revisions",
+        name: "Resource revision numbers",
+        description: "Objects count their changes",
+        updated: "2016-04-11T10:00:00-00:00",
+    },
+    Extension {
+        alias: "standard-attr-timestamp",
+        name: "Resource timestamps",
+        description: "Objects tell when they were made and last changed",
+        updated: "2016-09-12T10:00:00-00:00",
+    },
+];
+
+/// Answers `/v2.0/extensions`, or `/v2.0/extensions/ALIAS`.
+pub(crate) fn answer(method: &Method, alias: Option<&str>) -> Result<Response<Body>, ApiError> {
+    if method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let mut out = Vec::with_capacity(4096);
+    let mut json = Writer::new(&mut out);
+    match alias {
+        None => {
+            json.raw(b"{\"extensions\":[");
+            for (index, extension) in EXTENSIONS.iter().enumerate() {
+                if index > 0 {
+                    json.raw(b",");
+                }
+                write(extension, &mut json);
+            }
+            json.raw(b"]}");
+        }
+        Some(alias) => {
+            let known = EXTENSIONS.iter().find(|extension| extension.alias == alias);
+            json.raw(b"{\"extension\":");
+            write(known.ok_or_else(ApiError::not_found)?, &mut json);
+            json.raw(b"}");
+        }
+    }
+    Ok(json_response(StatusCode::OK, out))
+}
+
+fn write(extension: &Extension, json: &mut Writer<'_>) {
+    let members = [
+        ("name", extension.name),
+        ("alias", extension.alias),
+        ("description", extension.description),
+        ("updated", extension.updated),
+    ];
+    json.raw(b"{");
+    for (name, value) in members {
+        json.text(name);
+        json.raw(b":");
+        json.text(value);
+        json.raw(b",");
+    }
+    json.raw(b"\"links\":[]}");
+}

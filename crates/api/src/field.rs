@@ -1,0 +1,133 @@
+//! The value of an attribute, as read from a record: one form for answers, filters, sorting and policy.
+
+use crate::json::{Writer, time_text};
+use hadron_model::{AddressRange, FixedIp, HostRoute, IpNet, Mac, Timestamp};
+use std::cmp::Ordering;
+use std::fmt::Write;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// A value that borrows from the record where it can.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Field<'a> {
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Integer(u64),
+    /// Text.
+    Text(&'a str),
+    /// A UUID.
+    Id(Uuid),
+    /// UUIDs.
+    Ids(Vec<Uuid>),
+    /// An address.
+    Address(IpAddr),
+    /// Addresses.
+    Addresses(&'a [IpAddr]),
+    /// A prefix.
+    Prefix(IpNet),
+    /// A MAC.
+    Mac(Mac),
+    /// A time.
+    Time(Timestamp),
+    /// Addresses of a port.
+    FixedIps(&'a [FixedIp]),
+    /// Allocation pools.
+    Pools(&'a [AddressRange]),
+    /// Host routes.
+    Routes(&'a [HostRoute]),
+    /// JSON as text.
+    Json(&'a str),
+}
+
+impl<'a> Field<'a> {
+    /// The address, or null.
+    pub(crate) fn address(value: Option<IpAddr>) -> Self {
+        value.map_or(Field::Null, Field::Address)
+    }
+
+    /// The text, or null.
+    pub(crate) fn text(value: Option<&'a str>) -> Self {
+        value.map_or(Field::Null, Field::Text)
+    }
+
+    /// Writes it as JSON.
+    pub(crate) fn write(&self, json: &mut Writer<'_>) {
+        match self {
+            Field::Null => json.null(),
+            Field::Bool(value) => json.boolean(*value),
+            Field::Integer(value) => json.integer(*value),
+            Field::Text(value) => json.text(value),
+            Field::Id(value) => json.uuid(*value),
+            Field::Ids(values) => json.uuids(values),
+            Field::Address(value) => json.address(*value),
+            Field::Addresses(values) => json.addresses(values),
+            Field::Prefix(value) => json.prefix(*value),
+            Field::Mac(value) => json.mac(*value),
+            Field::Time(value) => json.time(*value),
+            Field::FixedIps(values) => json.fixed_ips(values),
+            Field::Pools(values) => json.pools(values),
+            Field::Routes(values) => json.routes(values),
+            Field::Json(value) => json.raw(value.as_bytes()),
+        }
+    }
+
+    /// Writes it as the text by which filters, sorting and policy know it; `false` if it has none.
+    pub(crate) fn write_text(&self, out: &mut String) -> bool {
+        let written = match self {
+            Field::Bool(value) => write!(out, "{}", if *value { "True" } else { "False" }),
+            Field::Integer(value) => write!(out, "{value}"),
+            Field::Text(value) => out.write_str(value),
+            Field::Id(value) => write!(out, "{}", value.as_hyphenated()),
+            Field::Address(value) => write!(out, "{value}"),
+            Field::Prefix(value) => write!(out, "{value}"),
+            Field::Mac(value) => write!(out, "{value}"),
+            Field::Time(value) => out.write_str(std::str::from_utf8(&time_text(*value)).unwrap_or_default()),
+            Field::Null
+            | Field::Ids(_)
+            | Field::Addresses(_)
+            | Field::FixedIps(_)
+            | Field::Pools(_)
+            | Field::Routes(_)
+            | Field::Json(_) => return false,
+        };
+        written.is_ok()
+    }
+
+    /// A key by which values of one attribute can be sorted: nothing first, numbers as numbers, the rest as text.
+    pub(crate) fn sort_key(&self) -> SortKey {
+        match self {
+            Field::Bool(value) => SortKey::Number(u64::from(*value)),
+            Field::Integer(value) => SortKey::Number(*value),
+            Field::Id(value) => SortKey::Id(*value),
+            other => {
+                let mut text = String::new();
+                if other.write_text(&mut text) { SortKey::Text(text) } else { SortKey::Nothing }
+            }
+        }
+    }
+}
+
+/// What lists are sorted by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SortKey {
+    /// No value; before every value.
+    Nothing,
+    /// A number or a boolean.
+    Number(u64),
+    /// A UUID: its bytes have the order of its text.
+    Id(Uuid),
+    /// Text.
+    Text(String),
+}
+
+/// The order of two rows of keys, each column in its direction.
+pub(crate) fn compare(a: &[SortKey], b: &[SortKey], ascending: &[bool]) -> Ordering {
+    let columns = a.iter().zip(b).zip(ascending);
+    columns
+        .map(|((a, b), &ascending)| if ascending { a.cmp(b) } else { b.cmp(a) })
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}

@@ -1,0 +1,82 @@
+//! Addresses.
+
+use crate::query::decode;
+
+/// What a path names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Path {
+    /// `/`
+    Root,
+    /// `/healthcheck`
+    Health,
+    /// `/v2.0/`
+    Version,
+    /// `/v2.0/extensions`, `/v2.0/extensions/ALIAS`
+    Extensions(Option<String>),
+    /// `/v2.0/COLLECTION`, `/v2.0/COLLECTION/ID`; the collection with `_` for `-`.
+    Resource(String, Option<String>),
+    /// Below `/v2.0`, but nothing there.
+    UnknownInVersion,
+    /// Nothing there.
+    Unknown,
+}
+
+impl Path {
+    /// Reads a path. A suffix `.json` is accepted, and a slash at the end of a collection.
+    pub(crate) fn parse(path: &str) -> Self {
+        match path {
+            "/" | "" => return Path::Root,
+            "/healthcheck" => return Path::Health,
+            "/v2.0/" => return Path::Version,
+            "/v2.0" => return Path::UnknownInVersion,
+            _ => {}
+        }
+        let Some(rest) = path.strip_prefix("/v2.0/") else { return Path::Unknown };
+        let mut parts = rest.split('/');
+        let collection = parts.next().unwrap_or_default();
+        let id = parts.next().filter(|id| !id.is_empty());
+        if parts.next().is_some() {
+            return Path::UnknownInVersion;
+        }
+        let id = id.map(|id| decode(id.strip_suffix(".json").unwrap_or(id), false));
+        let collection = decode(collection.strip_suffix(".json").unwrap_or(collection), false);
+        match collection.replace('-', "_") {
+            name if name == "extensions" => Path::Extensions(id),
+            name if name.is_empty() => Path::UnknownInVersion,
+            name => Path::Resource(name, id),
+        }
+    }
+
+    /// Whether it can be asked for without a token.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Path::Root | Path::Health | Path::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_paths() {
+        let resource = |name: &str, id: Option<&str>| Path::Resource(name.to_owned(), id.map(str::to_owned));
+        assert_eq!(Path::parse("/"), Path::Root);
+        assert_eq!(Path::parse("/v2.0"), Path::UnknownInVersion);
+        assert_eq!(Path::parse("/v2.0/"), Path::Version);
+        assert_eq!(Path::parse("/v2.1"), Path::Unknown);
+        assert_eq!(Path::parse("/v2.0/networks.json"), resource("networks", None));
+        assert_eq!(Path::parse("/v2.0/networks/"), resource("networks", None));
+        assert_eq!(Path::parse("/v2.0/network-things/a%2Fb.json"), resource("network_things", Some("a/b")));
+        assert_eq!(Path::parse("/v2.0/networks/x/y"), Path::UnknownInVersion);
+        assert_eq!(Path::parse("/v2.0/extensions/net-mtu"), Path::Extensions(Some("net-mtu".to_owned())));
+        assert_eq!(Path::parse("/healthcheck"), Path::Health);
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_stops_it(path in ".{0,40}|/v2.0/[a-z%/.-]{0,30}") {
+            let _ = Path::parse(&path);
+        }
+    }
+}

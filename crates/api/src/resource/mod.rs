@@ -1,0 +1,145 @@
+//! Resources: what each is, and the machinery that all share.
+//!
+//! A resource is a type that implements [`Resource`]: its table of attributes, how its records are found, and its create,
+//! update and delete, each a call into `hadron-control`. Everything else is written once, in [`Endpoint`]. To add one, see
+//! `docs/how-to-add-a-resource.md`.
+
+mod answer;
+mod endpoint;
+pub mod network;
+pub mod port;
+pub mod subnet;
+mod target;
+#[cfg(test)]
+mod tests;
+mod visible;
+
+pub(crate) use endpoint::{Endpoint, Served};
+
+use crate::ApiError;
+use crate::attribute::Attribute;
+use crate::filter::Filters;
+use crate::values::Values;
+use hadron_control::{Config, Error, Step};
+use hadron_store::{CommitInfo, Record, Snapshot, Store, Stored, Tx};
+use std::future::Future;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Every resource that is served, in the order in which discovery names them.
+pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
+    vec![
+        Box::new(Served::<network::Networks>::new(policy)),
+        Box::new(Served::<subnet::Subnets>::new(policy)),
+        Box::new(Served::<port::Ports>::new(policy)),
+    ]
+}
+
+/// Whose objects a list is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope<'a> {
+    /// Everybody's: an administrator or another service asks.
+    All,
+    /// Those of one project, and what others share.
+    Project(&'a str),
+}
+
+/// What the operations of a resource know about a request.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Whether an administrator asks.
+    pub is_admin: bool,
+    /// The state that the request is judged in.
+    pub view: &'a Snapshot,
+}
+
+/// A record that belongs to a resource, by UUID.
+pub trait Object: Record {
+    /// Its id.
+    fn id(&self) -> Uuid;
+    /// The key of an id.
+    fn key_of(id: Uuid) -> Self::Key;
+}
+
+/// A kind of object of the API.
+pub trait Resource: Sized + Send + Sync + 'static {
+    /// The record behind it.
+    type Record: Object + hadron_control::bulk::Made;
+    /// What a new one is made of.
+    type New: Send + Sync + 'static;
+    /// What a change is made of.
+    type Change: Send + Sync + 'static;
+
+    /// Its name for one, as in `{"network": …}`.
+    const MEMBER: &'static str;
+    /// Its name for many, as in `/v2.0/networks`.
+    const COLLECTION: &'static str;
+    /// Neutron's exception when there is none of an id.
+    const NOT_FOUND: &'static str;
+    /// Its attributes.
+    const ATTRIBUTES: &'static [Attribute<Self::Record>];
+    /// Their names.
+    const NAMES: &'static [&'static str];
+
+    /// Records among which are all that a list asks for, by id. The more the filters narrow it the better, but the caller
+    /// applies them again, and policy.
+    fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Self::Record>>>;
+
+    /// What must hold before policy can judge a new object: what it belongs to exists and may be known to the caller.
+    fn check_parents(
+        request: Request<'_>,
+        is_network_visible: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<(), ApiError>;
+
+    /// Makes a new object of checked values.
+    fn prepare_new(
+        request: Request<'_>,
+        is_subnet_visible: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<Self::New, ApiError>;
+
+    /// Makes a change of checked values.
+    fn prepare_change(
+        request: Request<'_>,
+        is_subnet_visible: &dyn Fn(Uuid) -> bool,
+        old: &Self::Record,
+        values: &Values,
+    ) -> Result<Self::Change, ApiError>;
+
+    /// Creates.
+    fn create(tx: &mut Tx, config: &Config, new: &Self::New) -> Result<Self::Record, Error>;
+
+    /// Completes the creation of `made` by what may not have fitted its transaction.
+    fn complete(
+        _store: &Store,
+        _info: &CommitInfo,
+        _made: &Self::Record,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Changes.
+    fn update(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        change: &Self::Change,
+        revision: Option<u64>,
+    ) -> Result<Self::Record, Error>;
+
+    /// Deletes.
+    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error>;
+}
+
+/// The names of a table, for `Resource::NAMES`.
+pub const fn names<R, const N: usize>(table: &[Attribute<R>]) -> [&'static str; N] {
+    assert!(table.len() == N, "one name for each attribute");
+    let mut names = [""; N];
+    let mut index = 0;
+    while index < N {
+        names[index] = table[index].name;
+        index += 1;
+    }
+    names
+}

@@ -1,0 +1,212 @@
+//! `/v2.0/networks`
+
+use super::{Object, Request, Resource, Scope, names};
+use crate::ApiError;
+use crate::attribute::{Attribute, Convert, Default, Validate};
+use crate::field::Field;
+use crate::filter::Filters;
+use crate::values::Values;
+use hadron_control::network::{self, NetworkChange, NewNetwork};
+use hadron_control::segment::Provider;
+use hadron_control::{Config, Error, Step};
+use hadron_model::{Network, NetworkId};
+use hadron_store::{Snapshot, Stored, Tx};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The resource.
+pub struct Networks;
+
+type Column = Attribute<Network>;
+
+const TABLE: &[Column] = &[
+    Column::new("id", |network, _| Some(Field::Id(network.id.0)))
+        .filter_sort()
+        .primary_key()
+        .validate(Validate::Uuid),
+    Column::new("name", |network, _| Some(Field::Text(&network.name)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Text(""))
+        .validate(Validate::NameString(255)),
+    Column::new("subnets", |network, view| {
+        Some(Field::Ids(view.subnets_of(network.id).map(|subnet| subnet.id.0).collect()))
+    })
+    .default(Default::EmptyList),
+    Column::new("admin_state_up", |network, _| Some(Field::Bool(network.admin_state_up)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Bool(true))
+        .convert(Convert::Boolean),
+    Column::new("status", |_, _| Some(Field::Text("ACTIVE"))).filter_sort(),
+    Column::new("tenant_id", |network, _| Some(Field::Text(&network.project_id)))
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("project_id", |network, _| Some(Field::Text(&network.project_id)))
+        .by(&["project-id"])
+        .mirror_of("tenant_id")
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("shared", |network, _| Some(Field::Bool(network.shared)))
+        .post_put()
+        .filter()
+        .required_by_policy()
+        .enforce_policy()
+        .default(Default::Bool(false))
+        .convert(Convert::Boolean),
+    Column::new("mtu", |network, _| Some(Field::Integer(network.mtu.into())))
+        .by(&["net-mtu", "net-mtu-writable"])
+        .post_put()
+        .filter_sort()
+        .enforce_policy()
+        .default(Default::Integer(0))
+        .convert(Convert::Integer)
+        .validate(Validate::NonNegative),
+    Column::new("provider:network_type", |network, _| Some(Field::Text(network.segment.network_type())))
+        .by(&["provider"])
+        .post_put()
+        .filter()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .validate(Validate::String(32)),
+    Column::new("provider:physical_network", |_, _| Some(Field::Null))
+        .by(&["provider"])
+        .post_put()
+        .filter()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .validate(Validate::String(64)),
+    Column::new("provider:segmentation_id", |network, _| {
+        Some(network.segment.vni().map_or(Field::Null, |vni| Field::Integer(vni.get().into())))
+    })
+    .by(&["provider"])
+    .post_put()
+    .filter()
+    .enforce_policy()
+    .default(Default::Unspecified)
+    .convert(Convert::Integer),
+    Column::new("description", |network, _| Some(Field::Text(&network.description)))
+        .by(&["standard-attr-description"])
+        .post_put()
+        .filter()
+        .default(Default::Text(""))
+        .validate(Validate::String(255)),
+    Column::new("revision_number", |network, _| Some(Field::Integer(network.stamp.revision_number)))
+        .by(&["standard-attr-revisions"])
+        .filter()
+        .default(Default::Null),
+    Column::new("created_at", |network, _| Some(Field::Time(network.stamp.created_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+    Column::new("updated_at", |network, _| Some(Field::Time(network.stamp.updated_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+];
+
+impl Object for Network {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn key_of(id: Uuid) -> NetworkId {
+        NetworkId(id)
+    }
+}
+
+impl Resource for Networks {
+    type Record = Network;
+    type New = NewNetwork;
+    type Change = NetworkChange;
+
+    const MEMBER: &'static str = "network";
+    const COLLECTION: &'static str = "networks";
+    const NOT_FOUND: &'static str = "NetworkNotFound";
+    const ATTRIBUTES: &'static [Attribute<Network>] = TABLE;
+    const NAMES: &'static [&'static str] = &names::<Network, { TABLE.len() }>(TABLE);
+
+    fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Network>>> {
+        if let Some(ids) = filters.ids("id") {
+            return ids.iter().filter_map(|id| view.get::<Network>(&NetworkId(*id)).cloned()).collect();
+        }
+        match scope {
+            Scope::All => view.iter::<Network>().cloned().collect(),
+            // What others share has no index of its own.
+            Scope::Project(project) => view
+                .iter::<Network>()
+                .filter(|network| network.shared || network.project_id == project)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn prepare_new(
+        _: Request<'_>,
+        _: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<NewNetwork, ApiError> {
+        Ok(NewNetwork {
+            project_id: values.text("project_id").unwrap_or_default(),
+            name: values.text("name").unwrap_or_default(),
+            description: values.text("description").unwrap_or_default(),
+            admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
+            shared: values.boolean("shared").unwrap_or(false),
+            mtu: mtu(values).unwrap_or(0),
+            provider: provider(values),
+        })
+    }
+
+    fn prepare_change(
+        _: Request<'_>,
+        _: &dyn Fn(Uuid) -> bool,
+        _: &Network,
+        values: &Values,
+    ) -> Result<NetworkChange, ApiError> {
+        Ok(NetworkChange {
+            name: values.text("name"),
+            description: values.text("description"),
+            admin_state_up: values.boolean("admin_state_up"),
+            shared: values.boolean("shared"),
+            mtu: mtu(values),
+            provider: provider(values),
+        })
+    }
+
+    fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network, Error> {
+        network::create(tx, config, new)
+    }
+
+    fn update(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        change: &NetworkChange,
+        revision: Option<u64>,
+    ) -> Result<Network, Error> {
+        network::update(tx, config, NetworkId(id), change, revision)
+    }
+
+    fn delete(tx: &mut Tx, _: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+        network::delete(tx, NetworkId(id), revision)
+    }
+}
+
+/// Larger than any segment carries, if it does not fit.
+fn mtu(values: &Values) -> Option<u32> {
+    values.integer("mtu").map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX))
+}
+
+fn provider(values: &Values) -> Provider {
+    Provider {
+        network_type: values.text("provider:network_type"),
+        physical_network: values.text("provider:physical_network"),
+        segmentation_id: values.integer("provider:segmentation_id"),
+    }
+}

@@ -1,0 +1,348 @@
+//! `/v2.0/ports`
+
+use super::{Object, Request, Resource, Scope, names};
+use crate::ApiError;
+use crate::attribute::{Attribute, Convert, Default, Validate};
+use crate::field::Field;
+use crate::filter::Filters;
+use crate::validate::{parse_address, parse_uuid, show};
+use crate::values::Values;
+use hadron_control::binding::{self, BindingChange, VNIC_NORMAL, VifType};
+use hadron_control::ipam::FixedIpRequest;
+use hadron_control::port::{self, NewMac, NewPort, PortChange};
+use hadron_control::{Config, Error, Step};
+use hadron_model::{NetworkId, Port, PortId, SubnetId};
+use hadron_store::{Snapshot, Stored, Tx};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The resource.
+pub struct Ports;
+
+const VNIC_TYPES: &[Option<&str>] = &[
+    Some("normal"),
+    Some("direct"),
+    Some("macvtap"),
+    Some("baremetal"),
+    Some("direct-physical"),
+    Some("virtio-forwarder"),
+    Some("smart-nic"),
+    Some("vdpa"),
+    Some("accelerator-direct"),
+    Some("accelerator-direct-physical"),
+    Some("remote-managed"),
+];
+
+/// Owners of ports that a router has made, which name the router.
+const ROUTER_INTERFACE_OWNERS: [&str; 3] = [
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+];
+
+/// Longest `binding:host_id`.
+const MAX_HOST_ID: usize = 255;
+
+type Column = Attribute<Port>;
+
+const TABLE: &[Column] = &[
+    Column::new("id", |port, _| Some(Field::Id(port.id.0)))
+        .filter_sort()
+        .primary_key()
+        .validate(Validate::Uuid),
+    Column::new("name", |port, _| Some(Field::Text(&port.name)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Text(""))
+        .validate(Validate::NameString(255)),
+    Column::new("network_id", |port, _| Some(Field::Id(port.network_id.0)))
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::Uuid),
+    Column::new("admin_state_up", |port, _| Some(Field::Bool(port.admin_state_up)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Bool(true))
+        .convert(Convert::Boolean),
+    Column::new("mac_address", |port, _| Some(Field::Mac(port.mac_address)))
+        .by(&["port-mac-address-regenerate"])
+        .post_put()
+        .filter_sort()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .convert(Convert::Mac)
+        .validate(Validate::Mac),
+    Column::new("fixed_ips", |port, _| Some(Field::FixedIps(&port.fixed_ips)))
+        .post_put()
+        .filter()
+        .enforce_policy()
+        .pairs()
+        .default(Default::Unspecified)
+        .validate(Validate::FixedIps),
+    Column::new("device_id", |port, _| Some(Field::Text(&port.device_id)))
+        .post_put()
+        .filter_sort()
+        .enforce_policy()
+        .default(Default::Text(""))
+        .validate(Validate::String(255)),
+    Column::new("device_owner", |port, _| Some(Field::Text(&port.device_owner)))
+        .post_put()
+        .filter_sort()
+        .enforce_policy()
+        .default(Default::Text(""))
+        .validate(Validate::String(255)),
+    Column::new("tenant_id", |port, _| Some(Field::Text(&port.project_id)))
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("project_id", |port, _| Some(Field::Text(&port.project_id)))
+        .by(&["project-id"])
+        .mirror_of("tenant_id")
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("status", |port, _| Some(Field::Text(port.status.as_str()))).filter_sort(),
+    Column::new("binding:vif_type", |port, view| Some(Field::Text(binding::vif_type(view, port).as_str())))
+        .by(&["binding"])
+        .enforce_policy()
+        .default(Default::Unspecified),
+    Column::new("binding:vif_details", |port, view| {
+        let is_plugged = binding::vif_type(view, port) == VifType::Tap;
+        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":false}"# } else { "{}" }))
+    })
+    .by(&["binding"])
+    .enforce_policy()
+    .default(Default::Unspecified)
+    .validate(Validate::ObjectOrNone),
+    Column::new("binding:vnic_type", |port, _| Some(Field::Text(or(&port.binding.vnic_type, VNIC_NORMAL))))
+        .by(&["binding"])
+        .post_put()
+        .enforce_policy()
+        .default(Default::Text(VNIC_NORMAL))
+        .validate(Validate::Words(VNIC_TYPES)),
+    Column::new("binding:host_id", |port, _| Some(Field::Text(&port.binding.host_id)))
+        .by(&["binding"])
+        .post_put()
+        .filter()
+        .enforce_policy()
+        .default(Default::Unspecified),
+    Column::new("binding:profile", |port, _| Some(Field::Json(or(&port.binding.profile, "{}"))))
+        .by(&["binding"])
+        .post_put()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .validate(Validate::ObjectOrNone),
+    Column::new("description", |port, _| Some(Field::Text(&port.description)))
+        .by(&["standard-attr-description"])
+        .post_put()
+        .filter()
+        .default(Default::Text(""))
+        .validate(Validate::String(255)),
+    Column::new("revision_number", |port, _| Some(Field::Integer(port.stamp.revision_number)))
+        .by(&["standard-attr-revisions"])
+        .filter()
+        .default(Default::Null),
+    Column::new("created_at", |port, _| Some(Field::Time(port.stamp.created_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+    Column::new("updated_at", |port, _| Some(Field::Time(port.stamp.updated_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+];
+
+impl Object for Port {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn key_of(id: Uuid) -> PortId {
+        PortId(id)
+    }
+}
+
+impl Resource for Ports {
+    type Record = Port;
+    type New = NewPort;
+    type Change = PortChange;
+
+    const MEMBER: &'static str = "port";
+    const COLLECTION: &'static str = "ports";
+    const NOT_FOUND: &'static str = "PortNotFound";
+    const ATTRIBUTES: &'static [Attribute<Port>] = TABLE;
+    const NAMES: &'static [&'static str] = &names::<Port, { TABLE.len() }>(TABLE);
+
+    fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Port>>> {
+        if let Some(ids) = filters.ids("id") {
+            return ids.iter().filter_map(|id| view.get::<Port>(&PortId(*id)).cloned()).collect();
+        }
+        if let Some(devices) = filters.texts("device_id").filter(|ids| ids.iter().all(|id| !id.is_empty())) {
+            return devices.iter().flat_map(|id| view.ports_of_device(id)).cloned().collect();
+        }
+        if let Some(subnets) = filters.paired_ids("fixed_ips", "subnet_id") {
+            return unique(subnets.iter().flat_map(|id| view.ports_of_subnet(SubnetId(*id))));
+        }
+        if let Some(networks) = filters.ids("network_id") {
+            return networks.iter().flat_map(|id| view.ports_of_network(NetworkId(*id))).cloned().collect();
+        }
+        if let Some(hosts) =
+            filters.texts("binding:host_id").filter(|ids| ids.iter().all(|id| !id.is_empty()))
+        {
+            return hosts.iter().flat_map(|host| view.ports_of_host(host)).cloned().collect();
+        }
+        match scope {
+            Scope::All => view.iter::<Port>().cloned().collect(),
+            Scope::Project(project) => {
+                let own = view.ports_of_project(project);
+                let networks = view.networks_of_project(project);
+                unique(own.chain(networks.flat_map(|network| view.ports_of_network(network.id))))
+            }
+        }
+    }
+
+    fn check_parents(
+        _: Request<'_>,
+        is_network_visible: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<(), ApiError> {
+        let network = values.uuid("network_id").ok_or_else(ApiError::internal)?;
+        if is_network_visible(network) {
+            Ok(())
+        } else {
+            Err(Error::NetworkNotFound(NetworkId(network)).into())
+        }
+    }
+
+    fn prepare_new(
+        request: Request<'_>,
+        is_subnet_visible: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<NewPort, ApiError> {
+        let device_owner = values.text("device_owner").unwrap_or_default();
+        let device_id = values.text("device_id").unwrap_or_default();
+        check_device(request, &device_owner, &device_id)?;
+        Ok(NewPort {
+            network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
+            project_id: values.text("project_id").unwrap_or_default(),
+            name: values.text("name").unwrap_or_default(),
+            description: values.text("description").unwrap_or_default(),
+            admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
+            mac_address: values.mac("mac_address"),
+            fixed_ips: fixed_ips(values, is_subnet_visible)?,
+            device_id,
+            device_owner,
+            binding: binding_change(values)?,
+        })
+    }
+
+    fn prepare_change(
+        request: Request<'_>,
+        is_subnet_visible: &dyn Fn(Uuid) -> bool,
+        old: &Port,
+        values: &Values,
+    ) -> Result<PortChange, ApiError> {
+        let device_owner = values.text("device_owner");
+        let device_id = values.text("device_id");
+        if device_owner.is_some() || device_id.is_some() {
+            let owner = device_owner.as_deref().unwrap_or(&old.device_owner);
+            check_device(request, owner, device_id.as_deref().unwrap_or(&old.device_id))?;
+        }
+        Ok(PortChange {
+            name: values.text("name"),
+            description: values.text("description"),
+            admin_state_up: values.boolean("admin_state_up"),
+            mac_address: values
+                .get("mac_address")
+                .map(|_| values.mac("mac_address").map_or(NewMac::Random, NewMac::Given)),
+            fixed_ips: fixed_ips(values, is_subnet_visible)?,
+            device_id,
+            device_owner,
+            binding: binding_change(values)?,
+        })
+    }
+
+    fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
+        port::create(tx, config, new)
+    }
+
+    fn update(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        change: &PortChange,
+        revision: Option<u64>,
+    ) -> Result<Port, Error> {
+        port::update(tx, config, PortId(id), change, revision)
+    }
+
+    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+        port::delete(tx, config, PortId(id), revision).map(Step::Done)
+    }
+}
+
+fn or<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}
+
+/// Each port once, by id.
+fn unique<'a>(ports: impl Iterator<Item = &'a Arc<Stored<Port>>>) -> Vec<Arc<Stored<Port>>> {
+    let by_id: BTreeMap<PortId, &Arc<Stored<Port>>> = ports.map(|port| (port.id, port)).collect();
+    by_id.into_values().cloned().collect()
+}
+
+/// A router's port may name no router but one's own; there are none yet.
+fn check_device(request: Request<'_>, device_owner: &str, device_id: &str) -> Result<(), ApiError> {
+    let names_router = ROUTER_INTERFACE_OWNERS.contains(&device_owner) && !device_id.is_empty();
+    if names_router && !request.is_admin {
+        return Err(Error::DeviceIdNotOwnedByTenant(device_id.to_owned()).into());
+    }
+    Ok(())
+}
+
+fn fixed_ips(
+    values: &Values,
+    is_subnet_visible: &dyn Fn(Uuid) -> bool,
+) -> Result<Option<Vec<FixedIpRequest>>, ApiError> {
+    let Some(list) = values.get("fixed_ips").and_then(Value::as_array) else { return Ok(None) };
+    let request = |ip: &Value| {
+        let text = |key: &str| ip.get(key).and_then(Value::as_str);
+        let subnet_id = text("subnet_id").and_then(parse_uuid);
+        if let Some(id) = subnet_id.filter(|id| !is_subnet_visible(*id)) {
+            return Err(Error::SubnetNotFound(SubnetId(id)).into());
+        }
+        Ok(FixedIpRequest {
+            subnet_id: subnet_id.map(SubnetId),
+            ip_address: text("ip_address").and_then(parse_address),
+            delete_subnet: ip.get("delete_subnet").and_then(Value::as_bool).unwrap_or(false),
+        })
+    };
+    list.iter().map(request).collect::<Result<_, ApiError>>().map(Some)
+}
+
+fn binding_change(values: &Values) -> Result<BindingChange, ApiError> {
+    let host_id = match values.get("binding:host_id") {
+        None => None,
+        Some(Value::Null) => Some(String::new()),
+        Some(Value::String(host)) if host.chars().count() <= MAX_HOST_ID => Some(host.clone()),
+        Some(other) => {
+            return Err(ApiError::bad_request(format!(
+                "invalid value for binding:host_id: '{}' is not a host name",
+                show(other)
+            )));
+        }
+    };
+    let vnic_type = values.text("binding:vnic_type");
+    let profile = values.get("binding:profile").map(|profile| match profile {
+        Value::Object(members) if !members.is_empty() => profile.to_string(),
+        _ => String::new(),
+    });
+    Ok(BindingChange {
+        host_id,
+        vnic_type: vnic_type.map(|kind| if kind == VNIC_NORMAL { String::new() } else { kind }),
+        profile,
+    })
+}

@@ -1,0 +1,278 @@
+//! `/v2.0/subnets`
+
+use super::{Object, Request, Resource, Scope, names};
+use crate::ApiError;
+use crate::attribute::{Attribute, Convert, Default, Validate};
+use crate::field::Field;
+use crate::filter::Filters;
+use crate::values::Values;
+use axum::http::StatusCode;
+use hadron_control::subnet::{self, Gateway, NewSubnet, SubnetChange};
+use hadron_control::{Config, Error, Step, slaac};
+use hadron_model::{Ipv6Mode, Network, NetworkId, Subnet, SubnetId};
+use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
+use serde_json::Value;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The resource.
+pub struct Subnets;
+
+const MODES: &[Option<&str>] = &[Some("dhcpv6-stateful"), Some("dhcpv6-stateless"), Some("slaac"), None];
+
+type Column = Attribute<Subnet>;
+
+const TABLE: &[Column] = &[
+    Column::new("id", |subnet, _| Some(Field::Id(subnet.id.0)))
+        .filter_sort()
+        .primary_key()
+        .validate(Validate::Uuid),
+    Column::new("name", |subnet, _| Some(Field::Text(&subnet.name)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Text(""))
+        .validate(Validate::NameString(255)),
+    Column::new("ip_version", |subnet, _| {
+        Some(Field::Integer(if subnet.cidr.addr().is_ipv6() { 6 } else { 4 }))
+    })
+    .post()
+    .filter_sort()
+    .convert(Convert::Integer)
+    .validate(Validate::Integers(&[4, 6])),
+    Column::new("network_id", |subnet, _| Some(Field::Id(subnet.network_id.0)))
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::Uuid),
+    Column::new("subnetpool_id", |_, _| Some(Field::Null))
+        .post()
+        .filter_sort()
+        .default(Default::Unspecified)
+        .validate(Validate::SubnetPoolOrNone),
+    Column::new("prefixlen", |_, _| None)
+        .post()
+        .hidden()
+        .default(Default::Unspecified)
+        .convert(Convert::Integer)
+        .validate(Validate::NonNegative),
+    Column::new("cidr", |subnet, _| Some(Field::Prefix(subnet.cidr)))
+        .post()
+        .filter_sort()
+        .default(Default::Unspecified)
+        .convert(Convert::Prefix)
+        .validate(Validate::PrefixOrNone),
+    Column::new("gateway_ip", |subnet, _| Some(Field::address(subnet.gateway_ip)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Unspecified)
+        .convert(Convert::Address)
+        .validate(Validate::AddressOrNone),
+    Column::new("allocation_pools", |subnet, _| Some(Field::Pools(&subnet.allocation_pools)))
+        .post_put()
+        .default(Default::Unspecified)
+        .convert(Convert::Pools)
+        .validate(Validate::Pools),
+    Column::new("dns_nameservers", |subnet, _| Some(Field::Addresses(&subnet.dns_nameservers)))
+        .post_put()
+        .default(Default::Unspecified)
+        .convert(Convert::NullToList)
+        .validate(Validate::NameServers),
+    Column::new("host_routes", |subnet, _| Some(Field::Routes(&subnet.host_routes)))
+        .post_put()
+        .default(Default::Unspecified)
+        .convert(Convert::NullToList)
+        .validate(Validate::HostRoutes),
+    Column::new("tenant_id", |subnet, _| Some(Field::Text(&subnet.project_id)))
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("project_id", |subnet, _| Some(Field::Text(&subnet.project_id)))
+        .by(&["project-id"])
+        .mirror_of("tenant_id")
+        .post()
+        .filter_sort()
+        .required_by_policy()
+        .validate(Validate::String(255)),
+    Column::new("enable_dhcp", |subnet, _| Some(Field::Bool(subnet.enable_dhcp)))
+        .post_put()
+        .filter_sort()
+        .default(Default::Bool(true))
+        .convert(Convert::Boolean),
+    Column::new("ipv6_ra_mode", |subnet, _| Some(mode(subnet.ipv6_ra_mode)))
+        .post()
+        .filter_sort()
+        .default(Default::Unspecified)
+        .validate(Validate::Words(MODES)),
+    Column::new("ipv6_address_mode", |subnet, _| Some(mode(subnet.ipv6_address_mode)))
+        .post()
+        .filter_sort()
+        .default(Default::Unspecified)
+        .validate(Validate::Words(MODES)),
+    Column::new("shared", |subnet, view| {
+        Some(Field::Bool(view.get::<Network>(&subnet.network_id).is_some_and(|network| network.shared)))
+    })
+    .hidden()
+    .filter()
+    .required_by_policy()
+    .enforce_policy()
+    .default(Default::Bool(false))
+    .convert(Convert::Boolean),
+    Column::new("description", |subnet, _| Some(Field::Text(&subnet.description)))
+        .by(&["standard-attr-description"])
+        .post_put()
+        .filter()
+        .default(Default::Text(""))
+        .validate(Validate::String(255)),
+    Column::new("revision_number", |subnet, _| Some(Field::Integer(subnet.stamp.revision_number)))
+        .by(&["standard-attr-revisions"])
+        .filter()
+        .default(Default::Null),
+    Column::new("created_at", |subnet, _| Some(Field::Time(subnet.stamp.created_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+    Column::new("updated_at", |subnet, _| Some(Field::Time(subnet.stamp.updated_at)))
+        .by(&["standard-attr-timestamp"])
+        .default(Default::Null),
+];
+
+impl Object for Subnet {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn key_of(id: Uuid) -> SubnetId {
+        SubnetId(id)
+    }
+}
+
+impl Resource for Subnets {
+    type Record = Subnet;
+    type New = NewSubnet;
+    type Change = SubnetChange;
+
+    const MEMBER: &'static str = "subnet";
+    const COLLECTION: &'static str = "subnets";
+    const NOT_FOUND: &'static str = "SubnetNotFound";
+    const ATTRIBUTES: &'static [Attribute<Subnet>] = TABLE;
+    const NAMES: &'static [&'static str] = &names::<Subnet, { TABLE.len() }>(TABLE);
+
+    fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Subnet>>> {
+        if let Some(ids) = filters.ids("id") {
+            return ids.iter().filter_map(|id| view.get::<Subnet>(&SubnetId(*id)).cloned()).collect();
+        }
+        if let Some(networks) = filters.ids("network_id") {
+            return networks.iter().flat_map(|id| view.subnets_of(NetworkId(*id))).cloned().collect();
+        }
+        match scope {
+            Scope::All => view.iter::<Subnet>().cloned().collect(),
+            Scope::Project(project) => view
+                .iter::<Subnet>()
+                .filter(|subnet| {
+                    let network = view.get::<Network>(&subnet.network_id);
+                    subnet.project_id == project
+                        || network.is_some_and(|network| network.shared || network.project_id == project)
+                })
+                .cloned()
+                .collect(),
+        }
+    }
+
+    fn check_parents(
+        request: Request<'_>,
+        _: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<(), ApiError> {
+        // Policy judges by the network's owner, whether or not the caller sees the network.
+        let network = NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?);
+        match request.view.get::<Network>(&network) {
+            Some(_) => Ok(()),
+            None => Err(Error::NetworkNotFound(network).into()),
+        }
+    }
+
+    fn prepare_new(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, values: &Values) -> Result<NewSubnet, ApiError> {
+        let bad = |reason: &str| ApiError::bad_resource("subnets", reason);
+        let cidr = values.prefix("cidr");
+        if cidr.is_some() && values.integer("prefixlen").is_some() {
+            return Err(bad("cidr and prefixlen can't be given together"));
+        }
+        if let Some(pool) = values.text("subnetpool_id") {
+            let message = format!("subnet pool {pool} could not be found");
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "SubnetPoolNotFound", message));
+        }
+        Ok(NewSubnet {
+            network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
+            project_id: values.text("project_id").unwrap_or_default(),
+            name: values.text("name").unwrap_or_default(),
+            description: values.text("description").unwrap_or_default(),
+            ip_version: if values.integer("ip_version") == Some(6) { 6 } else { 4 },
+            cidr: cidr.ok_or_else(|| bad("without a cidr it needs a subnet pool"))?,
+            gateway: match values.address("gateway_ip") {
+                None => Gateway::First,
+                Some(None) => Gateway::Absent,
+                Some(Some(address)) => Gateway::At(address),
+            },
+            allocation_pools: values.pools("allocation_pools"),
+            dns_nameservers: values.addresses("dns_nameservers").unwrap_or_default(),
+            host_routes: values.routes("host_routes").unwrap_or_default(),
+            enable_dhcp: values.boolean("enable_dhcp").unwrap_or(true),
+            ipv6_ra_mode: parse_mode(values.get("ipv6_ra_mode")),
+            ipv6_address_mode: parse_mode(values.get("ipv6_address_mode")),
+        })
+    }
+
+    fn prepare_change(
+        _: Request<'_>,
+        _: &dyn Fn(Uuid) -> bool,
+        _: &Subnet,
+        values: &Values,
+    ) -> Result<SubnetChange, ApiError> {
+        Ok(SubnetChange {
+            name: values.text("name"),
+            description: values.text("description"),
+            gateway_ip: values.address("gateway_ip"),
+            allocation_pools: values.pools("allocation_pools"),
+            dns_nameservers: values.addresses("dns_nameservers"),
+            host_routes: values.routes("host_routes"),
+            enable_dhcp: values.boolean("enable_dhcp"),
+        })
+    }
+
+    fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, Error> {
+        subnet::create(tx, config, new)
+    }
+
+    async fn complete(store: &Store, info: &CommitInfo, made: &Subnet) -> Result<(), Error> {
+        if !slaac::is_auto_address(made) {
+            return Ok(());
+        }
+        let (store, info, id) = (store.clone(), info.clone(), made.id);
+        // To the end, whether or not the caller waits for it.
+        let task = tokio::spawn(async move { slaac::fill_all(&store, &info, id).await });
+        task.await.unwrap_or(Ok(()))
+    }
+
+    fn update(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        change: &SubnetChange,
+        revision: Option<u64>,
+    ) -> Result<Subnet, Error> {
+        subnet::update(tx, config, SubnetId(id), change, revision)
+    }
+
+    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+        subnet::delete(tx, config, SubnetId(id), revision)
+    }
+}
+
+fn mode(mode: Option<Ipv6Mode>) -> Field<'static> {
+    Field::text(mode.map(Ipv6Mode::as_str))
+}
+
+fn parse_mode(value: Option<&Value>) -> Option<Ipv6Mode> {
+    let word = value?.as_str()?;
+    Ipv6Mode::ALL.into_iter().find(|mode| mode.as_str() == word)
+}

@@ -1,0 +1,83 @@
+//! An object as policy sees it.
+
+use super::Resource;
+use crate::field::Field;
+use crate::policy::Target;
+use crate::validate::parse_uuid;
+use crate::values::{Table, Values};
+use hadron_model::{Network, NetworkId};
+use hadron_store::Snapshot;
+use serde_json::Value;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// A record, a request for a new object, or a record with changes on top.
+pub(super) struct Subject<'a, R: Resource> {
+    pub(super) table: Table<R::Record>,
+    pub(super) record: Option<&'a R::Record>,
+    pub(super) values: Option<&'a Values>,
+    pub(super) view: &'a Snapshot,
+}
+
+impl<'a, R: Resource> Subject<'a, R> {
+    /// The network that it belongs to.
+    fn network(&self) -> Option<&'a Network> {
+        let index = self.table.place("network_id")?;
+        let id = match self.values.and_then(|values| values.at(index)) {
+            Some(value) => value.as_str().and_then(parse_uuid),
+            None => {
+                self.record.and_then(|record| id_of((self.table.attributes[index].read)(record, self.view)))
+            }
+        };
+        self.view.get::<Network>(&NetworkId(id?)).map(|network| &network.value)
+    }
+}
+
+impl<R: Resource> Target for Subject<'_, R> {
+    fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some(index) = self.table.place(name) {
+            if let Some(value) = self.values.and_then(|values| values.at(index)) {
+                return text_of_value(value);
+            }
+            if let Some(record) = self.record {
+                return text_of_field((self.table.attributes[index].read)(record, self.view)?);
+            }
+        }
+        match name {
+            "network:project_id" | "network:tenant_id" => Some(Cow::Borrowed(&self.network()?.project_id)),
+            "shared" => Some(Cow::Borrowed(boolean(self.network()?.shared))),
+            _ => None,
+        }
+    }
+}
+
+fn id_of(field: Option<Field<'_>>) -> Option<Uuid> {
+    match field {
+        Some(Field::Id(id)) => Some(id),
+        _ => None,
+    }
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+fn text_of_value(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(value) => Some(Cow::Borrowed(boolean(*value))),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
+}
+
+fn text_of_field(field: Field<'_>) -> Option<Cow<'_, str>> {
+    match field {
+        Field::Text(text) => Some(Cow::Borrowed(text)),
+        Field::Bool(value) => Some(Cow::Borrowed(boolean(value))),
+        other => {
+            let mut text = String::new();
+            other.write_text(&mut text).then_some(Cow::Owned(text))
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The tables held against the facts of Neutron 29 in `spec/resources.json`.
+
+use super::{Resource, network::Networks, port::Ports, subnet::Subnets};
+use crate::attribute::{Attribute, Convert, Default, Validate};
+use crate::extension::EXTENSIONS;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+const FACTS: &str = include_str!("../../../../spec/resources.json");
+
+/// Attributes of extensions that are listed for the sake of the core, or that add nothing but a filter.
+fn facts(collection: &str) -> Map<String, Value> {
+    let facts: Value = serde_json::from_str(FACTS).unwrap();
+    facts[collection]["attributes"].as_object().unwrap().clone()
+}
+
+fn aliases(fact: &Value) -> Vec<&str> {
+    match &fact["alias"] {
+        Value::String(alias) => vec![alias],
+        Value::Array(aliases) => aliases.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    }
+}
+
+fn is_announced(alias: &str) -> bool {
+    alias == "(core)" || EXTENSIONS.iter().any(|extension| extension.alias == alias)
+}
+
+fn converter(convert: Convert) -> Option<&'static str> {
+    match convert {
+        Convert::Keep => None,
+        Convert::Boolean => Some("convert_to_boolean"),
+        Convert::Integer => Some("convert_to_int"),
+        Convert::Mac => Some("convert_to_mac_if_none"),
+        Convert::Address => Some("convert_ip_to_canonical_format"),
+        Convert::Prefix => Some("convert_cidr_to_canonical_format"),
+        Convert::Pools => Some("convert_allocation_pools_to_canonical_format"),
+        Convert::NullToList => Some("convert_none_to_empty_list"),
+    }
+}
+
+fn validator(validate: Validate) -> Option<Value> {
+    let (name, argument) = match validate {
+        Validate::Anything => return None,
+        Validate::Uuid => ("uuid", Value::Null),
+        Validate::NameString(most) => ("name_string", most.into()),
+        Validate::String(most) => ("string", most.into()),
+        Validate::NonNegative => ("non_negative", Value::Null),
+        Validate::Integers(values) => ("values", json!(values)),
+        Validate::Words(values) => ("values", json!(values)),
+        Validate::Mac => ("mac_address", Value::Null),
+        Validate::FixedIps => ("fixed_ips", Value::Null),
+        Validate::AddressOrNone => ("ip_address_or_none", Value::Null),
+        Validate::PrefixOrNone => ("subnet_or_none", Value::Null),
+        Validate::Pools => ("ip_pools", Value::Null),
+        Validate::NameServers => ("nameservers", Value::Null),
+        Validate::HostRoutes => ("hostroutes", Value::Null),
+        Validate::SubnetPoolOrNone => ("subnetpool_id_or_none", Value::Null),
+        Validate::ObjectOrNone => ("dict_or_none", Value::Null),
+    };
+    Some(json!({ format!("type:{name}"): argument }))
+}
+
+fn default(default: Default) -> Option<Value> {
+    match default {
+        Default::Required => None,
+        Default::Unspecified => Some("UNSPECIFIED".into()),
+        other => other.value(),
+    }
+}
+
+fn hold<R: Resource>() {
+    let facts = facts(R::COLLECTION);
+    for attribute in R::ATTRIBUTES {
+        let name = format!("{}.{}", R::COLLECTION, attribute.name);
+        let fact = facts.get(attribute.name).unwrap_or_else(|| panic!("{name} is not an attribute"));
+        // Another name takes everything from the one that it mirrors.
+        let spec = match attribute.mirrors {
+            Some(other) => {
+                assert_eq!(fact["mirror_of"], other, "{name}");
+                &facts[other]
+            }
+            None => fact,
+        };
+        hold_one(&name, attribute, fact, spec);
+    }
+    let have: BTreeSet<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
+    let missing: Vec<&String> = facts
+        .iter()
+        .filter(|(name, fact)| aliases(fact).into_iter().any(is_announced) && !have.contains(name.as_str()))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(missing.is_empty(), "{} lack {missing:?}, whose extension is announced", R::COLLECTION);
+}
+
+fn hold_one<R>(name: &str, attribute: &Attribute<R>, fact: &Value, spec: &Value) {
+    let flag = |flag: &str| spec[flag].as_bool().unwrap_or(false);
+    let have = [
+        ("allow_post", attribute.post),
+        ("allow_put", attribute.put),
+        ("is_visible", attribute.visible),
+        ("is_filter", attribute.filter),
+        ("is_sort_key", attribute.sort),
+        ("primary_key", attribute.primary_key),
+        ("required_by_policy", attribute.required_by_policy),
+        ("enforce_policy", attribute.enforce_policy),
+    ];
+    for (what, have) in have {
+        assert_eq!(have, flag(what), "{name}: {what}");
+    }
+    assert_eq!(default(attribute.default), spec.get("default").cloned(), "{name}: default");
+    assert_eq!(converter(attribute.convert), spec["convert_to"].as_str(), "{name}: convert_to");
+    assert_eq!(validator(attribute.validate), spec.get("validate").cloned(), "{name}: validate");
+    assert_eq!(attribute.pairs, spec.get("convert_list_to").is_some(), "{name}: convert_list_to");
+    let extensions: Vec<&str> = aliases(fact).into_iter().filter(|alias| *alias != "(core)").collect();
+    assert_eq!(attribute.extensions, extensions, "{name}: extensions");
+    for extension in extensions {
+        assert!(is_announced(extension), "{name} is of {extension}, which is not announced");
+    }
+}
+
+#[test]
+fn networks_are_as_neutron_has_them() {
+    hold::<Networks>();
+}
+
+#[test]
+fn subnets_are_as_neutron_has_them() {
+    hold::<Subnets>();
+}
+
+#[test]
+fn ports_are_as_neutron_has_them() {
+    hold::<Ports>();
+}
+
+#[test]
+fn names_are_those_of_the_tables() {
+    fn check<R: Resource>() {
+        let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
+        assert_eq!(names, R::NAMES);
+    }
+    check::<Networks>();
+    check::<Subnets>();
+    check::<Ports>();
+}

@@ -1,0 +1,208 @@
+//! From an HTTP request to its answer.
+//!
+//! ```text
+//! request ─▶ limits ─▶ path ─▶ token ─▶ Accept ─▶ body ─▶ resource ─▶ answer with request id
+//! ```
+
+use crate::error::json_response;
+use crate::json::Writer;
+use crate::path::Path;
+use crate::query::Query;
+use crate::request::Call;
+use crate::resource::{self, Endpoint};
+use crate::state::ApiState;
+use crate::{ApiError, AuthError, Caller, extension, version};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What the handler holds.
+struct Api {
+    state: ApiState,
+    endpoints: Vec<Box<dyn Endpoint>>,
+}
+
+/// The Networking API v2.0.
+pub fn router(state: ApiState) -> Router {
+    let endpoints = resource::all(&state.policy);
+    Router::new().fallback(handle).with_state(Arc::new(Api { state, endpoints }))
+}
+
+async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
+    let path = Path::parse(request.uri().path());
+    if path.is_open() {
+        return open(&api, &path, &request).unwrap_or_else(ApiError::into_response);
+    }
+    let request_id = format!("req-{}", uuid::Uuid::new_v4());
+    if let Some(from) = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()) {
+        tracing::debug!(request_id, from, "a request of another service's request");
+    }
+    // A fault in one request must not take the others of its connection with it.
+    let answer = AssertUnwindSafe(answer(&api, path, request, request_id.clone())).catch_unwind().await;
+    let mut response = match answer {
+        Ok(answer) => answer.unwrap_or_else(ApiError::into_response),
+        Err(_) => {
+            tracing::error!(request_id, "a request ended in a panic");
+            ApiError::internal().into_response()
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// What is answered without a token.
+fn open(api: &Api, path: &Path, request: &Request<Body>) -> Result<Response<Body>, ApiError> {
+    match path {
+        Path::Unknown => Err(ApiError::not_found()),
+        _ if request.method() != Method::GET => Err(ApiError::method_not_allowed()),
+        Path::Health => Ok(version::health(&api.state.store.state())),
+        _ => Ok(version::versions(&base(api, request))),
+    }
+}
+
+async fn answer(
+    api: &Api,
+    path: Path,
+    request: Request<Body>,
+    request_id: String,
+) -> Result<Response<Body>, ApiError> {
+    let config = &api.state.config;
+    let url = request.uri().path_and_query().map_or(0, |url| url.as_str().len());
+    if url > config.max_url {
+        let message =
+            format!("the address has {url} octets, more than the {} that are taken", config.max_url);
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, "HTTPRequestURITooLong", message));
+    }
+    let caller = match authenticate(api, request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => return Ok(unauthenticated(api, &error)),
+    };
+    if !accepts_json(request.headers()) {
+        return Err(ApiError::not_acceptable());
+    }
+    let base = base(api, &request);
+    let (parts, body) = request.into_parts();
+    match path {
+        Path::Version if parts.method == Method::GET => {
+            let names = api.endpoints.iter().map(|endpoint| (endpoint.member(), endpoint.collection()));
+            Ok(version::resources(&base, names))
+        }
+        Path::Version => Err(ApiError::method_not_allowed()),
+        Path::Extensions(alias) => extension::answer(&parts.method, alias.as_deref()),
+        Path::Resource(name, id) => {
+            let endpoint = api.endpoints.iter().find(|endpoint| endpoint.collection() == name);
+            let endpoint = endpoint.ok_or_else(ApiError::not_found)?;
+            let call = Call {
+                query: Query::parse(parts.uri.query().unwrap_or_default())?,
+                body: read(api, &parts.headers, body).await?,
+                address: format!("{base}{}", parts.uri.path()),
+                method: parts.method,
+                headers: parts.headers,
+                id,
+                caller,
+                request_id,
+            };
+            endpoint.answer(&api.state, call).await
+        }
+        Path::UnknownInVersion | Path::Root | Path::Health | Path::Unknown => Err(ApiError::not_found()),
+    }
+}
+
+async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Arc<Caller>, AuthError> {
+    match headers.get(&AUTH_TOKEN).and_then(|token| token.to_str().ok()) {
+        Some(token) if !token.is_empty() => api.state.auth.authenticate(token).await,
+        _ => Err(AuthError::Invalid),
+    }
+}
+
+/// The answer to a request without a valid token, in the form of Keystone's middleware.
+fn unauthenticated(api: &Api, error: &AuthError) -> Response<Body> {
+    let (status, title) = match error {
+        AuthError::Invalid => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        AuthError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+    };
+    let mut out = Vec::with_capacity(192);
+    let mut json = Writer::new(&mut out);
+    json.raw(b"{\"error\":{\"code\":");
+    json.integer(status.as_u16().into());
+    json.raw(b",\"title\":");
+    json.text(title);
+    json.raw(b",\"message\":");
+    json.text(&error.to_string());
+    json.raw(b"}}");
+    let mut response = json_response(status, out);
+    let challenge = format!("Keystone uri=\"{}\"", api.state.auth.identity_uri());
+    if let (StatusCode::UNAUTHORIZED, Ok(challenge)) = (status, HeaderValue::from_str(&challenge)) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// Whether the caller takes JSON (RFC 9110 §12.5.1).
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut texts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if texts.peek().is_none() {
+        return true;
+    }
+    texts.flat_map(|text| text.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_json = matches!(
+            parts.next().unwrap_or_default().to_ascii_lowercase().as_str(),
+            "*/*" | "application/*" | "application/json" | ""
+        );
+        let is_refused =
+            |part: &str| part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
+        is_json && !parts.any(is_refused)
+    })
+}
+
+/// The body, within limits of size and time.
+async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let limit = api.state.config.max_body;
+    let too_large = || {
+        let message = format!("the body is larger than the {limit} octets that are taken");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTPRequestEntityTooLarge", message)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match announced {
+        Some(0) => return Ok(Bytes::new()),
+        Some(length) if length > limit => return Err(too_large()),
+        _ => {}
+    }
+    match tokio::time::timeout(api.state.config.body_timeout, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
+        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body can't be read: {error}"))),
+        Err(_) => {
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "HTTPRequestTimeout", "the body took too long"))
+        }
+    }
+}
+
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<http_body_util::LengthLimitError>() || error.source().is_some_and(is_too_large)
+}
+
+/// The scheme and host that links begin with.
+fn base(api: &Api, request: &Request<Body>) -> String {
+    let config = &api.state.config;
+    if let Some(url) = &config.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let forwarded = text(&FORWARDED_PROTO).filter(|scheme| matches!(*scheme, "http" | "https"));
+    let scheme = forwarded.unwrap_or(if config.is_https { "https" } else { "http" });
+    let host = text(&header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
+}

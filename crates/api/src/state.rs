@@ -1,0 +1,58 @@
+//! What every request works with.
+
+use crate::Authenticate;
+use crate::policy::Policy;
+use hadron_control::Config;
+use hadron_store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings of the API.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Settings of the operations behind it.
+    pub control: Config,
+    /// What links in answers begin with, as `https://cloud.example:9696`; without it the request's scheme and host.
+    pub public_url: Option<String>,
+    /// Whether clients come by TLS, for links.
+    pub is_https: bool,
+    /// Largest body of a request, in octets.
+    pub max_body: usize,
+    /// Longest path and query of a request, in octets.
+    pub max_url: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            control: Config::default(),
+            public_url: None,
+            is_https: false,
+            max_body: 4 * 1024 * 1024,
+            max_url: 64 * 1024,
+            body_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What every request works with; a clone shares it.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    /// The store.
+    pub store: Store,
+    /// Who validates tokens.
+    pub auth: Arc<dyn Authenticate>,
+    /// Settings.
+    pub config: Arc<ApiConfig>,
+    /// Who may do what.
+    pub policy: Arc<Policy>,
+}
+
+impl ApiState {
+    /// With Neutron's default policy.
+    pub fn new(store: Store, auth: Arc<dyn Authenticate>, config: ApiConfig) -> Self {
+        Self { store, auth, config: Arc::new(config), policy: Arc::new(Policy::defaults()) }
+    }
+}

@@ -1,0 +1,100 @@
+//! Values that are lists.
+
+use super::{address, canonical_address, parse_prefix, show, uuid};
+use crate::ApiError;
+use hadron_model::IpNet;
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// Pools with their addresses in canonical form; `null` is an empty list.
+pub(super) fn canonical_pools(value: Value) -> Result<Value, ApiError> {
+    let bad = || ApiError::invalid_input("allocation_pools is not a list of pools");
+    match value {
+        Value::Null => Ok(Value::Array(vec![])),
+        Value::Array(pools) => pools
+            .into_iter()
+            .map(|pool| match pool {
+                Value::Object(pool) => {
+                    let pool = pool.into_iter().map(|(key, value)| (key, canonical_address(value)));
+                    Ok(Value::Object(pool.collect()))
+                }
+                _ => Err(bad()),
+            })
+            .collect(),
+        _ => Err(bad()),
+    }
+}
+
+/// Objects with exactly `start` and `end`, both addresses.
+pub(super) fn pools(value: &Value) -> Result<(), String> {
+    for pool in items(value, "IP pools")? {
+        let pool = exactly(pool, &["start", "end"])?;
+        pool.values().try_for_each(address)?;
+    }
+    Ok(())
+}
+
+/// Objects; `ip_address`, distinct, and `subnet_id` are checked where present.
+pub(super) fn fixed_ips(value: &Value) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for ip in items(value, "fixed IPs")? {
+        let ip = ip.as_object().ok_or_else(|| format!("'{}' is not a fixed IP", show(ip)))?;
+        if let Some(value) = ip.get("ip_address") {
+            address(value)?;
+            if !seen.insert(canonical_address(value.clone()).to_string()) {
+                return Err(format!("duplicate IP address '{}'", show(value)));
+            }
+        }
+        if let Some(value) = ip.get("subnet_id") {
+            uuid(value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Distinct addresses.
+pub(super) fn name_servers(value: &Value) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for server in items(value, "name servers")? {
+        address(server)?;
+        if !seen.insert(canonical_address(server.clone()).to_string()) {
+            return Err(format!("duplicate nameserver '{}'", show(server)));
+        }
+    }
+    Ok(())
+}
+
+/// Distinct objects with exactly `destination`, a prefix without host bits, and `nexthop`, an address.
+pub(super) fn host_routes(value: &Value) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for route in items(value, "host routes")? {
+        let fields = exactly(route, &["destination", "nexthop"])?;
+        let destination = &fields["destination"];
+        let prefix = destination.as_str().filter(|text| text.contains('/')).and_then(parse_prefix);
+        match prefix {
+            Some(prefix) if prefix == prefix.trunc() && !is_loopback(prefix) => {}
+            _ => return Err(format!("'{}' is not a valid destination of a route", show(destination))),
+        }
+        address(&fields["nexthop"])?;
+        if !seen.insert(route.to_string()) {
+            return Err(format!("duplicate hostroute '{}'", show(route)));
+        }
+    }
+    Ok(())
+}
+
+fn is_loopback(prefix: IpNet) -> bool {
+    prefix.addr().is_loopback()
+}
+
+fn items<'a>(value: &'a Value, what: &str) -> Result<&'a Vec<Value>, String> {
+    value.as_array().ok_or_else(|| format!("'{}' is not a list of {what}", show(value)))
+}
+
+/// The object, if it has these keys and no others.
+fn exactly<'a>(value: &'a Value, keys: &[&str]) -> Result<&'a Map<String, Value>, String> {
+    let object = value
+        .as_object()
+        .filter(|object| object.len() == keys.len() && keys.iter().all(|&key| object.contains_key(key)));
+    object.ok_or_else(|| format!("'{}' is not an object with exactly {}", show(value), keys.join(", ")))
+}
