@@ -1,13 +1,31 @@
-//! The agent of a host: desired rows in, links, tables and answers out, status back.
+//! The agent of a host: desired rows in; interfaces, tables and answers out; status back.
 //!
-//! This room owns what a node does with the rows that it is sent. Begin with [`links`] (interfaces of the host) and
-//! [`delta`] (desired against actual).
+//! This room owns what a node does with the rows that it is sent: which entries of the packet path follow from them
+//! ([`apply`]), which interfaces they are about ([`links`]), what DHCP clients are told ([`dhcp`]), what the server is told
+//! ([`sync`]), and who the node is ([`identity`], [`join`]). It owns neither the rows' meaning on the wire (`hadron-wire`), nor
+//! what happens to a packet (`hadron-pipeline`), nor how tables get into the kernel (`hadron-datapath`).
+//!
+//! Begin with [`node`], then the module `reconcile`, the loop that everything meets in.
 #![forbid(unsafe_code)]
 
 pub mod apply;
+mod backoff;
+pub mod cache;
 pub mod delta;
+pub mod dhcp;
 pub mod error;
+mod file;
+pub mod identity;
+pub mod join;
 pub mod links;
+pub mod node;
 pub mod plane;
+mod reconcile;
+pub mod status;
+pub mod sync;
 
 pub use error::Error;
+pub use identity::Identity;
+pub use join::join;
+pub use node::{Config, Node, Settings, cleanup, run};
+pub use status::Status;

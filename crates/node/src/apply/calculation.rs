@@ -8,14 +8,13 @@
 //! | a row | itself |
 //! | network row | presence and port rows of the network |
 //! | subnet row | the network row |
-//! | interface of a name | port rows that name it |
+//! | port row, interface | port rows that name the same interface |
 //! | the host | all |
 
 use super::claims::{Claims, Source};
-use super::flood::{FloodLists, SlotChanges};
 use super::rules;
 use super::{Key, Value};
-use hadron_pipeline::table::{FloodKey, FloodTarget, Limit, NetworkKey};
+use hadron_pipeline::table::Limit;
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -70,39 +69,36 @@ pub(super) struct Inputs {
     pub interfaces: HashMap<String, u32>,
     /// Keys of the rows that belong to a network, ports included.
     pub members: HashMap<u32, BTreeSet<RowKey>>,
+    /// Ports by the interface name that they look for.
+    pub named: HashMap<String, BTreeSet<u32>>,
 }
 
 /// The desired entries, kept up to date with their inputs.
 #[derive(Debug)]
 pub struct Calculation {
     inputs: Inputs,
-    /// Ports by the interface name that they look for.
-    named: HashMap<String, BTreeSet<u32>>,
     claims: Claims,
-    floods: FloodLists,
-    /// What each source joined.
-    joined: HashMap<Source, (u32, FloodTarget)>,
-    /// Port rows' network and interface name, to undo them.
+    /// Network and interface name of each port row, as they stand in the indexes.
     places: HashMap<u32, (u32, String)>,
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
 }
 
 impl Calculation {
-    /// Begins without rows. `found` is the flood lists as they are in the tables, which the calculation goes on from.
-    pub fn new(host: HostFacts, found: impl IntoIterator<Item = (FloodKey, FloodTarget)>) -> Self {
-        let floods = FloodLists::found(found);
-        let changed = floods.slots().map(|(key, _)| Key::Flood(key)).collect();
-        let inputs =
-            Inputs { host, rows: Held::default(), interfaces: HashMap::new(), members: HashMap::new() };
+    /// Begins without rows and interfaces.
+    pub fn new(host: HostFacts) -> Self {
+        let inputs = Inputs {
+            host,
+            rows: Held::default(),
+            interfaces: HashMap::new(),
+            members: HashMap::new(),
+            named: HashMap::new(),
+        };
         let mut calculation = Self {
             inputs,
-            named: HashMap::new(),
             claims: Claims::default(),
-            floods,
-            joined: HashMap::new(),
             places: HashMap::new(),
-            changed,
+            changed: BTreeSet::new(),
             touched_ports: BTreeSet::new(),
         };
         calculation.recompute(Source::Host);
@@ -126,7 +122,7 @@ impl Calculation {
 
     /// The ports that look for the interface of this name.
     pub fn ports_named(&self, name: &str) -> impl Iterator<Item = u32> + '_ {
-        self.named.get(name).into_iter().flatten().copied()
+        self.inputs.named.get(name).into_iter().flatten().copied()
     }
 
     /// Announces a stream of batches, see [`Held::begin`].
@@ -168,71 +164,64 @@ impl Calculation {
         }
     }
 
-    /// The rows are complete: what was found in the flood lists and belongs to no row leaves them.
-    pub fn drop_leftovers(&mut self) {
-        for (network, changes) in self.floods.drop_leftovers() {
-            self.slots_changed(network, changes);
-        }
-    }
-
     /// The entries that changed since the last call, with their desired values, in the order of writing.
     pub fn take_changes(&mut self) -> Vec<(Key, Option<Value>)> {
         let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|key| (key, self.value(&key))).collect()
+        changed.into_iter().map(|key| (key, self.claims.value(&key).copied())).collect()
     }
 
-    /// The ports whose entries were computed anew since the last call.
+    /// The ports whose wiring or lease may look different since the last call.
     pub fn take_touched_ports(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.touched_ports)
     }
 
-    /// The entries that port `number` needs for its wiring.
+    /// The entries that a port needs for its wiring; none while its interface or its network's row is missing.
     pub fn entries_of_port(&self, number: u32) -> &[Key] {
         self.claims.of(Source::Row(RowKey::Port(number)))
     }
 
-    /// The port that has an entry which several claim.
-    pub fn owner(&self, key: &Key) -> Option<u32> {
-        match self.claims.owner(key)? {
-            Source::Row(RowKey::Port(port)) => Some(port),
-            _ => None,
-        }
-    }
-
-    /// Flood targets of `network` that find no place in its list.
-    pub fn flood_overflow(&self, network: u32) -> usize {
-        self.floods.overflow(network)
-    }
-
-    fn value(&self, key: &Key) -> Option<Value> {
-        match key {
-            Key::Flood(key) => self.floods.slot(key).map(Value::Flood),
-            Key::Network(NetworkKey { network }) => match self.claims.value(key)? {
-                Value::Network(row) => {
-                    let mut row = *row;
-                    row.flood_length = self.floods.length(*network);
-                    Some(Value::Network(row))
-                }
-                other => Some(*other),
-            },
-            _ => self.claims.value(key).copied(),
-        }
+    /// The port that has the interface of this name. Of several it is the newest.
+    pub fn holder(&self, name: &str) -> Option<u32> {
+        self.inputs.holder(name)
     }
 
     fn rows_changed(&mut self, touched: &BTreeSet<RowKey>) {
         let mut affected: HashSet<RowKey> = HashSet::new();
         for key in touched {
-            self.index(*key);
             affected.insert(*key);
             match *key {
                 RowKey::Network(network) => affected.extend(self.dependents(network)),
-                RowKey::Subnet { network, .. } => drop(affected.insert(RowKey::Network(network))),
-                _ => {}
+                RowKey::Subnet { network, .. } => {
+                    affected.insert(RowKey::Network(network));
+                    self.touch_ports(network);
+                }
+                RowKey::Port(number) => {
+                    affected.extend(self.namesakes(number));
+                    self.index_port(number);
+                    affected.extend(self.namesakes(number));
+                    continue;
+                }
+                RowKey::Presence { .. } | RowKey::Location { .. } => {}
             }
+            self.index(*key);
         }
         for key in affected {
             self.recompute(Source::Row(key));
         }
+    }
+
+    /// Ports that look for the same interface as port `number` does, by the indexes.
+    fn namesakes(&self, number: u32) -> Vec<RowKey> {
+        let place = self.places.get(&number);
+        place.into_iter().flat_map(|(_, name)| self.ports_named(name)).map(RowKey::Port).collect()
+    }
+
+    fn touch_ports(&mut self, network: u32) {
+        let members = self.inputs.members.get(&network).into_iter().flatten();
+        self.touched_ports.extend(members.filter_map(|key| match key {
+            RowKey::Port(number) => Some(*number),
+            _ => None,
+        }));
     }
 
     fn dependents(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
@@ -242,9 +231,6 @@ impl Calculation {
 
     /// Keeps the indexes in step with the row of `key`.
     fn index(&mut self, key: RowKey) {
-        if let RowKey::Port(number) = key {
-            return self.index_port(number);
-        }
         let Some(network) = key.network() else { return };
         let exists = self.inputs.rows.get(&key).is_some();
         note(&mut self.inputs.members, &network, key, exists);
@@ -254,49 +240,28 @@ impl Calculation {
         let key = RowKey::Port(number);
         if let Some((network, name)) = self.places.remove(&number) {
             note(&mut self.inputs.members, &network, key, false);
-            note(&mut self.named, &name, number, false);
+            note(&mut self.inputs.named, &name, number, false);
         }
         if let Some(row) = self.inputs.port(number) {
             let place = (row.network, row.interface_name.clone());
             note(&mut self.inputs.members, &place.0, key, true);
-            note(&mut self.named, &place.1, number, true);
+            note(&mut self.inputs.named, &place.1, number, true);
             self.places.insert(number, place);
         }
     }
 
     fn recompute(&mut self, source: Source) {
-        let outcome = match source {
+        let entries = match source {
             Source::Host => rules::host(&self.inputs),
             Source::Row(key) => match self.inputs.rows.get(&key) {
                 Some(row) => rules::row(&self.inputs, row),
-                None => rules::Outcome::default(),
+                None => Vec::new(),
             },
         };
-        self.claims.replace(source, outcome.entries, &mut self.changed);
-        self.rejoin(source, outcome.flood);
+        self.claims.replace(source, entries, &mut self.changed);
         if let Source::Row(RowKey::Port(port)) = source {
             self.touched_ports.insert(port);
         }
-    }
-
-    fn rejoin(&mut self, source: Source, flood: Option<(u32, FloodTarget)>) {
-        if self.joined.get(&source) == flood.as_ref() {
-            return;
-        }
-        if let Some((network, target)) = self.joined.remove(&source) {
-            let changes = self.floods.leave(network, target);
-            self.slots_changed(network, changes);
-        }
-        if let Some((network, target)) = flood {
-            self.joined.insert(source, (network, target));
-            let changes = self.floods.join(network, target);
-            self.slots_changed(network, changes);
-        }
-    }
-
-    fn slots_changed(&mut self, network: u32, changes: SlotChanges) {
-        self.changed.extend(changes.into_iter().map(|(key, _)| Key::Flood(key)));
-        self.changed.insert(Key::Network(NetworkKey { network }));
     }
 }
 
@@ -306,6 +271,11 @@ impl Inputs {
             Row::Port(row) => Some(row),
             _ => None,
         }
+    }
+
+    /// The port that has the interface of this name: the newest that looks for it.
+    pub(super) fn holder(&self, name: &str) -> Option<u32> {
+        self.named.get(name)?.last().copied()
     }
 }
 

@@ -33,41 +33,50 @@ macro_rules! entries {
 }
 
 entries! {
-    /// This host. The key is always 0.
-    Config: u32 => table::Config;
+    /// This host.
+    Config: () => table::Config;
     /// Another host.
     Host: table::HostKey => table::Host;
+    /// A network, but for its flood list.
+    Network: table::NetworkKey => NetworkFacts;
+    /// What the programs keep of a port: counters and rate limits.
+    PortState: table::PortKey => ();
     /// A source address that a port may use.
-    Allowed: table::AllowedKey => table::Allowed;
+    Allowed: table::AllowedKey => ();
     /// A port with an interface here.
     Port: table::PortKey => table::Port;
     /// Where a MAC is.
     Fdb: table::FdbKey => table::FdbEntry;
     /// Who has an address.
     Neighbour: table::NeighbourKey => table::Neighbour;
-    /// A place in a flood list.
-    Flood: table::FloodKey => table::FloodTarget;
-    /// A network, with the length of its flood list.
-    Network: table::NetworkKey => table::Network;
+    /// A member of a network's flood list.
+    Flood: FloodMember => ();
     /// A host that may send into a VNI.
     Vtep: table::VtepKey => table::Vtep;
     /// The network of a VNI.
     Vni: table::VniKey => table::Vni;
-    /// The program on the overlay device of this index.
-    OverlayProgram: u32 => ();
-    /// The program on a port's interface of this index; the value is the port's number.
-    PortProgram: u32 => u32;
+    /// The program on the overlay device; the value is the device's index.
+    OverlayProgram: () => u32;
+    /// The program on a port's interface, by port; the value is the interface's index.
+    PortProgram: table::PortKey => u32;
     /// The port behind an interface.
     Interface: table::InterfaceKey => table::Interface;
 }
 
-impl Key {
-    /// The port whose wiring the entry is part of, if its key says so.
-    pub fn port(&self) -> Option<u32> {
-        match self {
-            Key::Allowed(key) => Some(key.port),
-            Key::Port(key) => Some(key.port),
-            _ => None,
-        }
-    }
+/// A network's row without the length of its flood list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NetworkFacts {
+    /// VNI in the overlay; 0 for a network that stays on its host.
+    pub vni: u32,
+    /// Bits of [`table::network_flag`].
+    pub flags: u32,
+}
+
+/// A port or host that gets a network's broadcasts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FloodMember {
+    /// The network's number.
+    pub network: u32,
+    /// Who.
+    pub target: table::FloodTarget,
 }

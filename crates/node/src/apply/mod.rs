@@ -10,8 +10,7 @@
 pub mod calculation;
 pub mod claims;
 pub mod entry;
-pub mod flood;
-mod rules;
+pub(crate) mod rules;
 pub mod writer;
 
 #[cfg(test)]

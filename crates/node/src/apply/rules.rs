@@ -1,35 +1,31 @@
 //! What follows from one row. Each function is a pure look at the inputs.
 
 use super::calculation::Inputs;
+use super::entry::{FloodMember, NetworkFacts};
 use super::{Key, Value};
 use hadron_pipeline::table::{
-    self, Allowed, AllowedKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
-    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind,
-    network_flag, port_flag, target,
+    self, AllowedKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey, LAYOUT_VERSION,
+    Neighbour, NeighbourKey, NetworkKey, PortKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag,
+    port_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_wire::row::{
     LocationRow, NetworkRow, Place, PortRow, PresenceRow, Row, RowKey, SubnetRow, unmapped,
 };
 
-/// Entries, and a membership in a flood list.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub entries: Vec<(Key, Value)>,
-    pub flood: Option<(u32, FloodTarget)>,
-}
+type Entries = Vec<(Key, Value)>;
 
-pub(super) fn row(inputs: &Inputs, row: &Row) -> Outcome {
+pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
     match row {
         Row::Network(row) => network(inputs, row),
-        Row::Subnet(_) => Outcome::default(),
+        Row::Subnet(_) => Entries::new(),
         Row::Presence(row) => presence(inputs, row),
         Row::Location(row) => location(inputs, row),
         Row::Port(row) => port(inputs, row),
     }
 }
 
-pub(super) fn host(inputs: &Inputs) -> Outcome {
+pub(super) fn host(inputs: &Inputs) -> Entries {
     let host = &inputs.host;
     let config = table::Config {
         layout_version: LAYOUT_VERSION,
@@ -38,24 +34,21 @@ pub(super) fn host(inputs: &Inputs) -> Outcome {
         overlay_mtu: host.overlay_mtu,
         underlay: host.underlay.into(),
     };
-    let mut entries = vec![(Key::Config(0), Value::Config(config))];
-    entries.extend(host.overlay.map(|index| (Key::OverlayProgram(index), Value::OverlayProgram(()))));
-    Outcome { entries, flood: None }
+    let mut entries = vec![(Key::Config(()), Value::Config(config))];
+    entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
+    entries
 }
 
-fn network(inputs: &Inputs, row: &NetworkRow) -> Outcome {
+fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     let members = inputs.members.get(&row.number).into_iter().flatten();
     let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
-    let value = table::Network {
-        vni: row.vni.unwrap_or(0),
-        flood_length: 0,
-        flags: if has_dhcp4 { network_flag::DHCP4 } else { 0 },
-    };
+    let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 };
+    let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags };
     let mut entries = vec![(Key::Network(NetworkKey { network: row.number }), Value::Network(value))];
     if let Some(vni) = row.vni {
         entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
     }
-    Outcome { entries, flood: None }
+    entries
 }
 
 fn subnet<'a>(inputs: &'a Inputs, key: &RowKey) -> Option<&'a SubnetRow> {
@@ -70,18 +63,22 @@ pub(crate) fn serves_dhcp4(subnet: &SubnetRow) -> bool {
     subnet.enable_dhcp && subnet.dhcp.is_some_and(|server| unmapped(server.address).is_ipv4())
 }
 
-fn presence(inputs: &Inputs, row: &PresenceRow) -> Outcome {
+fn presence(inputs: &Inputs, row: &PresenceRow) -> Entries {
     let vni = network_of(inputs, row.network).and_then(|network| network.vni);
-    let (Some(vni), true) = (vni, row.host != inputs.host.number) else { return Outcome::default() };
+    let (Some(vni), true) = (vni, row.host != inputs.host.number) else { return Entries::new() };
     let vtep = Address::from(row.underlay);
-    let entries = vec![
+    vec![
         (Key::Host(HostKey { host: row.host }), Value::Host(table::Host { vtep })),
+        (flood(row.network, target::HOST, row.host), Value::Flood(())),
         (Key::Vtep(VtepKey { vni, address: vtep }), Value::Vtep(Vtep { host: row.host })),
-    ];
-    Outcome { entries, flood: Some((row.network, FloodTarget { kind: target::HOST, id: row.host })) }
+    ]
 }
 
-fn location(inputs: &Inputs, row: &LocationRow) -> Outcome {
+fn flood(network: u32, kind: u32, id: u32) -> Key {
+    Key::Flood(FloodMember { network, target: FloodTarget { kind, id } })
+}
+
+fn location(inputs: &Inputs, row: &LocationRow) -> Entries {
     let (entry, kind) = match row.place {
         Place::Everywhere => (FdbEntry { kind: target::SERVICE, id: 0 }, neighbour_kind::SERVICE),
         Place::Host(host) if host == inputs.host.number => {
@@ -95,44 +92,44 @@ fn location(inputs: &Inputs, row: &LocationRow) -> Outcome {
         let key = NeighbourKey { network: row.network, address: Address::from(*address) };
         (Key::Neighbour(key), Value::Neighbour(Neighbour { mac, kind }))
     }));
-    Outcome { entries, flood: None }
+    entries
 }
 
-fn port(inputs: &Inputs, row: &PortRow) -> Outcome {
-    let Some(&ifindex) = inputs.interfaces.get(&row.interface_name) else { return Outcome::default() };
-    let Some(network) = network_of(inputs, row.network) else { return Outcome::default() };
+fn port(inputs: &Inputs, row: &PortRow) -> Entries {
+    let Some(&ifindex) = inputs.interfaces.get(&row.interface_name) else { return Entries::new() };
+    let Some(network) = network_of(inputs, row.network) else { return Entries::new() };
+    if inputs.holder(&row.interface_name) != Some(row.number) {
+        return Entries::new();
+    }
     let limits = inputs.host.limits;
-    let mut flags = 0;
-    if !row.port_security_disabled {
-        flags |= port_flag::PORT_SECURITY;
-    } else {
-        flags |= port_flag::ACCEPT_UNKNOWN;
-    }
     let is_enabled = row.admin_up && network.admin_up;
-    if !is_enabled {
-        flags |= port_flag::DISABLED;
-    }
+    let security =
+        if row.port_security_disabled { port_flag::ACCEPT_UNKNOWN } else { port_flag::PORT_SECURITY };
     let mac = Mac(row.mac);
     let value = table::Port {
         network: row.network,
         ifindex,
         mac,
-        flags,
+        flags: security | if is_enabled { 0 } else { port_flag::DISABLED },
         punt_limit: limits.punt,
         miss_limit: limits.miss,
         flood_limit: limits.flood,
     };
+    let key = PortKey { port: row.number };
     let mut entries = vec![
-        (Key::Port(PortKey { port: row.number }), Value::Port(value)),
-        (Key::PortProgram(ifindex), Value::PortProgram(row.number)),
+        (Key::PortState(key), Value::PortState(())),
+        (Key::Port(key), Value::Port(value)),
+        (Key::PortProgram(key), Value::PortProgram(ifindex)),
         (Key::Interface(InterfaceKey { ifindex }), Value::Interface(Interface { port: row.number })),
     ];
     entries.extend(row.addresses.iter().map(|address| {
         let key = AllowedKey::new(row.number, mac, Address::from(address.address));
-        (Key::Allowed(key), Value::Allowed(Allowed::default()))
+        (Key::Allowed(key), Value::Allowed(()))
     }));
-    let flood = is_enabled.then_some((row.network, FloodTarget { kind: target::PORT, id: row.number }));
-    Outcome { entries, flood }
+    if is_enabled {
+        entries.push((flood(row.network, target::PORT, row.number), Value::Flood(())));
+    }
+    entries
 }
 
 pub(super) fn network_of(inputs: &Inputs, network: u32) -> Option<&NetworkRow> {

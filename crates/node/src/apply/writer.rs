@@ -64,6 +64,10 @@ impl Writer {
     }
 
     fn note(&mut self, Failure { key, error }: Failure<Key, PlaneError>) -> Key {
+        if error.is_waiting() {
+            tracing::debug!(?key, error = chain(&error), "an entry waits for its interface");
+            return key;
+        }
         let text = format!("can't write {:?}: {}", key.kind(), chain(&error));
         if self.errors.get(&key) != Some(&text) {
             tracing::error!(

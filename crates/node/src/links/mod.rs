@@ -6,13 +6,40 @@
 
 pub mod monitor;
 pub mod overlay;
+pub mod simulated;
 pub mod table;
 
 use crate::error::Error;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use overlay::OverlayConfig;
 use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
+use std::net::IpAddr;
+use table::LinkNews;
+
+/// The interfaces of a host, as far as a node has to do with them.
+pub trait Links: Send + 'static {
+    /// What happened; the first is [`LinkNews::All`]. `None` when there will be no more.
+    fn news(&mut self) -> impl Future<Output = Option<Vec<LinkNews>>> + Send;
+
+    /// Brings interfaces up. Answers those that refused; one that is gone doesn't.
+    fn raise(&self, raises: Vec<Raise>) -> impl Future<Output = Vec<(Raise, Error)>> + Send;
+
+    /// Takes interfaces down. One that is gone is no error.
+    fn lower(&self, indexes: Vec<u32>) -> impl Future<Output = ()> + Send;
+
+    /// Makes the overlay device as configured, given what is there now.
+    fn settle_overlay(
+        &self,
+        config: &OverlayConfig,
+        present: Option<&Link>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The interface that has this address.
+    fn holder_of(&self, address: IpAddr) -> impl Future<Output = Option<u32>> + Send;
+}
 
 /// What the node knows of an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,6 +135,9 @@ impl Netlink {
     }
 
     async fn raise_one(&self, raise: &Raise) -> Result<(), Error> {
+        if let Err(error) = silence_host_ipv6(&raise.name) {
+            tracing::debug!(interface = raise.name, %error, "the host's IPv6 stays enabled on the interface");
+        }
         let mut message = LinkUnspec::new_with_index(raise.index).up();
         if let Some(mtu) = raise.mtu {
             message = message.mtu(mtu);
@@ -117,6 +147,35 @@ impl Netlink {
             Err(error) => Err(Error::Link { name: raise.name.clone(), action: "bring up", source: error }),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Takes interfaces down.
+    pub async fn lower(&self, indexes: Vec<u32>) {
+        stream::iter(indexes)
+            .for_each_concurrent(IN_FLIGHT, |index| async move {
+                let down = LinkUnspec::new_with_index(index).down().build();
+                if let Err(error) = self.handle.link().set(down).execute().await
+                    && errno(&error) != Some(libc::ENODEV)
+                {
+                    tracing::warn!(index, %error, "an interface without a port can't be taken down");
+                }
+            })
+            .await;
+    }
+
+    /// The interface that has this address.
+    pub async fn holder_of(&self, address: IpAddr) -> Option<u32> {
+        let found =
+            self.handle.address().get().set_address_filter(address).execute().try_collect::<Vec<_>>().await;
+        let has_it = |attribute: &AddressAttribute| match attribute {
+            AddressAttribute::Address(found) | AddressAttribute::Local(found) => *found == address,
+            _ => false,
+        };
+        found
+            .ok()?
+            .iter()
+            .find(|message| message.attributes.iter().any(has_it))
+            .map(|message| message.header.index)
     }
 
     /// Every interface of the namespace.

@@ -9,8 +9,9 @@
 //! The subscription is made before the first dump, and what was announced meanwhile is told after it: the last word on an
 //! interface is always the newest. When the kernel had to drop announcements (`ENOBUFS`), a new dump replaces everything.
 
+use super::overlay::OverlayConfig;
 use super::table::LinkNews;
-use super::{Link, Netlink};
+use super::{Link, Links, Netlink, Raise};
 use crate::error::Error;
 use futures_util::{FutureExt, Stream, StreamExt};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -18,6 +19,7 @@ use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{AsyncSocket, SocketAddr};
+use std::net::IpAddr;
 use tokio::sync::mpsc;
 
 /// Bytes of announcements that may wait in the kernel: some thousand interfaces at once.
@@ -33,6 +35,28 @@ pub struct Monitor {
     pub netlink: Netlink,
     /// What happened; the first item is [`LinkNews::All`]. Closes with the netlink socket. Dropping it ends the monitor.
     pub news: mpsc::Receiver<Vec<LinkNews>>,
+}
+
+impl Links for Monitor {
+    async fn news(&mut self) -> Option<Vec<LinkNews>> {
+        self.news.recv().await
+    }
+
+    async fn raise(&self, raises: Vec<Raise>) -> Vec<(Raise, Error)> {
+        self.netlink.raise(raises).await
+    }
+
+    async fn lower(&self, indexes: Vec<u32>) {
+        self.netlink.lower(indexes).await;
+    }
+
+    async fn settle_overlay(&self, config: &OverlayConfig, present: Option<&Link>) -> Result<(), Error> {
+        self.netlink.settle_overlay(config, present).await
+    }
+
+    async fn holder_of(&self, address: IpAddr) -> Option<u32> {
+        self.netlink.holder_of(address).await
+    }
 }
 
 /// Starts following the interfaces of the calling thread's network namespace.

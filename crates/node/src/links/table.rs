@@ -41,6 +41,14 @@ impl LinkTable {
         self.by_index.get(&index)
     }
 
+    /// Notes that an interface was brought up, before the kernel announces it.
+    pub fn raised(&mut self, index: u32, mtu: Option<u32>) {
+        if let Some(link) = self.by_index.get_mut(&index) {
+            link.is_up = true;
+            link.mtu = mtu.unwrap_or(link.mtu);
+        }
+    }
+
     fn forget(&mut self, index: u32) -> Option<Link> {
         let link = self.by_index.remove(&index)?;
         if self.by_name.get(&link.name) == Some(&index) {

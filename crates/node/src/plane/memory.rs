@@ -43,7 +43,7 @@ impl Memory {
     }
 
     /// The parts that a node wants, and a sender of punted frames.
-    pub fn parts(&self) -> (PlaneParts<Memory>, mpsc::Sender<Punt>) {
+    pub fn parts(&self) -> (PlaneParts<Memory, mpsc::Receiver<Punt>>, mpsc::Sender<Punt>) {
         let (sender, punts) = mpsc::channel(64);
         (PlaneParts { plane: self.clone(), punts, inject: Arc::new(self.clone()) }, sender)
     }
@@ -76,8 +76,7 @@ impl Plane for Memory {
         Ok(())
     }
 
-    fn clear(&mut self) -> Result<(), PlaneError> {
-        self.lock().entries.clear();
+    fn commit(&mut self) -> Result<(), PlaneError> {
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! Where entries are written: the kernel's tables and programs, or memory.
 //!
-//! [`Plane`] is all that the node asks of the packet path. [`memory::Memory`] keeps the entries in this process: a node with it
+//! [`Plane`] is all that the node asks of the packet path. [`kernel::Kernel`] is the one that forwards packets. [`memory::Memory`] keeps the entries in this process: a node with it
 //! and without interfaces is a simulated one, as the scale simulation runs them by the hundred.
 
+pub mod kernel;
 pub mod memory;
 
 use crate::apply::{Key, Value};
@@ -12,24 +13,57 @@ use tokio::sync::mpsc;
 
 /// A write or read that the packet path refused.
 #[derive(Debug)]
-pub struct PlaneError(Box<dyn std::error::Error + Send + Sync>);
+pub struct PlaneError {
+    source: Box<dyn std::error::Error + Send + Sync>,
+    is_waiting: bool,
+}
 
 impl PlaneError {
     /// Wraps what the packet path said.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(source.into())
+        Self { source: source.into(), is_waiting: false }
+    }
+
+    /// As [`PlaneError::new`], for what is no fault: an interface that the node has not yet heard to be gone.
+    pub fn waiting(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: source.into(), is_waiting: true }
+    }
+
+    /// Whether there is nothing to do but wait.
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting
     }
 }
 
 impl fmt::Display for PlaneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.source.fmt(f)
     }
 }
 
 impl std::error::Error for PlaneError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.source.source()
+    }
+}
+
+/// How full a table of the packet path is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TableStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// Rows in it.
+    pub rows: u64,
+    /// Rows that fit.
+    pub capacity: u32,
+    /// Rows that were refused because it was full.
+    pub refused: u64,
+}
+
+impl TableStatus {
+    /// Whether nine tenths are taken: rows that don't fit are ports or neighbours that don't work.
+    pub fn is_nearly_full(&self) -> bool {
+        self.rows * 10 >= u64::from(self.capacity) * 9
     }
 }
 
@@ -44,8 +78,14 @@ pub trait Plane: Send + 'static {
     /// Removes an entry. One that isn't there is no error.
     fn remove(&mut self, key: &Key) -> Result<(), PlaneError>;
 
-    /// Removes everything, pins included: the host is as if there had been no node.
-    fn clear(&mut self) -> Result<(), PlaneError>;
+    /// Every entry that should be there is there: a plane that was filling new tables behind the back of old ones puts the
+    /// new ones in force. Does nothing at any other time.
+    fn commit(&mut self) -> Result<(), PlaneError>;
+
+    /// How full the tables are.
+    fn status(&self) -> Vec<TableStatus> {
+        Vec::new()
+    }
 }
 
 /// A frame that the packet path handed to the responders.
@@ -65,12 +105,24 @@ pub trait Inject: Send + Sync + 'static {
     fn inject(&self, ifindex: u32, frame: &[u8]) -> std::io::Result<()>;
 }
 
+/// Punted frames, one after the other.
+pub trait Punts: Send + 'static {
+    /// The next one; waits for it. `None` when there will be no more.
+    fn next(&mut self) -> impl Future<Output = Option<Punt>> + Send;
+}
+
+impl Punts for mpsc::Receiver<Punt> {
+    fn next(&mut self) -> impl Future<Output = Option<Punt>> + Send {
+        self.recv()
+    }
+}
+
 /// A plane with its way for frames to and from the responders.
-pub struct PlaneParts<P> {
+pub struct PlaneParts<P, Q> {
     /// The entries.
     pub plane: P,
     /// Frames for the responders.
-    pub punts: mpsc::Receiver<Punt>,
+    pub punts: Q,
     /// Their answers.
     pub inject: Arc<dyn Inject>,
 }

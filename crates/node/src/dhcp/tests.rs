@@ -1,0 +1,122 @@
+use super::*;
+use crate::plane::memory::Memory;
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use hadron_wire::proto::Batch;
+use hadron_wire::row::{DhcpServer, PortAddress, Prefix, RowChange};
+
+const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 7];
+
+fn mapped(a: u8, b: u8, c: u8, d: u8) -> Ipv6Addr {
+    Ipv4Addr::new(a, b, c, d).to_ipv6_mapped()
+}
+
+fn port(addresses: &[(Ipv6Addr, u32)]) -> PortRow {
+    PortRow {
+        number: 9,
+        uuid: [0; 16],
+        network: 5,
+        mac: MAC,
+        addresses: addresses
+            .iter()
+            .map(|(address, subnet)| PortAddress { address: *address, subnet: *subnet })
+            .collect(),
+        interface_name: "tap9".into(),
+        admin_up: true,
+        port_security_disabled: false,
+        revision: 1,
+    }
+}
+
+fn subnet(number: u32, enable_dhcp: bool) -> SubnetRow {
+    SubnetRow {
+        number,
+        network: 5,
+        uuid: [0; 16],
+        cidr: Prefix::of(IpAddr::V4(Ipv4Addr::new(10, 0, number as u8, 0)), 24),
+        gateway: Some(mapped(10, 0, number as u8, 1)),
+        dns: vec![mapped(9, 9, 9, 9), "2001:db8::53".parse().unwrap()],
+        host_routes: vec![HostRoute {
+            destination: Prefix::of(IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+            nexthop: mapped(10, 0, number as u8, 3),
+        }],
+        enable_dhcp,
+        dhcp: Some(DhcpServer { address: mapped(10, 0, number as u8, 2), mac: [0xfa, 0x16, 0x3e, 0, 0, 2] }),
+        lease_seconds: 3600,
+        ra_mode: None,
+        address_mode: None,
+    }
+}
+
+fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
+    let network = Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: None, mtu: 1442, admin_up: true });
+    let rows = subnets.into_iter().map(Row::Subnet).chain([network]);
+    let changes = rows.map(|row| RowChange::encode_set(&row)).collect();
+    let mut held = Held::default();
+    held.apply(Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false });
+    held
+}
+
+#[test]
+fn the_lease_is_the_first_address_in_a_subnet_with_dhcp() {
+    let port =
+        port(&[("2001:db8::7".parse().unwrap(), 3), (mapped(10, 0, 1, 7), 1), (mapped(10, 0, 2, 7), 2)]);
+    let lease = lease(&rows([subnet(1, false), subnet(2, true)]), &port, "example.org").unwrap();
+    assert_eq!(lease.address, Ipv4Addr::new(10, 0, 2, 7));
+    assert_eq!((lease.prefix_len, lease.mtu, lease.lease_seconds), (24, 1442, 3600));
+    assert_eq!(lease.server_id, Ipv4Addr::new(10, 0, 2, 2));
+    assert_eq!(lease.router, Some(Ipv4Addr::new(10, 0, 2, 1)));
+    assert_eq!(lease.dns, [Ipv4Addr::new(9, 9, 9, 9)]);
+    assert_eq!(lease.hostname, "host-10-0-2-7");
+    let net: Ipv4Net = "172.16.0.0/12".parse().unwrap();
+    assert_eq!(lease.static_routes, [(net, Ipv4Addr::new(10, 0, 2, 3))]);
+}
+
+#[test]
+fn without_dhcp_service_or_address_there_is_no_lease() {
+    let address = [(mapped(10, 0, 1, 7), 1)];
+    let unserved = SubnetRow { dhcp: None, ..subnet(1, true) };
+    for subnets in [vec![], vec![subnet(1, false)], vec![unserved]] {
+        assert_eq!(lease(&rows(subnets), &port(&address), ""), None);
+    }
+    assert_eq!(lease(&rows([subnet(1, true)]), &port(&[]), ""), None);
+}
+
+fn discover() -> Vec<u8> {
+    let mut message = vec![1, 1, 6, 0, 1, 2, 3, 4];
+    message.resize(28, 0);
+    message.extend(MAC);
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99, 53, 1, 1, 255]);
+    message.resize(300, 0);
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(MAC, [0xff; 6])
+        .ipv4([0; 4], [255; 4], 64)
+        .udp(68, 67)
+        .write(&mut frame, &message)
+        .unwrap();
+    frame
+}
+
+#[tokio::test]
+async fn a_punted_discovery_is_offered_the_ports_address_on_its_interface() {
+    let memory = Memory::default();
+    let (parts, punts) = memory.parts();
+    let leases = Arc::new(Leases::default());
+    let counters = Arc::new(Counters::default());
+    leases.set(9, lease(&rows([subnet(1, true)]), &port(&[(mapped(10, 0, 1, 7), 1)]), ""));
+    for (port, frame) in [(9, discover()), (8, discover()), (9, b"rubbish".to_vec())] {
+        punts.send(Punt { port, ifindex: 33, frame }).await.unwrap();
+    }
+    drop(punts);
+    serve(parts.punts, parts.inject, leases, Arc::clone(&counters)).await;
+
+    let sent = memory.injected();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].0, 33);
+    let packet = SlicedPacket::from_ethernet(&sent[0].1).unwrap();
+    let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!() };
+    assert_eq!(udp.payload()[16..20], [10, 0, 1, 7]);
+    assert_eq!(counters.without_lease.load(Ordering::Relaxed), 1);
+    let counted: HashMap<_, _> = counters.messages.read().collect();
+    assert_eq!((counted["offer"], counted["not_dhcp"]), (1, 1));
+}

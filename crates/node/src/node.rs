@@ -1,0 +1,231 @@
+//! A running node: its tasks and their end.
+//!
+//! | task | does | ends |
+//! |---|---|---|
+//! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
+//! | sync | [`crate::sync`] | with reconcile |
+//! | dhcp | [`crate::dhcp`] | with the node |
+//! | link monitor | [`crate::links::monitor`] | with reconcile |
+
+use crate::apply::Limits;
+use crate::cache::Cache;
+use crate::dhcp::{self, Counters, Leases};
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::links::overlay::OverlayConfig;
+use crate::links::{Links, monitor};
+use crate::plane::kernel::{self, Kernel};
+use crate::plane::{Plane, PlaneParts, Punts};
+use crate::reconcile::{Parts, Reconciler};
+use crate::status::{Status, Summary};
+use crate::sync::outbox::Outbox;
+use crate::sync::{Link, Sync};
+use hadron_datapath::{HostConfig, Sizes};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory for the identity and the rows; readable by its owner alone.
+    pub state: PathBuf,
+    /// Directory of this node's own for pinned objects, a BPF file system or below one.
+    pub pins: PathBuf,
+    /// How large the packet path's tables are.
+    pub sizes: Sizes,
+    /// The rest.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// The usual places: `/var/lib/hadron/node` and `/sys/fs/bpf/hadron`.
+    pub fn usual() -> Self {
+        Self {
+            state: "/var/lib/hadron/node".into(),
+            pins: "/sys/fs/bpf/hadron".into(),
+            sizes: Sizes::host(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// What concerns a simulated node too.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The overlay device.
+    pub overlay: OverlayConfig,
+    /// Largest inner IP packet of the overlay in octets; by default what the underlay's interface leaves.
+    pub overlay_mtu: Option<u32>,
+    /// Rate limits of each port.
+    pub limits: Limits,
+    /// Domain that DHCP clients learn; empty for none.
+    pub dns_domain: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            overlay: OverlayConfig::default(),
+            overlay_mtu: None,
+            limits: Limits::default(),
+            dns_domain: "openstacklocal".into(),
+        }
+    }
+}
+
+/// A running node. Dropping it stops it; ports go on working by the last state.
+#[derive(Debug)]
+pub struct Node {
+    host: String,
+    link: Arc<Link>,
+    outbox: Arc<Outbox>,
+    leases: Arc<Leases>,
+    counters: Arc<Counters>,
+    summary: watch::Receiver<Summary>,
+    stop: Option<oneshot::Sender<()>>,
+    reconcile: JoinHandle<Result<(), Error>>,
+    others: [JoinHandle<()>; 2],
+}
+
+impl Node {
+    /// Starts a node on this host, in the network namespace of the process.
+    ///
+    /// # Errors
+    /// The host hasn't joined; the packet path or netlink can't be used. Nothing that can be repaired later is an error here:
+    /// a server that doesn't answer, an overlay that can't be made.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let identity =
+            Identity::load(&config.state)?.ok_or_else(|| Error::NotJoined(config.state.clone()))?;
+        let monitor = monitor::start()?;
+        let overlay = overlay_index(&monitor.netlink, &config.settings.overlay).await?;
+        let parts = Kernel::open(datapath_config(&config, &identity, overlay))?;
+        Self::with(config.state, config.settings, identity, parts, monitor)
+    }
+
+    /// Starts a node on any packet path and interfaces, as a simulated one.
+    ///
+    /// # Errors
+    /// The packet path can't be read.
+    pub fn with<P: Plane, Q: Punts, L: Links>(
+        state: PathBuf,
+        settings: Settings,
+        identity: Identity,
+        parts: PlaneParts<P, Q>,
+        links: L,
+    ) -> Result<Self, Error> {
+        let leases = Arc::new(Leases::default());
+        let counters = Arc::new(Counters::default());
+        let outbox = Arc::new(Outbox::default());
+        let link = Arc::new(Link::default());
+        let (summary, seen) = watch::channel(Summary::default());
+        let (news, from_server) = mpsc::channel(16);
+        let (stop, stopped) = oneshot::channel();
+
+        let to = Parts { plane: parts.plane, links, leases: leases.clone(), outbox: outbox.clone(), summary };
+        let cache = Cache::new(&state, identity.host_number);
+        let reconciler = Reconciler::new(to, settings, &identity, cache)?;
+        let host = identity.host_name.clone();
+        let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone() };
+        let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());
+        Ok(Self {
+            host,
+            link,
+            outbox,
+            leases,
+            counters,
+            summary: seen,
+            stop: Some(stop),
+            reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
+            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp)],
+        })
+    }
+
+    /// The node at this moment.
+    pub fn status(&self) -> Status {
+        let mut dhcp: Vec<_> = self.counters.messages.read().collect();
+        dhcp.push(("without_lease", self.counters.without_lease.load(Ordering::Relaxed)));
+        dhcp.push(("not_sent", self.counters.not_sent.load(Ordering::Relaxed)));
+        Status {
+            host: self.host.clone(),
+            is_connected: self.link.is_connected(),
+            connections: self.link.connections(),
+            last_error: self.link.last_error(),
+            summary: self.summary.borrow().clone(),
+            ports: self.outbox.ports(),
+            leases: self.leases.len(),
+            dhcp,
+        }
+    }
+
+    /// Waits until the node ends by itself, which it does only when the kernel's announcements end.
+    pub async fn ended(&mut self) -> Error {
+        match (&mut self.reconcile).await {
+            Ok(Err(error)) => error,
+            _ => Error::LinksEnded,
+        }
+    }
+
+    /// Stops the node and waits until its rows are on disk. Ports go on working by the last state.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.reconcile).await;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.take();
+        for task in &self.others {
+            task.abort();
+        }
+    }
+}
+
+/// Runs a node until `shutdown`.
+///
+/// # Errors
+/// As [`Node::start`], and when the node can't go on.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let mut node = Node::start(config).await?;
+    tokio::select! {
+        () = shutdown => {
+            node.stop().await;
+            Ok(())
+        }
+        error = node.ended() => Err(error),
+    }
+}
+
+/// Takes away everything that a node made on this host: programs, tables, pins, the overlay device, rows and identity. Instances'
+/// packets stop. Goes on after an error and answers the first.
+///
+/// # Errors
+/// What could not be taken away.
+pub async fn cleanup(config: Config) -> Result<(), Error> {
+    let datapath = kernel::remove(config.pins, config.sizes);
+    let device = match monitor::start() {
+        Ok(monitor) => monitor.netlink.remove_overlay(&config.settings.overlay).await,
+        Err(error) => Err(error),
+    };
+    let files = Identity::remove(&config.state).and(Cache::new(&config.state, 0).remove());
+    datapath.and(device).and(files)
+}
+
+async fn overlay_index(netlink: &crate::links::Netlink, config: &OverlayConfig) -> Result<u32, Error> {
+    let links = netlink.dump().await?;
+    let device = links.iter().find(|link| link.name == config.name && link.vxlan.is_some());
+    Ok(device.map_or(0, |device| device.index))
+}
+
+fn datapath_config(config: &Config, identity: &Identity, overlay_ifindex: u32) -> hadron_datapath::Config {
+    let overlay_mtu =
+        config.settings.overlay_mtu.unwrap_or(if identity.underlay.is_ipv4() { 1450 } else { 1430 });
+    let host =
+        HostConfig { host: identity.host_number, underlay: identity.underlay, overlay_ifindex, overlay_mtu };
+    hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() }
+}

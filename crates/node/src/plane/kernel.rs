@@ -1,0 +1,218 @@
+//! The packet path in the kernel, by way of `hadron-datapath`.
+
+use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
+use crate::apply::entry::{FloodMember, NetworkFacts};
+use crate::apply::{Key, Value};
+use crate::backoff::Backoff;
+use crate::error::Error;
+use hadron_datapath::{Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+type Result<T, E = PlaneError> = std::result::Result<T, E>;
+
+/// The kernel's tables and programs of this node.
+#[derive(Clone)]
+pub struct Kernel {
+    datapath: Arc<Datapath>,
+}
+
+impl Kernel {
+    /// Takes over what is pinned, or begins anew. Within a tokio runtime, in the node's network namespace.
+    ///
+    /// # Errors
+    /// [`Error::Plane`]; the source says why, as a kernel that is too old.
+    pub fn open(config: Config) -> Result<PlaneParts<Kernel, Ring>, Error> {
+        let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
+        let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
+        let plane = Kernel { datapath };
+        Ok(PlaneParts {
+            inject: Arc::new(plane.clone()),
+            plane,
+            punts: Ring { punts, backoff: Backoff::default() },
+        })
+    }
+}
+
+/// Takes away what a node's packet path left on this host: programs, tables, pins. If nothing is there, that is no error.
+///
+/// # Errors
+/// As [`Kernel::open`].
+pub fn remove(pins: PathBuf, sizes: Sizes) -> Result<(), Error> {
+    if !pins.exists() {
+        return Ok(());
+    }
+    let host =
+        HostConfig { host: 0, underlay: Ipv4Addr::UNSPECIFIED.into(), overlay_ifindex: 0, overlay_mtu: 0 };
+    let opened = Datapath::open(Config { pins, host, sizes });
+    opened.and_then(Datapath::unload).map_err(|error| Error::Plane(from(error)))
+}
+
+fn from(error: hadron_datapath::Error) -> PlaneError {
+    if error.is_interface_gone() { PlaneError::waiting(error) } else { PlaneError::new(error) }
+}
+
+/// Rows of a table as entries.
+fn rows<K, V>(
+    into: &mut Vec<(Key, Value)>,
+    rows: hadron_datapath::Result<Vec<(K, V)>>,
+    entry: impl Fn(K, V) -> (Key, Value),
+) -> Result<()> {
+    into.extend(rows.map_err(from)?.into_iter().map(|(key, value)| entry(key, value)));
+    Ok(())
+}
+
+impl Plane for Kernel {
+    fn dump(&mut self) -> Result<Vec<(Key, Value)>> {
+        let tables = self.datapath.tables();
+        let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
+        rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
+        rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
+        rows(&mut all, tables.ports.dump(), |k, v| (Key::Port(k), Value::Port(v)))?;
+        rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
+        rows(&mut all, tables.neighbours.dump(), |k, v| (Key::Neighbour(k), Value::Neighbour(v)))?;
+        rows(&mut all, tables.vteps.dump(), |k, v| (Key::Vtep(k), Value::Vtep(v)))?;
+        rows(&mut all, tables.vnis.dump(), |k, v| (Key::Vni(k), Value::Vni(v)))?;
+        rows(&mut all, tables.interfaces.dump(), |k, v| (Key::Interface(k), Value::Interface(v)))?;
+        all.extend(
+            tables
+                .port_states()
+                .map_err(from)?
+                .into_iter()
+                .map(|port| (Key::PortState(table::PortKey { port }), Value::PortState(()))),
+        );
+        all.extend(tables.networks.dump().into_iter().map(|(network, NetworkState { vni, flags })| {
+            (Key::Network(table::NetworkKey { network }), Value::Network(NetworkFacts { vni, flags }))
+        }));
+        all.extend(
+            tables
+                .networks
+                .dump_targets()
+                .into_iter()
+                .map(|(network, target)| (Key::Flood(FloodMember { network, target }), Value::Flood(()))),
+        );
+        all.extend(self.datapath.attachments().map_err(from)?.into_iter().map(|attachment| {
+            match attachment.door {
+                Door::Port(port) => {
+                    (Key::PortProgram(table::PortKey { port }), Value::PortProgram(attachment.ifindex))
+                }
+                Door::Overlay => (Key::OverlayProgram(()), Value::OverlayProgram(attachment.ifindex)),
+            }
+        }));
+        Ok(all)
+    }
+
+    fn put(&mut self, key: &Key, value: &Value) -> Result<()> {
+        let datapath = &self.datapath;
+        let tables = datapath.tables();
+        match (key, value) {
+            (Key::Config(()), Value::Config(row)) => datapath.configure(&host_config(row)),
+            (Key::Host(key), Value::Host(row)) => tables.hosts.put(key, row),
+            (Key::Network(key), Value::Network(NetworkFacts { vni, flags })) => {
+                tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
+            }
+            (Key::PortState(key), Value::PortState(())) => tables.ensure_port_state(key.port),
+            (Key::Allowed(key), Value::Allowed(())) => tables.allowed.put(key, &table::Allowed::default()),
+            (Key::Port(key), Value::Port(row)) => tables.ports.put(key, row),
+            (Key::Fdb(key), Value::Fdb(row)) => tables.fdb.put(key, row),
+            (Key::Neighbour(key), Value::Neighbour(row)) => tables.neighbours.put(key, row),
+            (Key::Flood(member), Value::Flood(())) => {
+                tables.networks.add_target(member.network, member.target)
+            }
+            (Key::Vtep(key), Value::Vtep(row)) => tables.vteps.put(key, row),
+            (Key::Vni(key), Value::Vni(row)) => tables.vnis.put(key, row),
+            (Key::OverlayProgram(()), Value::OverlayProgram(ifindex)) => datapath.attach_overlay(*ifindex),
+            (Key::PortProgram(key), Value::PortProgram(ifindex)) => datapath.attach_port(*ifindex, key.port),
+            (Key::Interface(key), Value::Interface(row)) => tables.interfaces.put(key, row),
+            _ => {
+                return Err(PlaneError::new(format!(
+                    "no entry of {:?} has such a value: {value:?}",
+                    key.kind()
+                )));
+            }
+        }
+        .map_err(from)
+    }
+
+    fn remove(&mut self, key: &Key) -> Result<()> {
+        let tables = self.datapath.tables();
+        match key {
+            // There is always a host; its row goes with the table.
+            Key::Config(()) => Ok(()),
+            Key::Host(key) => tables.hosts.remove(key).map(drop),
+            Key::Network(key) => tables.networks.remove(key.network).map(drop),
+            Key::PortState(key) => tables.remove_port_state(key.port),
+            Key::Allowed(key) => tables.allowed.remove(key).map(drop),
+            Key::Port(key) => tables.ports.remove(key).map(drop),
+            Key::Fdb(key) => tables.fdb.remove(key).map(drop),
+            Key::Neighbour(key) => tables.neighbours.remove(key).map(drop),
+            Key::Flood(member) => tables.networks.remove_target(member.network, member.target).map(drop),
+            Key::Vtep(key) => tables.vteps.remove(key).map(drop),
+            Key::Vni(key) => tables.vnis.remove(key).map(drop),
+            // The device is gone, and with it the program; looking at the list removes the pin.
+            Key::OverlayProgram(()) => self.datapath.attachments().map(drop),
+            Key::PortProgram(key) => self.datapath.detach_port(key.port).map(drop),
+            Key::Interface(key) => tables.interfaces.remove(key).map(drop),
+        }
+        .map_err(from)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.datapath.commit().map_err(from)
+    }
+
+    fn status(&self) -> Vec<TableStatus> {
+        let tables = self.datapath.tables().status();
+        tables
+            .into_iter()
+            .map(|table| TableStatus {
+                name: table.table,
+                rows: table.rows,
+                capacity: table.capacity,
+                refused: table.full,
+            })
+            .collect()
+    }
+}
+
+fn host_config(row: &table::Config) -> HostConfig {
+    HostConfig {
+        host: row.host,
+        underlay: row.underlay.ip(),
+        overlay_ifindex: row.overlay_ifindex,
+        overlay_mtu: row.overlay_mtu,
+    }
+}
+
+impl Inject for Kernel {
+    fn inject(&self, ifindex: u32, frame: &[u8]) -> std::io::Result<()> {
+        self.datapath.inject(ifindex, frame).map_err(std::io::Error::other)
+    }
+}
+
+/// Punted frames out of the kernel's ring buffer.
+pub struct Ring {
+    punts: hadron_datapath::Punts,
+    backoff: Backoff,
+}
+
+impl Punts for Ring {
+    async fn next(&mut self) -> Option<Punt> {
+        loop {
+            match self.punts.next().await {
+                Ok(punt) => {
+                    self.backoff.reset();
+                    return Some(Punt { port: punt.port, ifindex: punt.ifindex, frame: punt.frame });
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = crate::error::chain(&error),
+                        "punted frames can't be read; DHCP waits"
+                    );
+                    tokio::time::sleep(self.backoff.next()).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! The node's loop: takes in what changed, compares, acts, and says what is in force.
+//!
+//! ```text
+//!  Links::news ──┐                       ┌─► Plane (tables, programs)
+//!                ├─► take ─► settle() ───┼─► Links (up, overlay device)
+//!  ServerNews ───┘    ▲          │       ├─► Leases ─► dhcp
+//!                     │ retry    │       ├─► Outbox ─► sync ─► server
+//!                     └──────────┘       └─► Cache (a second later)
+//! ```
+//!
+//! There is no memory of events. Each pass compares all that should be with all that is, for what was touched; what failed stays
+//! touched. Entries are removed only once the rows are complete: from the disk or from a server.
+
+use crate::apply::{Calculation, HostFacts, Key, Writer};
+use crate::backoff::Retry;
+use crate::cache::{Cache, Position};
+use crate::dhcp::{self, Leases};
+use crate::error::{Error, chain};
+use crate::identity::Identity;
+use crate::links::table::{LinkNews, LinkTable};
+use crate::links::{Links, Raise};
+use crate::node::Settings;
+use crate::plane::Plane;
+use crate::status::Summary;
+use crate::sync::outbox::{Outbox, PortState};
+use crate::sync::{Rows, ServerNews};
+use hadron_pipeline::table::PortKey;
+use hadron_wire::proto::welcome::Mode;
+use hadron_wire::row::{PortRow, Row, RowKey};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// Rows are written to disk so long after the first change.
+const CACHE_DELAY: Duration = Duration::from_secs(1);
+
+/// How often the tables' fill is looked at.
+const FILL_CHECK: Duration = Duration::from_secs(10);
+
+/// A device that was made is announced within this time, or made again.
+const OVERLAY_GRACE: Duration = Duration::from_secs(1);
+
+/// Pieces of news that are taken in before the next pass.
+const BURST: usize = 256;
+
+/// Everything that the loop speaks to.
+pub(crate) struct Parts<P, L> {
+    pub plane: P,
+    pub links: L,
+    pub leases: Arc<Leases>,
+    pub outbox: Arc<Outbox>,
+    pub summary: watch::Sender<Summary>,
+}
+
+/// The loop and what it knows.
+pub(crate) struct Reconciler<P, L> {
+    parts: Parts<P, L>,
+    settings: Settings,
+    cache: Cache,
+    calculation: Calculation,
+    writer: Writer,
+    interfaces: LinkTable,
+    /// Index of the interface that has the tunnel's address.
+    underlay: Option<u32>,
+    position: Option<Position>,
+    /// Revision to be acknowledged by the next pass, and whether it is the stream's first.
+    due: Option<(u64, bool)>,
+    is_committed: bool,
+    /// Ports to look at in the next pass.
+    touched: BTreeSet<u32>,
+    /// Index and name of the interface of each port that has one, to take it down when the port goes.
+    attached: HashMap<u32, (u32, String)>,
+    refused_raises: HashMap<u32, String>,
+    overlay_error: Option<String>,
+    overlay: Retry,
+    retry: Retry,
+    /// Who asked for the position; answered after the next pass.
+    asked: Vec<oneshot::Sender<Option<Position>>>,
+    save_at: Option<Instant>,
+    fill_at: Instant,
+    nearly_full: BTreeSet<&'static str>,
+}
+
+impl<P: Plane, L: Links> Reconciler<P, L> {
+    /// Begins with what the plane holds and what the disk remembers.
+    pub(crate) fn new(
+        mut parts: Parts<P, L>,
+        settings: Settings,
+        identity: &Identity,
+        cache: Cache,
+    ) -> Result<Self, Error> {
+        let host = HostFacts {
+            number: identity.host_number,
+            underlay: identity.underlay,
+            overlay: None,
+            overlay_mtu: overlay_mtu(&settings, identity.underlay, 1500),
+            limits: settings.limits,
+        };
+        let mut writer = Writer::default();
+        writer.observe(parts.plane.dump().map_err(Error::Plane)?);
+        let mut reconciler = Self {
+            parts,
+            settings,
+            calculation: Calculation::new(host),
+            writer,
+            cache,
+            interfaces: LinkTable::default(),
+            underlay: None,
+            position: None,
+            due: None,
+            is_committed: false,
+            touched: BTreeSet::new(),
+            attached: HashMap::new(),
+            refused_raises: HashMap::new(),
+            overlay_error: None,
+            overlay: Retry::default(),
+            retry: Retry::default(),
+            asked: Vec::new(),
+            save_at: None,
+            fill_at: Instant::now(),
+            nearly_full: BTreeSet::new(),
+        };
+        reconciler.restore();
+        Ok(reconciler)
+    }
+
+    fn restore(&mut self) {
+        let Some((position, batch)) = self.cache.load() else { return };
+        self.calculation.begin(Mode::Snapshot);
+        let applied = self.calculation.apply(batch);
+        if !applied.malformed.is_empty() || applied.unknown > 0 {
+            tracing::warn!(
+                "the rows of the last run are of another release; the server is asked for all of them"
+            );
+            return;
+        }
+        tracing::info!(
+            rows = self.calculation.rows().len(),
+            revision = position.revision,
+            "rows of the last run loaded"
+        );
+        self.position = Some(position);
+    }
+
+    /// Runs until `stop`, then leaves everything as it is. The interfaces must be known before the first pass: until then a
+    /// port whose rows are there looks as if its interface had gone.
+    pub(crate) async fn run(
+        mut self,
+        mut news: mpsc::Receiver<ServerNews>,
+        mut stop: oneshot::Receiver<()>,
+    ) -> Result<(), Error> {
+        let Some(first) = self.parts.links.news().await else { return Err(Error::LinksEnded) };
+        self.take_links(first).await;
+        self.settle().await;
+        loop {
+            let wake = [self.retry.at(), self.overlay.at(), self.save_at].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                _ = &mut stop => break,
+                links = self.parts.links.news() => match links {
+                    Some(links) => self.take_links(links).await,
+                    None => return Err(Error::LinksEnded),
+                },
+                Some(server) = news.recv() => self.take_server(server),
+                () = tokio::time::sleep_until(wake.map_or(self.fill_at, |wake| wake.min(self.fill_at))) => {}
+            }
+            for _ in 0..BURST {
+                match news.try_recv() {
+                    Ok(server) => self.take_server(server),
+                    Err(_) => break,
+                }
+            }
+            self.settle().await;
+            self.keep_house().await;
+        }
+        self.save().await;
+        Ok(())
+    }
+
+    fn take_server(&mut self, news: ServerNews) {
+        match news {
+            ServerNews::Position(answer) => self.asked.push(answer),
+            ServerNews::Rows(rows) => self.take_rows(rows),
+        }
+    }
+
+    fn take_rows(&mut self, rows: Rows) {
+        let is_first = rows.mode.is_some() || self.due.is_some_and(|(_, is_first)| is_first);
+        if let Some(mode) = rows.mode {
+            self.calculation.begin(mode);
+        }
+        for batch in rows.batches {
+            let applied = self.calculation.apply(batch);
+            for malformed in applied.malformed {
+                tracing::error!(
+                    error = chain(&malformed),
+                    "a row of the server can't be read and is left out"
+                );
+            }
+            if applied.unknown > 0 {
+                tracing::warn!(
+                    rows = applied.unknown,
+                    "rows of kinds that this release doesn't know are left out"
+                );
+            }
+        }
+        let host = self.calculation.host();
+        if host.number != rows.host_number && rows.host_number != 0 {
+            let host = HostFacts { number: rows.host_number, ..host.clone() };
+            self.calculation.set_host(host);
+        }
+        self.position = Some(Position { history: rows.history, revision: rows.revision });
+        self.due = Some((rows.revision, is_first));
+        self.save_at.get_or_insert_with(|| Instant::now() + CACHE_DELAY);
+    }
+
+    async fn take_links(&mut self, all: Vec<LinkNews>) {
+        let mut gone = Vec::new();
+        for news in all {
+            if let LinkNews::Gone(index) = news {
+                gone.push(index);
+            }
+            let is_complete = matches!(news, LinkNews::All(_));
+            for name in self.interfaces.take(news) {
+                self.look_at(&name);
+            }
+            if is_complete {
+                self.underlay = self.parts.links.holder_of(self.calculation.host().underlay).await;
+            }
+        }
+        for index in gone {
+            self.forget_program(index);
+        }
+        self.look_at_host();
+    }
+
+    /// A program goes with its interface. One of the same index that is back already has none.
+    fn forget_program(&mut self, index: u32) {
+        let Some(link) = self.interfaces.indexed(index) else { return };
+        for port in self.calculation.ports_named(&link.name) {
+            self.writer.vanished(&Key::PortProgram(PortKey { port }));
+        }
+        if link.name == self.settings.overlay.name {
+            self.writer.vanished(&Key::OverlayProgram(()));
+        }
+    }
+
+    fn look_at(&mut self, name: &str) {
+        let index = self.interfaces.named(name).map(|link| link.index);
+        self.calculation.set_interface(name, index);
+        self.touched.extend(self.calculation.ports_named(name));
+    }
+
+    fn look_at_host(&mut self) {
+        let host = self.calculation.host().clone();
+        let overlay = self.interfaces.named(&self.settings.overlay.name).filter(|link| link.vxlan.is_some());
+        let mtu =
+            self.underlay.and_then(|index| self.interfaces.indexed(index)).map_or(1500, |link| link.mtu);
+        self.calculation.set_host(HostFacts {
+            overlay: overlay.map(|link| link.index),
+            overlay_mtu: overlay_mtu(&self.settings, host.underlay, mtu),
+            ..host
+        });
+    }
+
+    /// One pass: brings everything touched to what it should be, and says so.
+    async fn settle(&mut self) {
+        self.touched.extend(self.calculation.take_touched_ports());
+        self.settle_leases();
+        self.lower_abandoned().await;
+        self.writer.desire(self.calculation.take_changes());
+        let is_complete = self.position.is_some();
+        let mut has_failed = !self.writer.write(&mut self.parts.plane, is_complete).is_empty();
+        has_failed |= is_complete && !self.commit();
+        has_failed |= !self.raise().await;
+        self.settle_overlay().await;
+        self.tell();
+        if has_failed {
+            self.retry.failed();
+        } else {
+            self.retry.settled();
+            self.writer.forget_settled_errors();
+        }
+        for answer in self.asked.drain(..) {
+            let _ = answer.send(self.position);
+        }
+    }
+
+    /// A port is told its lease from the moment that it is let in.
+    fn settle_leases(&mut self) {
+        let rows = self.calculation.rows();
+        for port in &self.touched {
+            let lease = self
+                .calculation
+                .port(*port)
+                .and_then(|row| dhcp::lease(rows, row, &self.settings.dns_domain));
+            self.parts.leases.set(*port, lease);
+        }
+    }
+
+    /// Takes down the interfaces whose port went, before its program is detached: what their guests go on sending must not
+    /// meet the host's own stack.
+    async fn lower_abandoned(&mut self) {
+        let mut abandoned = Vec::new();
+        for port in &self.touched {
+            if self.calculation.port(*port).is_none()
+                && let Some((index, name)) = self.attached.remove(port)
+                && self.interfaces.named(&name).is_some_and(|link| link.index == index)
+                && self.calculation.holder(&name).is_none()
+            {
+                abandoned.push(index);
+            }
+        }
+        if !abandoned.is_empty() && self.position.is_some() {
+            self.parts.links.lower(abandoned).await;
+        }
+    }
+
+    fn commit(&mut self) -> bool {
+        if !self.is_committed {
+            match self.parts.plane.commit() {
+                Ok(()) => self.is_committed = true,
+                Err(error) => tracing::error!(
+                    error = chain(&error),
+                    "the packet path's new tables can't be put in force"
+                ),
+            }
+        }
+        self.is_committed
+    }
+
+    /// Brings up the interfaces of touched ports that are in force. Answers whether all did.
+    async fn raise(&mut self) -> bool {
+        let mut raises = Vec::new();
+        let mut ports = HashMap::new();
+        for port in self.touched.clone() {
+            self.refused_raises.remove(&port);
+            let Some(raise) = self.take_into_use(port) else { continue };
+            ports.insert(raise.index, port);
+            raises.push(raise);
+        }
+        if raises.is_empty() {
+            return true;
+        }
+        let refused = self.parts.links.raise(raises.clone()).await;
+        for raise in raises.iter().filter(|raise| !refused.iter().any(|(other, _)| other == *raise)) {
+            self.interfaces.raised(raise.index, raise.mtu);
+        }
+        for (raise, error) in &refused {
+            let port = ports.get(&raise.index).copied();
+            self.refused_raises.extend(port.map(|port| (port, chain(error))));
+        }
+        refused.is_empty()
+    }
+
+    /// Notes the interface of a port that is in force, and answers what it lacks.
+    fn take_into_use(&mut self, port: u32) -> Option<Raise> {
+        let row = self.calculation.port(port)?;
+        let link = self.interfaces.named(&row.interface_name)?;
+        if !self.is_in_force(port) {
+            return None;
+        }
+        self.attached.insert(port, (link.index, link.name.clone()));
+        let (is_enabled, mtu) = self.network_of(row)?;
+        let mtu = (link.mtu < mtu).then_some(mtu);
+        let is_wanted = row.admin_up && is_enabled && (!link.is_up || mtu.is_some());
+        is_wanted.then(|| Raise { index: link.index, name: link.name.clone(), mtu })
+    }
+
+    /// Whether the port's network is enabled, and its MTU.
+    fn network_of(&self, port: &PortRow) -> Option<(bool, u32)> {
+        match self.calculation.rows().get(&RowKey::Network(port.network))? {
+            Row::Network(row) => Some((row.admin_up, row.mtu)),
+            _ => None,
+        }
+    }
+
+    /// Whether every entry of the port's wiring is written.
+    fn is_in_force(&self, port: u32) -> bool {
+        let entries = self.calculation.entries_of_port(port);
+        !entries.is_empty() && entries.iter().all(|key| self.writer.is_settled(key))
+    }
+
+    /// Makes the overlay device anew whenever it isn't as it should be.
+    async fn settle_overlay(&mut self) {
+        let config = &self.settings.overlay;
+        let present = self.interfaces.named(&config.name);
+        if config.is_met_by(present) {
+            self.overlay_error = None;
+            return self.overlay.settled();
+        }
+        if self.overlay.is_pausing() {
+            return;
+        }
+        match self.parts.links.settle_overlay(config, present).await {
+            Ok(()) => {
+                tracing::info!(device = config.name, port = config.port, "overlay device made");
+                self.overlay_error = None;
+                self.overlay.expects(OVERLAY_GRACE);
+            }
+            Err(error) => {
+                let text = chain(&error);
+                if self.overlay_error.as_ref() != Some(&text) {
+                    tracing::error!(error = text, "instances reach only this host; will be tried again");
+                }
+                self.overlay_error = Some(text);
+                self.overlay.failed();
+            }
+        }
+    }
+
+    /// Puts into the outbox what there is to say about the touched ports, and what is acknowledged.
+    fn tell(&mut self) {
+        for port in std::mem::take(&mut self.touched) {
+            let state = self.state_of(port);
+            if state.as_ref().is_some_and(|state| !state.error.is_empty()) {
+                self.touched.insert(port);
+            }
+            self.parts.outbox.set(port, state);
+        }
+        match self.due.take() {
+            Some((revision, true)) => self.parts.outbox.open(revision),
+            Some((revision, false)) => self.parts.outbox.in_force(revision),
+            None => self.parts.outbox.flush(),
+        }
+        self.parts.summary.send_replace(Summary {
+            rows: self.calculation.rows().len(),
+            position: self.position,
+            pending: if self.position.is_some() { self.writer.pending() } else { 0 },
+            overlay_error: self.overlay_error.clone(),
+            nearly_full: self.nearly_full.iter().copied().collect(),
+        });
+    }
+
+    fn state_of(&self, port: u32) -> Option<PortState> {
+        let row = self.calculation.port(port)?;
+        let link = self.interfaces.named(&row.interface_name);
+        let is_enabled = row.admin_up && self.network_of(row).is_some_and(|(is_enabled, _)| is_enabled);
+        let is_up = link.is_some_and(|link| link.is_up);
+        let error = self.trouble(port, row).unwrap_or_default();
+        let wired = is_up && is_enabled && error.is_empty() && self.is_in_force(port);
+        Some(PortState { wired, revision: row.revision, error })
+    }
+
+    fn trouble(&self, port: u32, row: &PortRow) -> Option<String> {
+        if let Some(holder) = self.calculation.holder(&row.interface_name).filter(|holder| *holder != port) {
+            return Some(format!(
+                "interface {} belongs to a newer port, number {holder}",
+                row.interface_name
+            ));
+        }
+        let entries = self.calculation.entries_of_port(port);
+        let unwritten = entries.iter().find_map(|key| self.writer.error(key)).map(str::to_owned);
+        unwritten.or_else(|| self.refused_raises.get(&port).cloned())
+    }
+
+    async fn keep_house(&mut self) {
+        let now = Instant::now();
+        if self.save_at.is_some_and(|at| at <= now) {
+            self.save().await;
+        }
+        if self.fill_at <= now {
+            self.fill_at = now + FILL_CHECK;
+            self.check_fill();
+        }
+    }
+
+    /// Writes the rows to disk, if there are new ones.
+    async fn save(&mut self) {
+        let (Some(_), Some(position)) = (self.save_at.take(), self.position) else { return };
+        let contents = self.cache.encode(position, self.calculation.rows());
+        let cache = self.cache.clone();
+        let stored = tokio::task::spawn_blocking(move || cache.store(&contents)).await;
+        if let Ok(Err(error)) = stored {
+            tracing::warn!(
+                error = chain(&error),
+                "rows can't be kept on disk; a restart without a server would find old ones"
+            );
+        }
+    }
+
+    fn check_fill(&mut self) {
+        for table in self.parts.plane.status() {
+            if !table.is_nearly_full() {
+                self.nearly_full.remove(table.name);
+            } else if self.nearly_full.insert(table.name) {
+                tracing::warn!(
+                    table = table.name,
+                    rows = table.rows,
+                    capacity = table.capacity,
+                    "a table of the packet path is nearly full; raise its size in the configuration"
+                );
+            }
+        }
+    }
+}
+
+/// What an underlay of `mtu` octets carries inside: less Ethernet (14), VXLAN (8), UDP (8) and IPv4 (20) or IPv6 (40).
+fn overlay_mtu(settings: &Settings, underlay: IpAddr, mtu: u32) -> u32 {
+    let overhead = if underlay.is_ipv4() { 50 } else { 70 };
+    settings.overlay_mtu.unwrap_or(mtu.saturating_sub(overhead))
+}

@@ -1,0 +1,346 @@
+//! A whole node, but for the kernel, in conversation with a server over the real wire.
+
+mod server;
+
+use hadron_node::apply::{Key, Value};
+use hadron_node::links::simulated::Paper;
+use hadron_node::plane::memory::Memory;
+use hadron_node::plane::{Plane, Punt};
+use hadron_node::{Error, Identity, Node, Settings, join};
+use hadron_pipeline::table::{FdbKey, InterfaceKey, PortKey};
+use hadron_pipeline::{Mac, table};
+use hadron_wire::proto::{goodbye, welcome::Mode};
+use hadron_wire::row::{
+    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowKey, SubnetRow,
+};
+use server::{FakeServer, HISTORY, soon};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+const LONG: (i64, i64) = (-60, 86_400);
+
+/// A machine that outlives its nodes.
+struct Machine {
+    state: TempDir,
+    memory: Memory,
+    links: Paper,
+}
+
+struct Running {
+    node: Node,
+    punts: mpsc::Sender<Punt>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { state: tempfile::tempdir().unwrap(), memory: Memory::default(), links: Paper::default() }
+    }
+
+    async fn joined(server: &FakeServer) -> Self {
+        let machine = Self::new();
+        join(&server.ticket, "compute1", underlay(), machine.path()).await.unwrap();
+        machine
+    }
+
+    fn path(&self) -> &Path {
+        self.state.path()
+    }
+
+    fn start(&self) -> Running {
+        let identity = Identity::load(self.path()).unwrap().unwrap();
+        let (parts, punts) = self.memory.parts();
+        let links = self.links.links();
+        let node = Node::with(self.path().into(), Settings::default(), identity, parts, links).unwrap();
+        Running { node, punts }
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.memory.entries().contains_key(&key)
+    }
+
+    async fn until(&self, wanted: impl Fn(&Memory) -> bool) {
+        soon(async {
+            while !wanted(&self.memory) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+}
+
+fn underlay() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
+}
+
+fn v4(last: u8) -> Ipv6Addr {
+    Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped()
+}
+
+fn network() -> Row {
+    Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: Some(500), mtu: 1450, admin_up: true })
+}
+
+fn subnet() -> Row {
+    Row::Subnet(SubnetRow {
+        number: 1,
+        network: 5,
+        uuid: [0; 16],
+        cidr: Prefix::of(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 24),
+        gateway: Some(v4(1)),
+        dns: Vec::new(),
+        host_routes: Vec::new(),
+        enable_dhcp: true,
+        dhcp: Some(DhcpServer { address: v4(2), mac: [0xfa, 0x16, 0x3e, 0, 0, 2] }),
+        lease_seconds: 86_400,
+        ra_mode: None,
+        address_mode: None,
+    })
+}
+
+fn port(number: u32, revision: u64) -> Row {
+    Row::Port(PortRow {
+        number,
+        uuid: [0; 16],
+        network: 5,
+        mac: mac(number),
+        addresses: vec![PortAddress { address: v4(number as u8), subnet: 1 }],
+        interface_name: format!("tap{number}"),
+        admin_up: true,
+        port_security_disabled: false,
+        revision,
+    })
+}
+
+fn location(number: u32) -> Row {
+    Row::Location(LocationRow {
+        network: 5,
+        port: number,
+        mac: mac(number),
+        addresses: vec![v4(number as u8)],
+        place: Place::Host(1),
+    })
+}
+
+fn mac(number: u32) -> [u8; 6] {
+    [0xfa, 0x16, 0x3e, 0, 0, number as u8]
+}
+
+fn interface(ifindex: u32) -> Key {
+    Key::Interface(InterfaceKey { ifindex })
+}
+
+fn fdb(number: u32) -> Key {
+    Key::Fdb(FdbKey::new(5, Mac(mac(number))))
+}
+
+#[tokio::test]
+async fn a_port_is_wired_whichever_comes_first_and_unwired_when_its_interface_goes() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    assert!(talk.hello.history_id.is_empty());
+    talk.rows(20, true, [network(), subnet(), location(9), location(10), port(9, 20), port(10, 20)]).await;
+    talk.reported(9, |report| report.wired && report.revision == 20).await;
+    talk.reported(10, |report| !report.wired && report.error.is_empty()).await;
+    talk.acknowledged(20).await;
+
+    machine.links.plug(110, "tap10");
+    talk.reported(10, |report| report.wired).await;
+    assert!(machine.has(interface(110)));
+
+    machine.links.plug(110, "renamed");
+    talk.reported(10, |report| !report.wired).await;
+    assert!(!machine.has(interface(110)));
+    machine.links.plug(110, "tap10");
+    talk.reported(10, |report| report.wired).await;
+
+    machine.links.unplug(110);
+    talk.reported(10, |report| !report.wired).await;
+    assert!(!machine.has(interface(110)) && !machine.has(Key::Port(PortKey { port: 10 })));
+    machine.links.plug(111, "tap10");
+    talk.reported(10, |report| report.wired).await;
+    assert!(machine.has(interface(111)));
+
+    talk.remove(21, [RowKey::Port(10), RowKey::Location { network: 5, port: 10 }]).await;
+    talk.acknowledged(21).await;
+    assert!(!machine.has(interface(111)) && !machine.has(fdb(10)) && machine.has(interface(109)));
+    assert!(!machine.links.link(111).unwrap().is_up, "the interface of a port that went is still up");
+    assert!(machine.links.link(109).unwrap().is_up);
+    let status = running.node.status();
+    assert_eq!((status.ports.len(), status.leases, status.is_connected), (1, 1, true));
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_gets_the_difference_and_says_everything_again() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), subnet(), port(9, 20)]).await;
+    talk.acknowledged(20).await;
+    talk.goodbye(goodbye::Reason::Shutdown).await;
+    drop(talk);
+
+    let talk = server.welcome(Mode::Difference).await;
+    assert_eq!((&talk.hello.history_id[..], talk.hello.revision), (&HISTORY[..], 20));
+    talk.rows(0, false, [location(7)]).await;
+    drop(talk);
+
+    let mut half = server.welcome(Mode::Difference).await;
+    assert_eq!(half.hello.revision, 20);
+    half.rows(25, false, [port(9, 25)]).await;
+    half.reported(9, |report| report.wired && report.revision == 25).await;
+    half.acknowledged(25).await;
+    assert!(!machine.has(fdb(7)), "half a difference was applied");
+    assert_eq!(running.node.status().connections, 3);
+}
+
+#[tokio::test]
+async fn a_restart_without_a_server_wires_new_interfaces_and_answers_dhcp() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), subnet(), port(9, 20), port(10, 20)]).await;
+    talk.acknowledged(20).await;
+    running.node.stop().await;
+    drop((talk, server));
+
+    let before = machine.memory.writes();
+    let running = machine.start();
+    machine.links.plug(110, "tap10");
+    machine.until(|memory| memory.entries().contains_key(&interface(110))).await;
+    assert!(machine.has(interface(109)));
+    let written = machine.memory.writes() - before;
+    assert!(written <= 6, "{written} writes for one port: what was there was written again");
+
+    running.punts.send(Punt { port: 10, ifindex: 110, frame: discover(10) }).await.unwrap();
+    machine.until(|memory| !memory.injected().is_empty()).await;
+    assert_eq!(machine.memory.injected()[0].0, 110);
+}
+
+#[tokio::test]
+async fn what_a_snapshot_does_not_name_goes_and_only_at_its_end() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let stale = (fdb(33), Value::Fdb(table::FdbEntry { kind: table::target::PORT, id: 33 }));
+    machine.memory.clone().put(&stale.0, &stale.1).unwrap();
+    let running = machine.start();
+    let talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(0, false, [network(), location(9)]).await;
+    drop(talk);
+
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    assert!(talk.hello.history_id.is_empty(), "half a snapshot counts as none");
+    assert!(machine.has(stale.0), "a stale entry went before the rows were complete");
+    talk.rows(0, false, [network()]).await;
+    talk.rows(20, true, [location(10)]).await;
+    talk.acknowledged(20).await;
+    assert!(!machine.has(stale.0) && !machine.has(fdb(9)) && machine.has(fdb(10)));
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_full_table_is_reported_on_its_port_and_tried_again() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network()]).await;
+    talk.acknowledged(20).await;
+    machine.memory.limit(Some(machine.memory.entries().len() + 1));
+    talk.rows(21, false, [port(9, 21)]).await;
+    talk.reported(9, |report| !report.wired && report.error.contains("full")).await;
+    talk.acknowledged(21).await;
+    assert!(running.node.status().summary.pending > 0);
+    machine.memory.limit(None);
+    talk.reported(9, |report| report.wired && report.error.is_empty()).await;
+}
+
+#[tokio::test]
+async fn an_administratively_down_port_is_never_said_to_be_wired() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let _running = machine.start();
+    machine.links.plug(109, "tap9");
+    let Row::Port(row) = port(9, 20) else { unreachable!() };
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), Row::Port(PortRow { admin_up: false, ..row.clone() })]).await;
+    talk.reported(9, |report| !report.wired && report.error.is_empty()).await;
+    talk.rows(21, false, [Row::Port(PortRow { revision: 21, ..row })]).await;
+    talk.reported(9, |report| report.wired && report.revision == 21).await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_before_it_ends_with_the_same_key() {
+    let mut server = FakeServer::start((-3 * 86_400, 86_400)).await;
+    let machine = Machine::joined(&server).await;
+    let before = Identity::load(machine.path()).unwrap().unwrap();
+    let running = machine.start();
+    server.welcome(Mode::Snapshot).await;
+    assert_eq!(*server.renewals.lock().unwrap(), 1);
+    let after = Identity::load(machine.path()).unwrap().unwrap();
+    assert_eq!(before.key_pem, after.key_pem);
+    assert_ne!(before.certificate_pem, after.certificate_pem);
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_bad_ticket_and_a_strange_server_are_told_clearly_and_leave_nothing() {
+    let server = FakeServer::start(LONG).await;
+    let other = FakeServer::start(LONG).await;
+    let machine = Machine::new();
+    let mut used = server.ticket.clone();
+    used.secret = "another".into();
+    let error = join(&used, "compute1", underlay(), machine.path()).await.unwrap_err();
+    assert!(error.to_string().contains("the ticket was used already"), "{error}");
+
+    let mut strange = server.ticket.clone();
+    strange.ca_pem = other.ticket.ca_pem.clone();
+    let error = join(&strange, "compute1", underlay(), machine.path()).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    assert_eq!(Identity::load(machine.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_refusal_is_shown_and_ports_go_on() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), port(9, 20)]).await;
+    talk.acknowledged(20).await;
+    talk.goodbye(goodbye::Reason::Removed).await;
+    soon(async {
+        while running.node.status().is_connected {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(running.node.status().last_error.contains("this host was removed"));
+    assert!(machine.has(interface(109)));
+    machine.links.plug(209, "tap9");
+    machine.until(|memory| memory.entries().contains_key(&interface(209))).await;
+}
+
+fn discover(number: u32) -> Vec<u8> {
+    let mut message = vec![1, 1, 6, 0, 1, 2, 3, 4];
+    message.resize(28, 0);
+    message.extend(mac(number));
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99, 53, 1, 1, 255]);
+    message.resize(300, 0);
+    let mut frame = Vec::new();
+    let packet =
+        etherparse::PacketBuilder::ethernet2(mac(number), [0xff; 6]).ipv4([0; 4], [255; 4], 64).udp(68, 67);
+    packet.write(&mut frame, &message).unwrap();
+    frame
+}
