@@ -167,6 +167,8 @@ impl Core {
                 self.work.notify_one();
                 return Ok((answer, after, Some(durable)));
             }
+            // Nothing was written, hence no block leased, but numbers may have been taken.
+            head.leases = prepared.leases;
         }
         let read = head.latest.clone();
         if read.position.revision <= self.published.load().position.revision {

@@ -1,12 +1,13 @@
 //! The store as the other rooms use it.
 
 use crate::backend::Backend;
-use crate::embedded::{DataFile, Embedded, Medium};
+use crate::embedded::{Embedded, Medium, place};
+use crate::engine::Contents;
 use crate::feed::{Feed, Watch, past_of_log};
 use crate::local::Local;
 use crate::memory::Memory;
 use crate::shared::Shared;
-use crate::{CommitInfo, HistoryGone, Position, Revision, Snapshot, StoreError, Tx};
+use crate::{CommitInfo, HistoryGone, HistoryId, Position, Revision, Snapshot, StoreError, Tx};
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,20 +49,17 @@ impl Store {
     /// handle is dropped.
     pub async fn open(path: impl AsRef<Path>) -> Result<Store, StoreError> {
         let path = path.as_ref().to_owned();
-        blocking(move || {
-            Self::open_on(DataFile::open(&path)?).map_err(|error| match error {
-                StoreError::Corrupt { reason } => {
-                    StoreError::Corrupt { reason: format!("{}: {reason}", path.display()) }
-                }
-                error => error,
-            })
-        })
-        .await
+        blocking(move || Self::embedded(place::open(&path)?)).await
     }
 
-    /// Opens the embedded store on a medium. It blocks while it reads everything.
+    /// Opens the embedded store on a medium, or begins one if it is empty. It blocks while it reads everything.
     pub fn open_on(medium: impl Medium) -> Result<Store, StoreError> {
-        let (engine, snapshot, contents) = Embedded::open(medium)?;
+        Self::embedded(Embedded::open_or_begin(medium)?)
+    }
+
+    fn embedded<M: Medium>(
+        (engine, snapshot, contents): (Embedded<M>, Snapshot, Contents),
+    ) -> Result<Store, StoreError> {
         let snapshot = Arc::new(snapshot);
         let older = past_of_log(contents.log)?;
         let newest = snapshot.position().revision;
@@ -118,6 +116,20 @@ impl Store {
             Sequencer::Local(_) => Ok(self.snapshot()),
             Sequencer::Shared(shared) => shared.wait_current().await,
         }
+    }
+
+    /// Writes the newest durable state to a new file, which [`Store::restore`] takes. Writers and readers go on meanwhile.
+    /// The audit log is not part of it. The answer is the state's position.
+    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<Position, StoreError> {
+        let (path, snapshot) = (path.as_ref().to_owned(), self.snapshot());
+        blocking(move || place::create(&path, &snapshot).map(|_| snapshot.position())).await
+    }
+
+    /// Makes a store at `path`, where nothing may be, of a backup. Revisions go on from the backup's, but the history is a
+    /// new one: what happened after the backup has not happened in it.
+    pub async fn restore(backup: impl AsRef<Path>, path: impl AsRef<Path>) -> Result<HistoryId, StoreError> {
+        let (backup, path) = (backup.as_ref().to_owned(), path.as_ref().to_owned());
+        blocking(move || place::restore(&backup, &path)).await
     }
 
     /// Whether the store takes writes.

@@ -89,7 +89,8 @@ impl Tx {
         }
     }
 
-    /// The next number of a sequence, never 0 and never given out before.
+    /// The next number of a sequence, never 0 and never given out before. It counts as given out when the transaction's
+    /// function succeeds.
     pub fn next_number(&mut self, counter: Counter) -> Result<u32, StoreError> {
         if let Some(number) = self.leases.take(counter) {
             return Ok(number);

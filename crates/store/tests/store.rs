@@ -33,19 +33,8 @@ over_every_backend!(
     concurrent_creates_get_different_addresses,
 );
 
-async fn with_subnet(store: &Store) -> Committed<()> {
-    store
-        .write::<_, StoreError>(info("tester"), |tx| {
-            tx.put(network(1));
-            tx.put(subnet(1));
-            Ok(())
-        })
-        .await
-        .unwrap()
-}
-
 async fn commits_and_reads_back(store: Store) {
-    let done = with_subnet(&store).await;
+    let done = put_subnet(&store, 1).await;
     assert_eq!(store.snapshot().position(), done.position);
     let committed = store.write(info("tester"), |tx| create_port(tx, 7, 1)).await.unwrap();
     assert_eq!(committed.position.revision, Revision(done.position.revision.0 + 1));
@@ -60,7 +49,7 @@ async fn commits_and_reads_back(store: Store) {
 }
 
 async fn a_failed_function_writes_nothing(store: Store) {
-    let before = with_subnet(&store).await.position;
+    let before = put_subnet(&store, 1).await.position;
     let failed = store.write(info("tester"), |tx| {
         create_port(tx, 7, 1)?;
         Err::<(), _>(StoreError::Conflict)
@@ -72,7 +61,7 @@ async fn a_failed_function_writes_nothing(store: Store) {
 
 async fn a_watch_sees_every_commit_once(store: Store) {
     let mut watch = store.watch();
-    with_subnet(&store).await;
+    put_subnet(&store, 1).await;
     for n in 1..600 {
         put_network(&store, &format!("user-{n}"), network(n)).await;
     }
@@ -91,7 +80,7 @@ async fn a_watch_sees_every_commit_once(store: Store) {
 }
 
 async fn concurrent_creates_get_different_addresses(store: Store) {
-    with_subnet(&store).await;
+    put_subnet(&store, 1).await;
     let creates = (0..253).map(|n| {
         let store = store.clone();
         tokio::spawn(async move { store.write(info("tester"), |tx| create_port(tx, n, 1)).await })

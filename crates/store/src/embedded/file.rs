@@ -1,5 +1,6 @@
 //! The store's file: readable by its owner alone, locked against a second process, its space reserved before it is used.
 
+use super::place::io_error;
 use crate::StoreError;
 use nix::fcntl::{FallocateFlags, fallocate};
 use redb::StorageBackend;
@@ -16,33 +17,45 @@ pub struct DataFile(Arc<File>);
 impl DataFile {
     /// Opens or creates the file, with mode 0600, and locks it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let io = |what: &str| {
-            let what = format!("can't {what} the store {}", path.display());
-            move |source| StoreError::Io { what, source: Arc::new(source) }
-        };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(path).map_err(io("open"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse { path: path.display().to_string() });
-            }
-            Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
-        }
-        let metadata = file.metadata().map_err(io("inspect"))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(Permissions::from_mode(0o600)).map_err(io("protect"))?;
-        }
-        if metadata.len() == 0 {
-            sync_directory(path).map_err(io("make known the directory entry of"))?;
+        let file = options.open(path).map_err(|source| io_error("open", path, source))?;
+        locked(path, file.try_lock())?;
+        let mode = file.metadata().map_err(|source| io_error("inspect", path, source))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let protected = file.set_permissions(Permissions::from_mode(0o600));
+            protected.map_err(|source| io_error("protect", path, source))?;
         }
         Ok(Self(Arc::new(file)))
     }
+
+    /// Opens an existing file for reading alone and locks it against writers.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|source| io_error("open", path, source))?;
+        locked(path, file.try_lock_shared())?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Throws away what is in the file.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        self.0.set_len(0)
+    }
+
+    /// Puts the file's contents and description on disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+fn locked(path: &Path, lock: Result<(), TryLockError>) -> Result<(), StoreError> {
+    lock.map_err(|error| match error {
+        TryLockError::WouldBlock => StoreError::InUse { path: path.display().to_string() },
+        TryLockError::Error(source) => io_error("lock", path, source),
+    })
 }
 
 /// Makes the file's name durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }

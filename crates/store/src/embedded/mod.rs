@@ -9,15 +9,18 @@
 //! A crash leaves the last batch that was synced, whole; opening the file then verifies every page's checksum. The newest
 //! revision is the log's last key.
 
+mod check;
 mod disk;
 mod file;
+mod overlay;
+pub(crate) mod place;
 mod tables;
 
 pub use file::DataFile;
 
 use crate::engine::{Append, AppendError, Contents, Engine};
 use crate::record::{AnyRecord, RecordKey};
-use crate::{DecodeError, HistoryId, Position, Revision, Snapshot, StoreError};
+use crate::{DecodeError, Position, Revision, Snapshot, StoreError};
 use disk::{Disk, Trouble};
 use parking_lot::Mutex;
 use redb::{Database, StorageBackend};
@@ -42,24 +45,24 @@ pub struct Embedded<M> {
 }
 
 impl<M: Medium> Embedded<M> {
-    /// Opens what is on `medium`, or begins a new history on an empty one, and reads everything.
-    pub(crate) fn open(medium: M) -> Result<(Self, Snapshot, Contents), StoreError> {
+    /// Checks what is on `medium` and reads everything.
+    pub(crate) fn open_existing(medium: M) -> Result<(Self, Snapshot, Contents), StoreError> {
+        check::check(&medium)?;
         let disk = Disk::new(medium);
-        let database = open_database(&disk)?;
-        let position = match tables::read_position(&database).map_err(|error| failed(&disk, error))? {
-            Some((format, _)) if format > FORMAT => {
-                return Err(StoreError::Format { found: format, known: FORMAT });
-            }
-            Some((_, position)) => position,
-            None => {
-                let position = Position { history: HistoryId::random(), revision: Revision::ZERO };
-                tables::initialize(&database, position).map_err(|error| failed(&disk, error))?;
-                position
-            }
-        };
-        let snapshot = read_snapshot(&disk, &database, position)?;
-        let log = tables::read_log(&database, crate::feed::HISTORY).map_err(|error| failed(&disk, error))?;
-        Ok((Self { disk, database: Mutex::new(Some(database)) }, snapshot, Contents { position, log }))
+        check::without_panic(|| {
+            let database = open_database(&disk)?;
+            let position = match tables::read_position(&database).map_err(|error| failed(&disk, error))? {
+                (format, _) if format > FORMAT => {
+                    return Err(StoreError::Format { found: format, known: FORMAT });
+                }
+                (_, position) => position,
+            };
+            let snapshot = read_snapshot(&disk, &database, position)?;
+            let log =
+                tables::read_log(&database, crate::feed::HISTORY).map_err(|error| failed(&disk, error))?;
+            let engine = Self { disk: disk.clone(), database: Mutex::new(Some(database)) };
+            Ok((engine, snapshot, Contents { position, log }))
+        })
     }
 
     /// Opens the database again and tells its revision.
@@ -67,9 +70,7 @@ impl<M: Medium> Embedded<M> {
         *database = None;
         self.disk.begin_again()?;
         let opened = open_database(&self.disk)?;
-        let (_, position) = tables::read_position(&opened)
-            .map_err(|error| failed(&self.disk, error))?
-            .ok_or_else(|| StoreError::Corrupt { reason: "its description is gone".to_owned() })?;
+        let (_, position) = tables::read_position(&opened).map_err(|error| failed(&self.disk, error))?;
         *database = Some(opened);
         Ok(position.revision)
     }
@@ -157,7 +158,6 @@ fn failed<M: Medium>(disk: &Disk<M>, error: redb::Error) -> StoreError {
         return trouble.into();
     }
     match error {
-        redb::Error::DatabaseAlreadyOpen => StoreError::InUse { path: "file".to_owned() },
         redb::Error::UpgradeRequired(version) => StoreError::Corrupt {
             reason: format!("the file has the engine's format {version}, which is too old"),
         },

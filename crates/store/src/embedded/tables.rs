@@ -3,8 +3,9 @@
 use super::{FORMAT, LOG_KEPT};
 use crate::backend::Op;
 use crate::engine::Append;
+use crate::record::AnyRecord;
 use crate::{HistoryId, Position, Revision};
-use redb::{Database, Error, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, Error, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use uuid::Uuid;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -33,15 +34,23 @@ impl<E: Into<Error>> From<E> for AppendFailure {
     }
 }
 
-/// Writes the description of a new store.
-pub(super) fn initialize(database: &Database, position: Position) -> Result<(), Error> {
+/// Makes a new store of a database that has no tables yet: its description and its first records.
+pub(super) fn initialize(
+    database: &Database,
+    position: Position,
+    contents: impl Iterator<Item = AnyRecord>,
+) -> Result<(), Error> {
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
         meta.insert(HISTORY_KEY, position.history.0.as_bytes().as_slice())?;
         meta.insert(BEGIN_KEY, position.revision.0.to_be_bytes().as_slice())?;
-        transaction.open_table(RECORDS)?;
+        let mut records = transaction.open_table(RECORDS)?;
+        for record in contents {
+            let (created, modified) = record.revisions();
+            put(&mut records, &record.key().to_bytes(), created, modified, &record.encode())?;
+        }
         transaction.open_table(LOG)?;
     }
     transaction.commit()?;
@@ -52,16 +61,25 @@ fn damaged(what: &str) -> Error {
     Error::Corrupted(format!("the store's {what} is missing or damaged"))
 }
 
-/// The format and the newest position; `None` if there is no store yet.
-pub(super) fn read_position(database: &Database) -> Result<Option<(u32, Position)>, Error> {
+fn put(
+    records: &mut Table<'_, &'static [u8], &'static [u8]>,
+    key: &[u8],
+    created: Revision,
+    modified: Revision,
+    value: &[u8],
+) -> Result<(), Error> {
+    let mut place = records.insert_reserve(key, REVISIONS + value.len())?;
+    let (revisions, rest) = place.as_mut().split_at_mut(REVISIONS);
+    revisions[..8].copy_from_slice(&created.0.to_be_bytes());
+    revisions[8..].copy_from_slice(&modified.0.to_be_bytes());
+    rest.copy_from_slice(value);
+    Ok(())
+}
+
+/// The format and the newest position.
+pub(super) fn read_position(database: &Database) -> Result<(u32, Position), Error> {
     let transaction = database.begin_read()?;
-    let meta = match transaction.open_table(META) {
-        Ok(meta) => meta,
-        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let meta = transaction.open_table(META)?;
     let format: [u8; 4] = read(&meta, FORMAT_KEY)?;
     let history: [u8; 16] = read(&meta, HISTORY_KEY)?;
     let begin: [u8; 8] = read(&meta, BEGIN_KEY)?;
@@ -71,7 +89,7 @@ pub(super) fn read_position(database: &Database) -> Result<Option<(u32, Position
         revision = transaction.open_table(LOG)?.last()?.map_or(revision, |(key, _)| key.value());
     }
     let history = HistoryId(Uuid::from_bytes(history));
-    Ok(Some((format, Position { history, revision: Revision(revision) })))
+    Ok((format, Position { history, revision: Revision(revision) }))
 }
 
 fn read<const N: usize>(
@@ -121,11 +139,7 @@ pub(super) fn append(database: &Database, batch: &[Append]) -> Result<(), Append
             for (op, created) in append.ops.iter().zip(&append.created) {
                 match op {
                     Op::Put { key, value } => {
-                        let mut place = records.insert_reserve(key.as_slice(), REVISIONS + value.len())?;
-                        let (revisions, rest) = place.as_mut().split_at_mut(REVISIONS);
-                        revisions[..8].copy_from_slice(&created.0.to_be_bytes());
-                        revisions[8..].copy_from_slice(&append.revision.0.to_be_bytes());
-                        rest.copy_from_slice(value);
+                        put(&mut records, key, *created, append.revision, value)?;
                     }
                     Op::Delete { key } => {
                         records.remove(key.as_slice())?;

@@ -106,3 +106,13 @@ pub async fn put_network(store: &Store, actor: &str, network: Network) -> Commit
     });
     put.await.unwrap()
 }
+
+/// Network and subnet `n`.
+pub async fn put_subnet(store: &Store, n: u32) -> Committed<()> {
+    let put = store.write(info("tester"), |tx| {
+        tx.put(network(n));
+        tx.put(subnet(n));
+        Ok::<_, StoreError>(())
+    });
+    put.await.unwrap()
+}
