@@ -38,7 +38,7 @@ pub use hub::NodeStatus;
 pub use peer::{BadCertificate, Peer};
 
 use hadron_project::{Limits, Settings};
-use hadron_store::Store;
+use hadron_store::{Position, Store};
 use hadron_wire::proto::nodes_server::NodesServer;
 use hub::Hub;
 use std::future::Future;
@@ -128,6 +128,11 @@ impl NodeService {
         self.hub.stop();
         drop(stop);
         tokio::time::timeout(self.hub.config.drain, server).await.unwrap_or(Ok(()))
+    }
+
+    /// How far the rows follow the store.
+    pub fn position(&self) -> Position {
+        self.hub.projection.read().position()
     }
 
     /// What is known of the nodes that are or have been connected to this server, by host name.

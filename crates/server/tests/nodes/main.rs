@@ -1,0 +1,10 @@
+//! The node service over real gRPC and TLS on the loopback.
+
+mod authority;
+mod cloud;
+mod joining;
+mod reports;
+mod simulation;
+mod streams;
+mod test_node;
+mod trust;
