@@ -76,3 +76,40 @@ impl IntervalSet {
         if self.count == 0 && !self.intervals.is_empty() { u128::MAX } else { self.count }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_set(steps in proptest::collection::vec((0..60_u128, any::<bool>()), 0..200)) {
+            let (mut set, mut expected) = (IntervalSet::default(), BTreeSet::new());
+            for (number, add) in steps {
+                if add {
+                    prop_assert_eq!(set.insert(number), expected.insert(number));
+                } else {
+                    prop_assert_eq!(set.remove(number), expected.remove(&number));
+                }
+                prop_assert_eq!(set.len(), expected.len() as u128);
+                prop_assert_eq!(set.first(), expected.first().copied());
+                prop_assert_eq!(set.first_from(30), expected.range(30..).next().copied());
+                let ends: Vec<_> = set.intervals.iter().collect();
+                prop_assert!(ends.windows(2).all(|pair| pair[0].1 + 1 < *pair[1].0), "{:?}", ends);
+            }
+        }
+    }
+
+    #[test]
+    fn holds_every_number_there_is() {
+        let mut set = IntervalSet::default();
+        set.insert_range(0, u128::MAX);
+        assert_eq!(set.len(), u128::MAX);
+        assert!(set.remove(u128::MAX) && set.remove(0));
+        assert_eq!((set.len(), set.first()), (u128::MAX - 1, Some(1)));
+        assert!(set.insert(0) && set.insert(u128::MAX));
+        assert_eq!(set.intervals.len(), 1);
+    }
+}

@@ -199,3 +199,51 @@ pub(crate) fn end_of_prefix(prefix: &[u8]) -> Vec<u8> {
     }
     end
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecordKey;
+    use crate::arbitrary::{assignment, record};
+    use proptest::prelude::*;
+
+    fn bytes(key: &impl KeyBytes) -> Vec<u8> {
+        let mut out = Vec::new();
+        key.write(&mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_lead_back_to_the_key(record in record()) {
+            let key = record.key();
+            prop_assert_eq!(RecordKey::from_bytes(&key.to_bytes()), Ok(key));
+        }
+
+        #[test]
+        fn bytes_are_ordered_as_the_keys(a in record(), b in record()) {
+            let (a, b) = (a.key(), b.key());
+            prop_assert_eq!(a.to_bytes().cmp(&b.to_bytes()), a.cmp(&b));
+        }
+
+        #[test]
+        fn texts_and_assignments_keep_their_order(a in assignment(), b in assignment()) {
+            prop_assert_eq!(bytes(&a).cmp(&bytes(&b)), a.cmp(&b));
+            prop_assert_eq!(bytes(&a.role_id).cmp(&bytes(&b.role_id)), a.role_id.cmp(&b.role_id));
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = RecordKey::from_bytes(&bytes);
+        }
+
+        #[test]
+        fn a_prefix_ends_where_the_next_begins(prefix in proptest::collection::vec(any::<u8>(), 1..5), tail: Vec<u8>) {
+            prop_assume!(prefix[0] != 0xff);
+            let end = end_of_prefix(&prefix);
+            let inside = [prefix.as_slice(), &tail].concat();
+            prop_assert!(prefix <= inside && inside < end);
+            prop_assert!(!end.starts_with(&prefix));
+        }
+    }
+}

@@ -16,6 +16,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod arbitrary;
 pub mod backend;
 mod claim;
 pub mod embedded;

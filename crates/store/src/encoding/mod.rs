@@ -12,6 +12,8 @@ mod network;
 mod parts;
 mod port;
 mod subnet;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use commit::{LogChange, LogEntry};
 

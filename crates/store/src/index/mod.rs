@@ -8,6 +8,8 @@ mod identity;
 mod network;
 mod port;
 mod subnet;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use port::device_hash;
 

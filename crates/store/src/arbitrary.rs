@@ -1,0 +1,247 @@
+//! Random records for the tests of this crate: ids from a small range, so that records meet.
+
+use crate::record::AnyRecord;
+use crate::*;
+use hadron_model::identity::{Assignment, Project, Role, Scope, Secret, User};
+use hadron_model::*;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use std::net::IpAddr;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many ids of a kind there are.
+const IDS: u128 = 12;
+
+pub(crate) fn uuid() -> impl Strategy<Value = Uuid> {
+    (0..IDS).prop_map(Uuid::from_u128)
+}
+
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[a-c]{1,2}",
+        any::<String>(),
+        Just("a\0".to_owned()),
+        Just("a\0b\u{1}".to_owned())
+    ]
+}
+
+pub(crate) fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        (0..40_u8).prop_map(|last| IpAddr::from([10, 0, 0, last])),
+        (0..40_u16).prop_map(|last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last])),
+    ]
+}
+
+fn mac() -> impl Strategy<Value = Mac> {
+    (0..20_u8).prop_map(|last| Mac([0xfa, 0x16, 0x3e, 0, 0, last]))
+}
+
+fn vni() -> impl Strategy<Value = Vni> {
+    (1..30_u32).prop_map(|vni| Vni::new(vni).unwrap())
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp)
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (time(), time(), any::<u64>()).prop_map(|(created_at, updated_at, revision_number)| Stamp {
+        created_at,
+        updated_at,
+        revision_number,
+    })
+}
+
+/// Numbers are unique, as the store gives them out: derived from the id.
+fn number(id: Uuid) -> u32 {
+    id.as_u128() as u32 + 1
+}
+
+prop_compose! {
+    fn network()(
+        id in uuid(), texts in [text(), text(), text()], admin_state_up: bool, shared: bool, mtu: u32, vni in of(vni()),
+        stamp in stamp(),
+    ) -> Network {
+        let [project_id, name, description] = texts;
+        let segment = vni.map_or(Segment::Local, Segment::Vxlan);
+        let number = NetworkNumber(number(id));
+        Network {
+            id: NetworkId(id), number, project_id, name, description, admin_state_up, shared, mtu, segment, stamp,
+        }
+    }
+}
+
+fn pools(is_v4: bool) -> impl Strategy<Value = Vec<AddressRange>> {
+    let at = move |last: u16| {
+        if is_v4 {
+            IpAddr::from([10, 0, 0, last as u8])
+        } else {
+            IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last])
+        }
+    };
+    let ranges = vec((0..12_u16, 0..4_u16), 0..4);
+    ranges.prop_map(move |ranges| {
+        let mut next = 0;
+        let mut pools = Vec::new();
+        for (gap, length) in ranges {
+            pools.extend(AddressRange::new(at(next + gap), at(next + gap + length)));
+            next += gap + length + 1;
+        }
+        pools
+    })
+}
+
+fn mode() -> impl Strategy<Value = Option<Ipv6Mode>> {
+    of(proptest::sample::select(&Ipv6Mode::ALL[..]))
+}
+
+pub(crate) fn subnet() -> impl Strategy<Value = Subnet> {
+    any::<bool>().prop_flat_map(subnet_of)
+}
+
+prop_compose! {
+    fn subnet_of(is_v4: bool)(
+        pools in pools(is_v4), id in uuid(), network in uuid(), texts in [text(), text(), text()],
+        gateway_ip in of(address()), dns in vec(address(), 0..3), nexthops in vec(address(), 0..3),
+        enable_dhcp: bool, modes in (mode(), mode()), stamp in stamp(),
+    ) -> Subnet {
+        let [project_id, name, description] = texts;
+        let cidr: IpNet = if is_v4 { "10.0.0.0/24" } else { "2001:db8::/64" }.parse().unwrap();
+        Subnet {
+            id: SubnetId(id), number: SubnetNumber(number(id)), network_id: NetworkId(network), project_id, name,
+            description, cidr, gateway_ip, allocation_pools: pools, dns_nameservers: dns,
+            host_routes: nexthops.into_iter().map(|nexthop| HostRoute { destination: cidr, nexthop }).collect(),
+            enable_dhcp, ipv6_ra_mode: modes.0, ipv6_address_mode: modes.1, stamp,
+        }
+    }
+}
+
+prop_compose! {
+    fn port()(
+        id in uuid(), network in uuid(), texts in [text(), text(), text(), text(), text(), text(), text(), text()],
+        mac_address in mac(), fixed in vec((uuid(), address()), 0..4), admin_state_up: bool,
+        status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error][..]),
+        stamp in stamp(),
+    ) -> Port {
+        let [project_id, name, description, device_id, device_owner, host_id, vnic_type, profile] = texts;
+        Port {
+            id: PortId(id), number: PortNumber(number(id)), network_id: NetworkId(network), project_id, name,
+            description, mac_address, admin_state_up, device_id, device_owner,
+            fixed_ips: fixed
+                .into_iter()
+                .map(|(subnet, ip_address)| FixedIp { subnet_id: SubnetId(subnet), ip_address })
+                .collect(),
+            binding: Binding { host_id, vnic_type, profile }, status, stamp,
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn address_claim()(subnet in uuid(), address in address(), port in uuid()) -> AddressClaim {
+        AddressClaim { subnet_id: SubnetId(subnet), address, port_id: PortId(port) }
+    }
+}
+
+pub(crate) fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![text().prop_map(Scope::Project), text().prop_map(Scope::Domain), Just(Scope::System)]
+}
+
+prop_compose! {
+    pub(crate) fn assignment()(user_id in text(), scope in scope(), role_id in text()) -> Assignment {
+        Assignment { user_id, scope, role_id }
+    }
+}
+
+/// Names of identity's nouns and numbers of hosts are unique, which is for the writer to ensure: derived from the id.
+fn identity() -> impl Strategy<Value = AnyRecord> {
+    let named = |id: &str, other: String| (id.to_owned(), format!("{id} name"), other);
+    prop_oneof![
+        ("[a-d]", text(), any::<bool>()).prop_map(move |(id, description, enabled)| {
+            let (id, name, domain_id) = named(&id, "default".into());
+            stored(Project { id, name, domain_id, description, enabled })
+        }),
+        ("[a-d]", text(), of(text()), of(text()), any::<i64>()).prop_map(
+            move |(id, email, project, hash, from)| {
+                let (id, name, description) = named(&id, String::new());
+                stored(User {
+                    id,
+                    name,
+                    domain_id: "default".into(),
+                    description,
+                    email,
+                    default_project_id: project,
+                    enabled: true,
+                    password_hash: hash,
+                    tokens_valid_from: from,
+                })
+            }
+        ),
+        ("[a-d]", text()).prop_map(move |(id, description)| {
+            let (id, name, description) = named(&id, description);
+            stored(Role { id, name, description })
+        }),
+        assignment().prop_map(stored),
+        (text(), vec(any::<u8>(), 0..20)).prop_map(|(name, value)| stored(Secret { name, value })),
+    ]
+}
+
+fn hosts() -> impl Strategy<Value = AnyRecord> {
+    prop_oneof![
+        (0..6_u32, address(), any::<[u8; 32]>(), time()).prop_map(
+            |(n, underlay, key_fingerprint, joined_at)| {
+                stored(Host {
+                    name: format!("host{n}"),
+                    number: HostNumber(n + 1),
+                    underlay,
+                    key_fingerprint,
+                    joined_at,
+                })
+            }
+        ),
+        (text(), any::<[u8; 32]>(), of(text()), time()).prop_map(|(id, secret_sha256, host, expires_at)| {
+            stored(JoinToken { id, secret_sha256, host, expires_at })
+        }),
+    ]
+}
+
+fn own() -> impl Strategy<Value = AnyRecord> {
+    prop_oneof![
+        (uuid(), mac(), uuid()).prop_map(|(network, mac, port)| stored(MacClaim {
+            network_id: NetworkId(network),
+            mac,
+            port_id: PortId(port)
+        })),
+        (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
+        (uuid(), vec((0..3, uuid()), 0..5)).prop_map(|(id, created)| {
+            let created = created.into_iter().map(|(kind, id)| match kind {
+                0 => Created::Network(NetworkId(id)),
+                1 => Created::Subnet(SubnetId(id)),
+                _ => Created::Port(PortId(id)),
+            });
+            stored(BulkIntent { id, created: created.collect() })
+        }),
+        (proptest::sample::select(&Counter::ALL[..]), any::<u32>())
+            .prop_map(|(counter, next)| stored(CounterRecord { counter, next })),
+    ]
+}
+
+/// A record of any kind; those with many indexes more often.
+pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
+    prop_oneof![
+        2 => network().prop_map(stored),
+        3 => subnet().prop_map(stored),
+        6 => port().prop_map(stored),
+        6 => address_claim().prop_map(stored),
+        2 => identity(),
+        1 => hosts(),
+        2 => own(),
+    ]
+}
+
+fn stored<T: Record>(value: T) -> AnyRecord {
+    let (created, modified) = (Revision(1), Revision(2));
+    T::any(Arc::new(Stored { value, created, modified, unknown: None }))
+}
