@@ -174,6 +174,10 @@ impl Node {
             let _ = stop.send(());
         }
         let _ = (&mut self.reconcile).await;
+        for task in &mut self.others {
+            task.abort();
+            let _ = task.await;
+        }
     }
 }
 

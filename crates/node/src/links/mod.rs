@@ -17,7 +17,9 @@ use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
 use std::net::IpAddr;
+use std::sync::Arc;
 use table::LinkNews;
+use tokio::sync::Mutex;
 
 /// The interfaces of a host, as far as a node has to do with them.
 pub trait Links: Send + 'static {
@@ -110,6 +112,8 @@ pub struct Raise {
 #[derive(Clone, Debug)]
 pub struct Netlink {
     handle: Handle,
+    /// The kernel refuses a second dump on a socket while one is under way (`EBUSY`).
+    dump: Arc<Mutex<()>>,
 }
 
 /// Requests under way at once; more would only queue in the socket's buffer.
@@ -117,7 +121,7 @@ const IN_FLIGHT: usize = 64;
 
 impl Netlink {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle }
+        Self { handle, dump: Arc::default() }
     }
 
     /// Brings interfaces up, all requests in flight together. Answers the failures; an interface that is gone is none,
@@ -180,6 +184,7 @@ impl Netlink {
 
     /// Every interface of the namespace.
     pub async fn dump(&self) -> Result<Vec<Link>, Error> {
+        let _one = self.dump.lock().await;
         let messages: Vec<LinkMessage> =
             self.handle.link().get().execute().try_collect().await.map_err(Error::LinkDump)?;
         Ok(messages.iter().filter_map(Link::from_message).collect())

@@ -1,34 +1,20 @@
-//! The host's interfaces, in a network namespace of each test's own. Needs root; says so and does nothing without.
+//! The host's interfaces and the overlay device.
 
 use hadron_node::links::monitor::{self, Monitor};
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::links::table::{LinkNews, LinkTable};
 use hadron_node::links::{Link, Netlink, Raise, silence_host_ipv6};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
-use std::future::Future;
-use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
-/// Runs `test` on a thread in a fresh network namespace, which ends with the thread.
+/// As the other tests', with a monitor to look through.
 fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce(Host) -> F + Send + 'static) {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root for a network namespace");
-        return;
-    }
-    let thread = std::thread::spawn(move || {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (connection, handle, _) = rtnetlink::new_connection().unwrap();
-            tokio::spawn(connection);
-            let Monitor { netlink, news } = monitor::start().unwrap();
-            let host = Host { handle, netlink, news, table: LinkTable::default() };
-            tokio::time::timeout(Duration::from_secs(30), test(host)).await.expect("the test got stuck");
-        });
+    crate::in_namespace(|| async {
+        let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+        tokio::spawn(connection);
+        let Monitor { netlink, news } = monitor::start().unwrap();
+        test(Host { handle, netlink, news, table: LinkTable::default() }).await;
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 struct Host {
@@ -201,5 +187,29 @@ fn an_overlay_of_somebody_else_on_the_same_port_is_told_clearly() {
         host.netlink.settle_overlay(&same, None).await.unwrap();
         let error = host.netlink.settle_overlay(&twin, None).await.unwrap_err().to_string();
         assert!(error.contains("14794 is in use"), "{error}");
+    });
+}
+
+#[test]
+fn finds_the_interface_of_an_address() {
+    in_namespace(|host| async move {
+        let index = host.interface("tapa").await;
+        let address = "192.0.2.7".parse().unwrap();
+        host.handle.address().add(index, address, 24).execute().await.unwrap();
+        assert_eq!(host.netlink.holder_of(address).await, Some(index));
+        assert_eq!(host.netlink.holder_of("192.0.2.8".parse().unwrap()).await, None);
+        let address = "2001:db8::7".parse().unwrap();
+        host.handle.address().add(index, address, 64).execute().await.unwrap();
+        assert_eq!(host.netlink.holder_of(address).await, Some(index));
+    });
+}
+
+#[test]
+fn several_dumps_at_once_all_succeed() {
+    in_namespace(|host| async move {
+        let dumps = (0..20).map(|_| host.netlink.dump());
+        for links in futures_util::future::join_all(dumps).await {
+            assert!(links.unwrap().iter().any(|link| link.name == "lo"));
+        }
     });
 }

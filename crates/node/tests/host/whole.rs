@@ -1,0 +1,161 @@
+//! A whole node on a host: from rows of a server to a lease in an instance.
+
+use crate::in_namespace;
+use crate::machine::{Host, Instance};
+use crate::server::FakeServer;
+use hadron_datapath::Sizes;
+use hadron_node::links::overlay::OverlayConfig;
+use hadron_node::{Config, Node, Settings, cleanup, join};
+use hadron_wire::proto::welcome::Mode;
+use hadron_wire::row::{
+    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowKey, SubnetRow,
+};
+use rtnetlink::LinkUnspec;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+const LONG: (i64, i64) = (-60, 86_400);
+const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 9];
+const ADDRESS: [u8; 4] = [10, 0, 0, 9];
+
+fn config(state: &Path) -> Config {
+    let overlay = OverlayConfig { port: 14800, ..OverlayConfig::default() };
+    Config {
+        state: state.into(),
+        pins: "/mnt/pins".into(),
+        sizes: Sizes::lab(),
+        settings: Settings { overlay, ..Settings::default() },
+    }
+}
+
+fn v4(last: u8) -> Ipv6Addr {
+    Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped()
+}
+
+fn rows() -> [Row; 4] {
+    let subnet = SubnetRow {
+        number: 1,
+        network: 5,
+        uuid: [0; 16],
+        cidr: Prefix::of(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 24),
+        gateway: Some(v4(1)),
+        dns: Vec::new(),
+        host_routes: Vec::new(),
+        enable_dhcp: true,
+        dhcp: Some(DhcpServer { address: v4(2), mac: [0xfa, 0x16, 0x3e, 0, 0, 2] }),
+        lease_seconds: 86_400,
+        ra_mode: None,
+        address_mode: None,
+    };
+    let location =
+        LocationRow { network: 5, port: 9, mac: MAC, addresses: vec![v4(9)], place: Place::Host(1) };
+    [
+        Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: Some(500), mtu: 1450, admin_up: true }),
+        Row::Subnet(subnet),
+        Row::Location(location),
+        port(20),
+    ]
+}
+
+fn port(revision: u64) -> Row {
+    Row::Port(PortRow {
+        number: 9,
+        uuid: [0; 16],
+        network: 5,
+        mac: MAC,
+        addresses: vec![PortAddress { address: v4(9), subnet: 1 }],
+        interface_name: "tap9".into(),
+        admin_up: true,
+        port_security_disabled: false,
+        revision,
+    })
+}
+
+#[test]
+fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
+    in_namespace(|| async {
+        let host = Host::new().await;
+        let mut server = FakeServer::start(LONG).await;
+        let state = tempfile::tempdir().unwrap();
+        join(&server.ticket, "compute1", Ipv4Addr::LOCALHOST.into(), state.path()).await.unwrap();
+
+        let node = Node::start(config(state.path())).await.unwrap();
+        let mut talk = server.welcome(Mode::Snapshot).await;
+        talk.rows(20, true, rows()).await;
+        talk.reported(9, |report| !report.wired && report.error.is_empty()).await;
+        let mut instance = Instance::new();
+        host.plug("tap9", MAC, &mut instance).await;
+        talk.reported(9, |report| report.wired).await;
+        assert_eq!(instance.discover(MAC).await, Some(ADDRESS));
+        let ipv6 = std::fs::read_to_string("/proc/sys/net/ipv6/conf/tap9/disable_ipv6").unwrap();
+        assert_eq!(ipv6.trim(), "1", "the host would speak IPv6 to the instance");
+
+        node.stop().await;
+        drop(talk);
+        let node = Node::start(config(state.path())).await.unwrap();
+        let mut talk = server.welcome(Mode::Difference).await;
+        assert_eq!(talk.hello.revision, 20);
+        talk.rows(21, false, []).await;
+        talk.reported(9, |report| report.wired).await;
+        assert_eq!(instance.discover(MAC).await, Some(ADDRESS));
+
+        let index = host.index("tap9").await.unwrap();
+        host.set(LinkUnspec::new_with_index(index).name("other")).await;
+        talk.reported(9, |report| !report.wired).await;
+        host.set(LinkUnspec::new_with_index(index).name("tap9")).await;
+        talk.reported(9, |report| report.wired).await;
+        assert_eq!(instance.discover(MAC).await, Some(ADDRESS));
+
+        host.delete("tap9").await;
+        talk.reported(9, |report| !report.wired && report.error.is_empty()).await;
+        let mut other = Instance::new();
+        host.plug("tap9", MAC, &mut other).await;
+        talk.reported(9, |report| report.wired).await;
+        assert_eq!(other.discover(MAC).await, Some(ADDRESS));
+
+        talk.remove(22, [RowKey::Port(9), RowKey::Location { network: 5, port: 9 }]).await;
+        talk.acknowledged(22).await;
+        assert_eq!(other.discover(MAC).await, None, "the port is gone");
+        assert_eq!(node.status().summary.pending, 0);
+        node.stop().await;
+    });
+}
+
+#[test]
+fn the_overlay_device_comes_back_and_cleanup_leaves_nothing() {
+    in_namespace(|| async {
+        let host = Host::new().await;
+        let mut server = FakeServer::start(LONG).await;
+        let state = tempfile::tempdir().unwrap();
+        join(&server.ticket, "compute1", Ipv4Addr::LOCALHOST.into(), state.path()).await.unwrap();
+        let config = config(state.path());
+        let node = Node::start(config.clone()).await.unwrap();
+        let mut talk = server.welcome(Mode::Snapshot).await;
+        talk.rows(20, true, rows()).await;
+        talk.acknowledged(20).await;
+        let device = &config.settings.overlay.name;
+        until(|| async { host.index(device).await.is_some() }).await;
+        host.delete(device).await;
+        until(|| async { host.index(device).await.is_some() }).await;
+        until(|| async {
+            Path::new("/mnt/pins/links")
+                .join(format!("overlay-{}", host.index(device).await.unwrap()))
+                .exists()
+        })
+        .await;
+        node.stop().await;
+
+        assert!(host.index(device).await.is_some(), "the overlay went with the agent");
+        cleanup(config.clone()).await.unwrap();
+        assert_eq!(host.index(device).await, None);
+        assert!(!config.pins.join("links").exists());
+        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+        cleanup(config).await.unwrap();
+    });
+}
+
+async fn until<F: Future<Output = bool>>(mut wanted: impl FnMut() -> F) {
+    while !wanted().await {
+        tokio::task::yield_now().await;
+    }
+}
