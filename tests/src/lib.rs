@@ -1,1 +1,9 @@
-//! placeholder
+//! What the scenarios, the demo and the benches share: a cloud on the lab and a client of its APIs.
+//!
+//! [`cloud`] brings hadron processes up on lab hosts; [`client`] talks to them. The scenarios themselves are in `tests/`, the demo in
+//! `src/bin/demo.rs`.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod cloud;
+pub mod process;

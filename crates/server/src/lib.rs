@@ -1,1 +1,27 @@
-//! placeholder
+//! The control plane as a process: listeners, trust, the node streams and administration.
+//!
+//! This room owns how the other rooms are put together into a running server, and what stands between them and the network: TLS
+//! ([`trust`]), HTTPS listeners, the streams to nodes ([`nodes`]) and the administration socket ([`admin`]). It holds no state that
+//! the store has not; a server that is killed and started again loses nothing.
+//!
+//! ```text
+//! clients ──HTTPS──▶ api ────┐                      ┌──▶ nodes ──mutual TLS──▶ agents
+//! clients ──HTTPS──▶ identity┼──▶ store (one file) ─┘
+//! operator ─socket─▶ admin ──┘
+//! ```
+//!
+//! Begin with [`Server::start`].
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod config;
+mod error;
+mod listener;
+pub mod nodes;
+mod server;
+mod state_dir;
+pub mod trust;
+
+pub use config::Config;
+pub use error::ServerError;
+pub use server::{Server, restore};

@@ -113,7 +113,7 @@ impl Hub {
     pub(super) fn open(
         &self,
         host: u32,
-        held: hadron_project::Held,
+        held: Option<Position>,
         open: impl FnOnce(Subscription) -> Session,
     ) -> Result<Arc<Session>, UnknownHost> {
         // No commit comes between the subscription and its being known to the projector.

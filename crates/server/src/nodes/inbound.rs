@@ -4,6 +4,7 @@ use super::counters::Counter;
 use super::goodbye::Farewell;
 use super::hub::Hub;
 use super::session::Session;
+use hadron_model::PortNumber;
 use hadron_wire::proto::node_message::Message;
 use hadron_wire::proto::{NodeMessage, PortReports};
 use std::sync::Arc;
@@ -73,23 +74,28 @@ fn take_reports(hub: &Hub, session: &Session, PortReports { reports }: PortRepor
         )));
     }
     hub.counters.add(Counter::Reports, reports.len());
+    let view = hub.store.snapshot();
+    let (mut stale, mut refused) = (0, 0);
     let mut waiting = session.reports.lock();
-    let mut refused = 0;
     for report in reports {
         // Only ports of the host can wait, so that a node can't make the server hold more than these.
-        if hub.is_port_of(&session.peer.host, report.port) {
-            waiting.insert(report.port, report);
-        } else {
-            refused += 1;
+        match view.port_by_number(PortNumber(report.port)) {
+            Some(port) if port.binding.host_id == session.peer.host => {
+                drop(waiting.insert(report.port, report))
+            }
+            Some(port) if port.modified.0 <= report.revision => refused += 1,
+            // The port was moved or deleted, and the node doesn't know it yet.
+            _ => stale += 1,
         }
     }
     drop(waiting);
+    hub.counters.add(Counter::ReportsStale, stale);
     if refused > 0 {
         hub.counters.add(Counter::ReportsRefused, refused);
         tracing::warn!(
             host = session.peer.host,
             reports = refused,
-            "a node reported on ports that are not bound to it"
+            "a node reported on ports of other hosts"
         );
     }
     session.reported.notify_one();

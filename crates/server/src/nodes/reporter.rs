@@ -136,11 +136,3 @@ fn set(tx: &mut Tx, host: &str, due: &Due) -> Result<Option<bool>, hadron_contro
         }
     }
 }
-
-impl Hub {
-    /// Whether the port of this number is bound to `host`.
-    pub(super) fn is_port_of(&self, host: &str, number: u32) -> bool {
-        let view = self.store.snapshot();
-        view.port_by_number(PortNumber(number)).is_some_and(|port| port.binding.host_id == host)
-    }
-}

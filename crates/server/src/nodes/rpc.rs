@@ -37,7 +37,12 @@ impl Rpc {
     ) -> Result<(Arc<Session>, Welcome), Farewell> {
         let version = negotiate(VERSIONS, hello.versions.as_ref())
             .map_err(|error| Farewell::new(Reason::Version, error.to_string()))?;
-        let host = join::check(&self.hub.store, &peer)?;
+        let host = match join::check(&self.hub.store, &peer) {
+            Ok(host) => host,
+            // It may have joined by another server, an instant ago.
+            Err(_) if self.hub.store.wait_current().await.is_ok() => join::check(&self.hub.store, &peer)?,
+            Err(farewell) => return Err(farewell),
+        };
         if hello.host_name != host.name {
             let text =
                 format!("the certificate is of host {}, the hello of host {:?}", host.name, hello.host_name);
@@ -68,7 +73,7 @@ impl Rpc {
     }
 }
 
-fn held(hello: &Hello) -> Result<hadron_project::Held, Farewell> {
+fn held(hello: &Hello) -> Result<Option<Position>, Farewell> {
     if hello.history_id.is_empty() {
         return Ok(None);
     }

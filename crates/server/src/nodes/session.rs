@@ -51,7 +51,7 @@ impl Session {
             software_version: hello.software_version.chars().take(64).collect(),
             instance_id: hello.instance_id.iter().copied().take(16).collect(),
             since: now,
-            acked: AtomicU64::new(subscription.told().0),
+            acked: AtomicU64::new(0),
             subscription: Mutex::new(subscription),
             wake: Notify::new(),
             wants_catch_up: AtomicBool::new(false),

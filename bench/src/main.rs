@@ -1,0 +1,37 @@
+//! The benchmarks: `cargo xtask bench [NAME …]`.
+//!
+//! Each starts the `hadron` of the same build, measures it beside a peer or a limit of the same machine in the same run, prints
+//! Markdown, and writes `bench/<name>.json` beside the build's products. What the figures mean is in `docs/performance.md`. Begin
+//! reading at [`BENCHES`].
+#![forbid(unsafe_code)]
+
+mod cpu;
+mod machine;
+mod path;
+mod report;
+mod traffic;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+/// Every bench, in the order in which all are run.
+const BENCHES: [(&str, fn() -> Result<()>); 1] = [("path", path::run)];
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    match run(&names) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hadron-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(names: &[String]) -> Result<()> {
+    let is_wanted = |bench: &str| names.is_empty() || names.iter().any(|name| name == bench);
+    if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|(bench, _)| bench != name)) {
+        bail!("no bench {unknown:?}; there are {}", BENCHES.map(|(bench, _)| bench).join(", "));
+    }
+    BENCHES.into_iter().filter(|(bench, _)| is_wanted(bench)).try_for_each(|(_, bench)| bench())
+}

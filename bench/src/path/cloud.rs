@@ -1,0 +1,54 @@
+//! Three instances on a cloud: two on one host, one on another.
+
+use super::peers::{MTU, ip};
+use super::{Course, HERE, THERE};
+use anyhow::Result;
+use hadron_lab::{Instance, Underlay};
+use hadron_tests::cloud::{Cloud, Port};
+
+const HOSTS: [&str; 2] = ["compute1", "compute2"];
+
+/// The cloud and its instances.
+pub struct Instances {
+    guests: [(Instance, Port); 3],
+    _cloud: Cloud,
+}
+
+impl Instances {
+    /// Raises the cloud and waits until every port is wired.
+    pub fn up() -> Result<Self> {
+        let cloud = Cloud::up("path", Underlay::V4, &HOSTS)?;
+        let network = cloud.network("path")?;
+        cloud.subnet(&network, "10.9.0.0/24")?;
+        cloud.subnet(&network, "fd09::/64")?;
+        let [one, two] = HOSTS;
+        let guests = [
+            guest(&cloud, &network, "guest1", one)?,
+            guest(&cloud, &network, "guest2", one)?,
+            guest(&cloud, &network, "guest3", two)?,
+        ];
+        for (_, port) in &guests {
+            cloud.wait_for_status(&port.id, "ACTIVE")?;
+        }
+        Ok(Self { guests, _cloud: cloud })
+    }
+
+    /// The path within a host, and that between two.
+    pub fn courses(&self) -> Result<[Course<'_>; 2]> {
+        let [(near, _), here, there] = &self.guests;
+        Ok([course(HERE, near, here)?, course(THERE, near, there)?])
+    }
+}
+
+fn course<'a>(name: &'static str, near: &'a Instance, (far, port): &'a (Instance, Port)) -> Result<Course<'a>> {
+    Ok(Course { name, near, far, addresses: [port.address(false)?, port.address(true)?] })
+}
+
+fn guest(cloud: &Cloud, network: &str, name: &str, host: &str) -> Result<(Instance, Port)> {
+    let port = cloud.port(network, host)?;
+    let guest = cloud.host(host)?.instance(name, &port.id, &port.mac)?;
+    ip(&guest, &["link", "set", "eth0", "mtu", MTU])?;
+    guest.add_address(&format!("{}/24", port.address(false)?))?;
+    guest.add_address(&format!("{}/64", port.address(true)?))?;
+    Ok((guest, port))
+}

@@ -1,0 +1,74 @@
+//! `hadron agent`: the node of this host.
+
+use crate::cli;
+use crate::shutdown;
+use anyhow::{Context, Result, bail};
+use hadron_datapath::Sizes;
+use hadron_node::links::overlay::OverlayConfig;
+use hadron_node::{Config, Identity, Settings};
+use hadron_wire::ticket::JoinTicket;
+use std::path::{Path, PathBuf};
+
+pub async fn run(options: cli::Agent) -> Result<()> {
+    let config = config(&options.node, options.state_dir.clone());
+    if options.cleanup {
+        return Ok(hadron_node::cleanup(config).await?);
+    }
+    if let Some(ticket) = &options.join {
+        let ticket = ticket.parse().context("--join")?;
+        join(&ticket, &options.node, &options.state_dir).await?;
+    }
+    let shutdown = async {
+        if let Err(error) = shutdown::signalled().await {
+            tracing::error!(%error, "signals can't be received");
+        }
+    };
+    Ok(hadron_node::run(config, shutdown).await?)
+}
+
+/// Joins with `ticket`, unless this machine has joined before: a unit file may keep the option.
+pub async fn join(ticket: &JoinTicket, node: &cli::Node, state: &Path) -> Result<()> {
+    let host = host_name(node)?;
+    if let Some(identity) = Identity::load(state)? {
+        if identity.host_name != host {
+            bail!(
+                "this machine has joined as {}, not as {host}; `hadron agent --cleanup` forgets that",
+                identity.host_name
+            );
+        }
+        tracing::info!(host, "already joined; the ticket is not used");
+        return Ok(());
+    }
+    let Some(underlay) = node.underlay else {
+        bail!("--underlay is needed to join: the address at which other hosts reach this one")
+    };
+    hadron_node::join(ticket, &host, underlay, state).await?;
+    Ok(())
+}
+
+/// The node's configuration.
+pub fn config(node: &cli::Node, state: PathBuf) -> Config {
+    Config {
+        state,
+        pins: node.pin_dir.clone(),
+        sizes: if node.tables == "small" { Sizes::lab() } else { Sizes::host() },
+        settings: Settings {
+            overlay: OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() },
+            ..Settings::default()
+        },
+    }
+}
+
+/// The host's name: the option, or this machine's.
+pub fn host_name(node: &cli::Node) -> Result<String> {
+    match &node.host {
+        Some(name) => Ok(name.clone()),
+        None => machine_name(),
+    }
+}
+
+/// This machine's name.
+pub fn machine_name() -> Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").context("this machine's name")?;
+    Ok(name.trim().to_owned())
+}

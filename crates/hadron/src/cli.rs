@@ -1,0 +1,225 @@
+//! The command line. One variant per command; the modules beside this one carry them out.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// The network of a cloud, from the API call to the packet.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 110)]
+pub struct Cli {
+    /// What is logged, as `info` or `hadron_node=debug,info`.
+    #[arg(long, global = true, default_value = "info", env = "HADRON_LOG")]
+    pub log: String,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// One host with API, identity and node in one process.
+    Up(Up),
+    /// The control plane: API, identity and the nodes' listener.
+    Server(Server),
+    /// The node of a host.
+    Agent(Agent),
+    /// Hosts of a running server: tickets to join, list, removal.
+    Host(HostCommand),
+    /// Replaces the keys that sign the identity service's tokens; the old ones verify until their tokens have expired.
+    RotateKeys(Admin),
+    /// Writes a consistent copy of a running server's store.
+    Backup(Backup),
+    /// Makes a store from a backup, with a history of its own.
+    Restore(Restore),
+    /// Hosts as network namespaces on this machine.
+    Lab(Lab),
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Server {
+    /// Directory of the store, the authority's certificate and the administration socket.
+    #[arg(long, default_value = "/var/lib/hadron/server", env = "HADRON_STATE_DIR")]
+    pub state_dir: PathBuf,
+    /// Listener of the Networking API.
+    #[arg(long, default_value = "[::]:9696")]
+    pub api: SocketAddr,
+    /// Listener of the identity service.
+    #[arg(long, default_value = "[::]:5000")]
+    pub identity: SocketAddr,
+    /// Listener for nodes.
+    #[arg(long, default_value = "[::]:9697")]
+    pub nodes: SocketAddr,
+    /// Name or address under which clients and nodes reach this server [default: this machine's host name].
+    #[arg(long)]
+    pub public_name: Option<String>,
+    /// Region in the service catalogue.
+    #[arg(long, default_value = "RegionOne")]
+    pub region: String,
+    /// First and last VNI for networks of projects.
+    #[arg(long, default_value = "1-8000000", value_parser = vni_range)]
+    pub vnis: (u32, u32),
+    /// Largest IP packet of the underlay, octets.
+    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65535))]
+    pub underlay_mtu: u32,
+    /// Whether hosts reach each other by IPv6.
+    #[arg(long)]
+    pub underlay_ipv6: bool,
+    /// Networks that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 100, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_network: i64,
+    /// Subnets that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 100, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_subnet: i64,
+    /// Ports that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 500, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_port: i64,
+    /// How long a token of the identity service lasts, seconds.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
+    pub token_lifetime: u64,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Node {
+    /// Name of this host, the value of a port's `binding:host_id` [default: this machine's host name].
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Address at which other hosts reach this one (its VTEP).
+    #[arg(long)]
+    pub underlay: Option<IpAddr>,
+    /// UDP port of the tunnel.
+    #[arg(long, default_value_t = 4789)]
+    pub vxlan_port: u16,
+    /// Directory for pinned programs and tables, on a bpf file system.
+    #[arg(long, default_value = "/sys/fs/bpf/hadron")]
+    pub pin_dir: PathBuf,
+    /// Sizes of the kernel's tables.
+    #[arg(long, default_value = "default", value_parser = ["default", "small"])]
+    pub tables: String,
+}
+
+#[derive(Args, Debug)]
+pub struct Agent {
+    /// Directory of this node's key, certificate and rows.
+    #[arg(long, default_value = "/var/lib/hadron/node", env = "HADRON_NODE_STATE_DIR")]
+    pub state_dir: PathBuf,
+    /// Ticket of `hadron host ticket`; needed once.
+    #[arg(long)]
+    pub join: Option<String>,
+    /// Takes away everything that this node put into the kernel, and ends.
+    #[arg(long)]
+    pub cleanup: bool,
+    #[command(flatten)]
+    pub node: Node,
+}
+
+#[derive(Args, Debug)]
+pub struct Up {
+    #[command(flatten)]
+    pub server: Server,
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// How to reach a running server as its administrator.
+#[derive(Args, Debug)]
+pub struct Admin {
+    /// State directory of the server; its socket is in it.
+    #[arg(long, default_value = "/var/lib/hadron/server", env = "HADRON_STATE_DIR")]
+    pub state_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct HostCommand {
+    #[command(flatten)]
+    pub admin: Admin,
+    #[command(subcommand)]
+    pub action: HostAction,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum HostAction {
+    /// Prints a ticket that lets one node join.
+    Ticket {
+        /// The host name that it is limited to.
+        #[arg(long)]
+        name: Option<String>,
+        /// Seconds until it ends.
+        #[arg(long, default_value_t = 3600)]
+        lifetime: u64,
+    },
+    /// Lists hosts, their addresses and whether their node is connected.
+    List,
+    /// Removes a host: its certificate is refused from now on.
+    Remove {
+        /// Host name.
+        name: String,
+        /// Also when ports are bound to it.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Backup {
+    #[command(flatten)]
+    pub admin: Admin,
+    /// File to write; must not exist.
+    pub file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    #[command(flatten)]
+    pub admin: Admin,
+    /// File that `hadron backup` wrote.
+    pub file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct Lab {
+    /// Name of the lab.
+    #[arg(long, default_value = "lab")]
+    pub name: String,
+    #[command(subcommand)]
+    pub action: LabAction,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum LabAction {
+    /// Makes hosts and an underlay between them.
+    Up {
+        /// Host names.
+        #[arg(default_values_t = ["controller".to_owned(), "compute1".to_owned(), "compute2".to_owned()])]
+        hosts: Vec<String>,
+        /// Whether the underlay is IPv6.
+        #[arg(long)]
+        ipv6: bool,
+    },
+    /// Runs a program in a host.
+    Exec {
+        /// Host name.
+        host: String,
+        /// Program and arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Breaks or mends a host.
+    Fault {
+        /// Host name.
+        host: String,
+        /// What happens to it.
+        kind: String,
+    },
+    /// Takes a lab away.
+    Down,
+}
+
+fn vni_range(text: &str) -> Result<(u32, u32), String> {
+    let (first, last) = text.split_once('-').ok_or("expected FIRST-LAST")?;
+    let number = |text: &str| text.trim().parse::<u32>().map_err(|error| format!("{text:?}: {error}"));
+    let range = (number(first)?, number(last)?);
+    if range.0 == 0 || range.0 > range.1 || range.1 >= 1 << 24 {
+        return Err("VNIs are 1 to 16777215, first not above last".into());
+    }
+    Ok(range)
+}

@@ -1,0 +1,70 @@
+//! `hadron server` and `hadron restore`.
+
+use crate::agent::machine_name;
+use crate::{cli, shutdown};
+use anyhow::Result;
+use hadron_control::{Quotas, Underlay};
+use hadron_server::{Config, Server};
+use std::time::Duration;
+
+pub async fn run(options: cli::Server) -> Result<()> {
+    let config = config(&options, Underlay::Ipv4)?;
+    let mut server = Server::start(config).await?;
+    announce(&server);
+    tokio::select! {
+        signalled = shutdown::signalled() => signalled?,
+        error = server.failed() => return Err(error.into()),
+    }
+    server.stop().await;
+    Ok(())
+}
+
+/// Says where the server is; at the first start also how to reach it, with the password that is shown only then.
+pub fn announce(server: &Server) {
+    let config = server.config();
+    tracing::info!(api = %config.public_url(config.api), identity = %config.public_url(config.identity), "serving");
+    if let Some(clouds_yaml) = server.first_start() {
+        println!(
+            "# First start. Put this into ~/.config/openstack/clouds.yaml; the password is shown only now.\n{clouds_yaml}"
+        );
+    }
+}
+
+pub async fn restore(options: cli::Restore) -> Result<()> {
+    let history = hadron_server::restore(&options.file, &options.admin.state_dir).await?;
+    println!("restored; its history is {history}");
+    Ok(())
+}
+
+/// The server's configuration; `underlay` is the family unless the options name IPv6.
+pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
+    let public_name = match &options.public_name {
+        Some(name) => name.clone(),
+        None => machine_name()?,
+    };
+    let control = hadron_control::Config {
+        tenant_vnis: options.vnis.0..=options.vnis.1,
+        underlay_mtu: options.underlay_mtu,
+        underlay: if options.underlay_ipv6 { Underlay::Ipv6 } else { underlay },
+        quotas: Quotas {
+            network: limit(options.quota_network),
+            subnet: limit(options.quota_subnet),
+            port: limit(options.quota_port),
+        },
+        ..hadron_control::Config::default()
+    };
+    Ok(Config {
+        state_dir: options.state_dir.clone(),
+        api: options.api,
+        identity: options.identity,
+        nodes: options.nodes,
+        public_name,
+        region: options.region.clone(),
+        token_lifetime: Duration::from_secs(options.token_lifetime),
+        control,
+    })
+}
+
+fn limit(quota: i64) -> Option<usize> {
+    usize::try_from(quota).ok()
+}

@@ -1,0 +1,144 @@
+//! The server's side of the administration socket.
+
+use super::message::{BackupRequest, Failure, HostView, TicketReply, TicketRequest};
+use crate::nodes::NodeService;
+use crate::trust::Authority;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use hadron_cloud::identity::Identity;
+use hadron_control::{Step, host};
+use hadron_model::Host;
+use hadron_store::{CommitInfo, Store};
+use serde::Serialize;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+
+/// The longest that a ticket may last.
+const LONGEST_TICKET: u64 = 7 * 24 * 3600;
+
+/// What the calls work on.
+#[derive(Clone)]
+pub(crate) struct AdminState {
+    pub store: Store,
+    pub authority: Arc<Authority>,
+    pub identity: Identity,
+    pub nodes: NodeService,
+    pub node_address: String,
+}
+
+/// Binds the socket, in the place of one that a killed server left behind: the store's lock has told that there is no other server.
+pub(crate) fn listen(path: &std::path::Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves calls until `stopped` resolves.
+pub(crate) async fn serve(
+    listener: UnixListener,
+    state: AdminState,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) {
+    let router = Router::new()
+        .route("/hosts", get(hosts))
+        .route("/hosts/{name}", delete(remove))
+        .route("/tickets", post(ticket))
+        .route("/backup", post(backup))
+        .route("/token-keys", post(rotate_keys))
+        .with_state(Arc::new(state));
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the administration socket failed");
+    }
+}
+
+/// A call that is not carried out, and why.
+struct Refusal(StatusCode, String);
+
+impl<E: std::error::Error> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self(StatusCode::BAD_REQUEST, text)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, json(&Failure { error: self.1 })).into_response()
+    }
+}
+
+type Answer = Result<Response, Refusal>;
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], Body::from(bytes)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn operator() -> CommitInfo {
+    CommitInfo { actor: "operator".into(), ..CommitInfo::system() }
+}
+
+async fn hosts(State(state): State<Arc<AdminState>>) -> Answer {
+    let snapshot = state.store.snapshot();
+    let hosts: Vec<HostView> = snapshot
+        .iter::<Host>()
+        .map(|host| {
+            let node = state.nodes.node(&host.name).filter(|node| node.is_connected);
+            HostView {
+                name: host.name.clone(),
+                underlay: host.underlay,
+                joined_at: host.joined_at.to_string(),
+                ports: snapshot.ports_of_host(&host.name).count(),
+                connected: node.is_some(),
+                revision: node.map_or(0, |node| node.acknowledged.0),
+            }
+        })
+        .collect();
+    Ok(json(&hosts))
+}
+
+async fn ticket(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
+    let request: TicketRequest = serde_json::from_slice(&body)?;
+    let lifetime = Duration::from_secs(request.lifetime.clamp(1, LONGEST_TICKET));
+    let address = state.node_address.clone();
+    let ticket = state.authority.ticket(&state.store, address, request.name, lifetime).await?;
+    Ok(json(&TicketReply { ticket }))
+}
+
+async fn remove(
+    State(state): State<Arc<AdminState>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let force = query.as_deref() == Some("force=true");
+    while let Step::More = state.store.write(operator(), |tx| host::remove(tx, &name, force)).await?.value {}
+    Ok(json(&()))
+}
+
+async fn backup(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
+    let request: BackupRequest = serde_json::from_slice(&body)?;
+    state.store.backup(&request.path).await?;
+    Ok(json(&()))
+}
+
+async fn rotate_keys(State(state): State<Arc<AdminState>>) -> Answer {
+    state.identity.rotate_token_keys().await?;
+    Ok(json(&()))
+}

@@ -1,0 +1,45 @@
+//! Why a server could not start or go on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A failure of the process as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The state directory can't be made or used.
+    #[error("the state directory {path} can't be used")]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A listener's address is taken or not this machine's.
+    #[error("can't listen for {what} on {address}; is another server running?")]
+    Listen {
+        /// The service.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A listener ended.
+    #[error("the listener for {what} ended")]
+    Ended {
+        /// The service.
+        what: &'static str,
+    },
+    /// The store can't be opened or written.
+    #[error("the store")]
+    Store(#[from] hadron_store::StoreError),
+    /// The embedded identity can't be prepared.
+    #[error("the identity service")]
+    Identity(#[from] hadron_cloud::identity::IdentityError),
+    /// An operation that a starting server completes has failed.
+    #[error("recovery of interrupted operations")]
+    Recovery(#[from] hadron_control::Error),
+    /// Keys or certificates.
+    #[error("certificates")]
+    Trust(#[from] crate::trust::TrustError),
+}

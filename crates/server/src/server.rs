@@ -1,0 +1,228 @@
+//! A running server, from its configuration to its end.
+
+use crate::admin::{self, AdminState};
+use crate::nodes::{NodeConfig, NodeService};
+use crate::trust::Authority;
+use crate::{Config, ServerError, listener, state_dir};
+use axum_server::Handle;
+use hadron_api::{ApiConfig, ApiState};
+use hadron_cloud::identity::{self, Identity, IdentityConfig};
+use hadron_store::{HistoryId, Store};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often what ends with time is looked at.
+const MAINTENANCE: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it stops it without waiting for requests under way.
+pub struct Server {
+    config: Config,
+    store: Store,
+    authority: Arc<Authority>,
+    first_start: Option<String>,
+    handles: [Handle<SocketAddr>; 2],
+    stop: watch::Sender<bool>,
+    /// One task per listener, by what it serves; none ends by itself.
+    tasks: JoinSet<&'static str>,
+}
+
+impl Server {
+    /// Opens the store, completes what an earlier server left unfinished, and listens.
+    ///
+    /// # Errors
+    /// What can't be used is named: the state directory, the store, a listener's address.
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        state_dir::prepare(&config.state_dir)?;
+        let api = listener::bind(config.api, "the API")?;
+        let identity_listener = listener::bind(config.identity, "the identity service")?;
+        let nodes_listener = listener::bind(config.nodes, "nodes")?;
+
+        let store = Store::open(config.store_path()).await?;
+        let authority = Arc::new(Authority::open(&store).await?);
+        state_dir::publish(&config.ca_path(), &authority.ca_pem())?;
+        let first_start =
+            identity::bootstrap(&store).await?.map(|password| config.clouds_yaml(&password.to_string()));
+        hadron_control::recovery::run(&store, &config.control).await?;
+
+        let identity = Identity::new(store.clone(), identity_config(&config))?;
+        let nodes = NodeService::start(store.clone(), authority.clone(), NodeConfig::default());
+        let mut server = Self {
+            handles: [Handle::new(), Handle::new()],
+            stop: watch::channel(false).0,
+            tasks: JoinSet::new(),
+            config,
+            store,
+            authority,
+            first_start,
+        };
+        let api_state =
+            ApiState::new(server.store.clone(), Arc::new(identity.clone()), api_config(&server.config));
+        server.serve_https(0, "the API", api, hadron_api::router(api_state))?;
+        server.serve_https(
+            1,
+            "the identity service",
+            identity_listener,
+            identity::router(identity.clone()),
+        )?;
+        server.serve_nodes(nodes_listener, nodes.clone())?;
+        server.serve_admin(&identity, nodes)?;
+        server.maintain(identity);
+        Ok(server)
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What to put into `clouds.yaml`, if this start made the administrator.
+    pub fn first_start(&self) -> Option<&str> {
+        self.first_start.as_deref()
+    }
+
+    /// A ticket with which one node may join, only under the name `host` if one is given.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn ticket(&self, host: Option<String>, lifetime: Duration) -> Result<String, ServerError> {
+        let address = self.config.public_authority(self.config.nodes);
+        Ok(self.authority.ticket(&self.store, address, host, lifetime).await?)
+    }
+
+    /// Waits until a listener ends by itself, which it does only by a fault.
+    pub async fn failed(&mut self) -> ServerError {
+        match self.tasks.join_next().await {
+            Some(Ok(what)) => ServerError::Ended { what },
+            Some(Err(error)) => {
+                tracing::error!(%error, "a task of the server failed");
+                ServerError::Ended { what: "a task that failed" }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets requests under way finish, says goodbye to nodes, and ends.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.handles.iter().for_each(listener::stop);
+        while self.tasks.join_next().await.is_some() {}
+        let _ = std::fs::remove_file(self.config.admin_socket());
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.config.public_name.clone(), "localhost".into(), "127.0.0.1".into(), "::1".into()]
+    }
+
+    fn serve_https(
+        &mut self,
+        handle: usize,
+        what: &'static str,
+        listener: std::net::TcpListener,
+        router: axum::Router,
+    ) -> Result<(), ServerError> {
+        let tls = self.authority.https_config(&self.names())?;
+        let handle = self.handles[handle].clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = listener::serve(listener, tls, router, handle).await {
+                tracing::error!(%error, "the listener for {what} failed");
+            }
+            what
+        });
+        Ok(())
+    }
+
+    fn serve_nodes(
+        &mut self,
+        listener: std::net::TcpListener,
+        nodes: NodeService,
+    ) -> Result<(), ServerError> {
+        let tls = self.authority.node_listener_config(&self.names())?;
+        let stopped = self.stopped();
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| ServerError::Listen {
+            what: "nodes",
+            address: self.config.nodes,
+            source,
+        })?;
+        self.tasks.spawn(async move {
+            if let Err(error) = nodes.serve(listener, move || tls.clone(), stopped).await {
+                tracing::error!(%error, "the listener for nodes failed");
+            }
+            "nodes"
+        });
+        Ok(())
+    }
+
+    fn serve_admin(&mut self, identity: &Identity, nodes: NodeService) -> Result<(), ServerError> {
+        let state = AdminState {
+            store: self.store.clone(),
+            authority: self.authority.clone(),
+            identity: identity.clone(),
+            nodes,
+            node_address: self.config.public_authority(self.config.nodes),
+        };
+        let path = self.config.admin_socket();
+        let listener =
+            admin::listen(&path).map_err(|source| ServerError::StateDir { path: path.clone(), source })?;
+        let stopped = self.stopped();
+        self.tasks.spawn(async move {
+            admin::serve(listener, state, stopped).await;
+            "administration"
+        });
+        Ok(())
+    }
+
+    fn maintain(&mut self, identity: Identity) {
+        let stopped = self.stopped();
+        self.tasks.spawn(async move {
+            let mut stopped = std::pin::pin!(stopped);
+            let mut clock = tokio::time::interval(MAINTENANCE);
+            loop {
+                tokio::select! {
+                    () = &mut stopped => return "maintenance",
+                    _ = clock.tick() => {}
+                }
+                if let Err(error) = identity.maintain().await {
+                    tracing::warn!(%error, "expired revocations and old keys stay for another minute");
+                }
+            }
+        });
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stop = self.stop.subscribe();
+        async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
+    }
+}
+
+fn identity_config(config: &Config) -> IdentityConfig {
+    let urls = (config.public_url(config.identity), config.public_url(config.api));
+    IdentityConfig {
+        region: config.region.clone(),
+        token_lifetime: config.token_lifetime,
+        ..IdentityConfig::new(&urls.0, &urls.1)
+    }
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    ApiConfig {
+        control: config.control.clone(),
+        public_url: Some(config.public_url(config.api)),
+        is_https: true,
+        ..ApiConfig::default()
+    }
+}
+
+/// Makes the store of `state_dir` from a backup; there must be none yet.
+///
+/// # Errors
+/// There is a store already, or the file is no backup.
+pub async fn restore(backup: &Path, state_dir: &Path) -> Result<HistoryId, ServerError> {
+    state_dir::prepare(state_dir)?;
+    Ok(Store::restore(backup, state_dir.join("store.redb")).await?)
+}

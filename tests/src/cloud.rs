@@ -1,0 +1,255 @@
+//! A cloud on the lab: a controller and compute hosts, each with its own hadron process, joined by an underlay.
+
+use crate::client::{self, Client};
+use crate::process::{FirstStart, hadron};
+use anyhow::{Context, Result, bail};
+use hadron_lab::{Host, Lab, Process, Topology, Underlay, until};
+use hyper::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a step of the cloud may take on a busy machine before it counts as failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The host with API and identity.
+pub const CONTROLLER: &str = "controller";
+
+/// A running cloud. Dropping it takes everything away.
+pub struct Cloud {
+    agents: BTreeMap<String, Process>,
+    server: Option<Process>,
+    /// The administrator's password.
+    pub password: String,
+    /// Its hosts.
+    pub lab: Lab,
+}
+
+impl Cloud {
+    /// Raises hosts, a server on [`CONTROLLER`], and a node on each of `computes`, and waits until all are connected.
+    pub fn up(name: &str, underlay: Underlay, computes: &[&str]) -> Result<Self> {
+        let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
+        let lab = Topology::new(name).underlay(underlay).hosts(hosts).up()?;
+        let mut cloud = Self { agents: BTreeMap::new(), server: None, password: String::new(), lab };
+        cloud.start_server()?;
+        for compute in computes {
+            cloud.join(compute)?;
+        }
+        cloud.wait_for_nodes()?;
+        Ok(cloud)
+    }
+
+    /// A host of the lab.
+    pub fn host(&self, name: &str) -> Result<&Host> {
+        Ok(self.lab.host(name)?)
+    }
+
+    /// Starts the server; at its first start the administrator's password is read.
+    pub fn start_server(&mut self) -> Result<()> {
+        let controller = self.lab.host(CONTROLLER)?;
+        let mut command = controller
+            .command(hadron()?)
+            .args(["server", "--public-name", &controller.address().to_string(), "--state-dir"])
+            .arg(self.server_dir()?);
+        if controller.address().is_ipv6() {
+            command = command.arg("--underlay-ipv6");
+        }
+        let server = command.log_name("server").spawn()?;
+        if self.password.is_empty() {
+            server.wait_for_log("cacert:", PATIENCE)?;
+            self.password = FirstStart::read(server.log().as_bytes())?.password;
+        }
+        for port in [5000, 9696, 9697] {
+            controller.wait_for_tcp(self.address(port)?, PATIENCE)?;
+        }
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Kills the server as a crash would.
+    pub fn kill_server(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
+    }
+
+    /// The server's log.
+    pub fn server_log(&self) -> String {
+        self.server.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Gives `host` a ticket and starts its agent for the first time.
+    pub fn join(&mut self, host: &str) -> Result<()> {
+        let ticket = self.admin(&["host", "ticket", "--name", host])?;
+        self.start_agent(host, &["--join", ticket.trim()])
+    }
+
+    /// Starts the agent of `host`, which has joined, with further options.
+    pub fn start_agent(&mut self, host: &str, options: &[&str]) -> Result<()> {
+        let namespace = self.lab.host(host)?;
+        let agent = namespace
+            .command(hadron()?)
+            .args([
+                "agent",
+                "--host",
+                host,
+                "--tables",
+                "small",
+                "--underlay",
+                &namespace.address().to_string(),
+            ])
+            .arg("--state-dir")
+            .arg(namespace.dir().join("node"))
+            .args(options)
+            .log_name("agent")
+            .spawn()?;
+        self.agents.insert(host.to_owned(), agent);
+        Ok(())
+    }
+
+    /// Kills the agent of `host` as a crash would.
+    pub fn kill_agent(&mut self, host: &str) {
+        if let Some(agent) = self.agents.remove(host) {
+            agent.kill();
+        }
+    }
+
+    /// The log of a host's agent.
+    pub fn agent_log(&self, host: &str) -> String {
+        self.agents.get(host).map(Process::log).unwrap_or_default()
+    }
+
+    /// Waits until every started agent is connected.
+    pub fn wait_for_nodes(&self) -> Result<()> {
+        let waiting = until(PATIENCE, "every node is connected", || {
+            self.admin(&["host", "list"]).is_ok_and(|list| {
+                let connected =
+                    list.lines().skip(1).filter(|line| line.split_whitespace().nth(3) == Some("yes"));
+                connected.count() == self.agents.len()
+            })
+        });
+        waiting.with_context(|| self.logs())
+    }
+
+    /// Runs `hadron` on the controller against the running server; `arguments` begins with the command.
+    pub fn admin(&self, arguments: &[&str]) -> Result<String> {
+        let (command, rest) = arguments.split_first().context("no command")?;
+        let controller = self.lab.host(CONTROLLER)?;
+        let program = controller.command(hadron()?).arg(command).arg("--state-dir").arg(self.server_dir()?);
+        Ok(program.args(rest).succeed(PATIENCE)?)
+    }
+
+    /// A call of the Networking API as the administrator, which must succeed.
+    pub fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        self.with_api(async |client| {
+            let answer = client.request(method.clone(), path, body.as_ref()).await?;
+            answer.ok().with_context(|| format!("{method} {path}"))
+        })
+    }
+
+    /// Runs `work` on the controller with a connection to the Networking API and the administrator's token.
+    pub fn with_api<T: Send>(&self, work: impl AsyncFnOnce(&mut Client) -> Result<T> + Send) -> Result<T> {
+        let (identity, api, ca) = (self.address(5000)?, self.address(9696)?, std::fs::read(self.ca_path()?)?);
+        self.lab.host(CONTROLLER)?.run(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+                let mut identity = Client::connect(identity, &ca).await?;
+                let token = client::token(&mut identity, "admin", &self.password, "admin").await?;
+                work(&mut Client::connect(api, &ca).await?.with_token(&token)).await
+            })
+        })?
+    }
+
+    /// Creates a network and returns its id.
+    pub fn network(&self, name: &str) -> Result<String> {
+        let answer = self.call(Method::POST, "/v2.0/networks", Some(json!({"network": {"name": name}})))?;
+        id_of(&answer["network"])
+    }
+
+    /// Creates a subnet of `network` and returns its id.
+    pub fn subnet(&self, network: &str, cidr: &str) -> Result<String> {
+        let version = if cidr.contains(':') { 6 } else { 4 };
+        let body = json!({"subnet": {"network_id": network, "ip_version": version, "cidr": cidr}});
+        id_of(&self.call(Method::POST, "/v2.0/subnets", Some(body))?["subnet"])
+    }
+
+    /// Creates a port of `network` bound to `host`.
+    pub fn port(&self, network: &str, host: &str) -> Result<Port> {
+        let body =
+            json!({"port": {"network_id": network, "binding:host_id": host, "device_owner": "compute:nova"}});
+        Port::read(&self.call(Method::POST, "/v2.0/ports", Some(body))?["port"])
+    }
+
+    /// The status of a port, as the API shows it.
+    pub fn port_status(&self, id: &str) -> Result<String> {
+        let answer = self.call(Method::GET, &format!("/v2.0/ports/{id}"), None)?;
+        Ok(answer["port"]["status"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the port has `status`.
+    pub fn wait_for_status(&self, id: &str, status: &str) -> Result<()> {
+        let waiting = until(PATIENCE, &format!("port {id} is {status}"), || {
+            self.port_status(id).is_ok_and(|is| is == status)
+        });
+        waiting.with_context(|| self.logs())
+    }
+
+    /// The last lines of every process's log, for an error.
+    pub fn logs(&self) -> String {
+        let agents = self.agents.iter().map(|(host, agent)| (host.as_str(), agent.log()));
+        let all = std::iter::once((CONTROLLER, self.server_log())).chain(agents);
+        all.map(|(name, log)| {
+            let lines: Vec<&str> = log.lines().collect();
+            format!("--- {name}\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
+        })
+        .collect()
+    }
+
+    /// The authority's certificate.
+    pub fn ca_path(&self) -> Result<PathBuf> {
+        Ok(self.server_dir()?.join("ca.pem"))
+    }
+
+    /// Address of a service on the controller.
+    pub fn address(&self, port: u16) -> Result<SocketAddr> {
+        Ok(SocketAddr::new(self.lab.host(CONTROLLER)?.address(), port))
+    }
+
+    fn server_dir(&self) -> Result<PathBuf> {
+        Ok(self.lab.host(CONTROLLER)?.dir().join("server"))
+    }
+}
+
+/// A port as a scenario uses it.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// UUID.
+    pub id: String,
+    /// MAC, as text.
+    pub mac: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Port {
+    /// From the API's answer.
+    pub fn read(port: &Value) -> Result<Self> {
+        let addresses = port["fixed_ips"].as_array().context("no fixed_ips")?;
+        let addresses = addresses.iter().filter_map(|ip| ip["ip_address"].as_str()?.parse().ok()).collect();
+        let mac = port["mac_address"].as_str().context("no mac_address")?.to_owned();
+        Ok(Self { id: id_of(port)?, mac, addresses })
+    }
+
+    /// Its first address of a family.
+    pub fn address(&self, ipv6: bool) -> Result<IpAddr> {
+        match self.addresses.iter().find(|address| address.is_ipv6() == ipv6) {
+            Some(address) => Ok(*address),
+            None => bail!("port {} has no such address", self.id),
+        }
+    }
+}
+
+fn id_of(object: &Value) -> Result<String> {
+    Ok(object["id"].as_str().context("an object without id")?.to_owned())
+}

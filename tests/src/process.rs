@@ -1,0 +1,115 @@
+//! A server on loopback with a store of its own, for tests and benches that need no hosts.
+
+use crate::client::{self, Client};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The hadron binary of the same build as the running program.
+pub fn hadron() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directories = program.ancestors().skip(1).take(2);
+    directories.map(|directory| directory.join("hadron")).find(|path| path.is_file()).with_context(|| {
+        format!("no hadron beside {}; build it: cargo build --package hadron", program.display())
+    })
+}
+
+/// What a first start prints for `clouds.yaml`.
+#[derive(Clone, Debug)]
+pub struct FirstStart {
+    /// The administrator's password.
+    pub password: String,
+}
+
+impl FirstStart {
+    /// Reads what a server prints up to and including the password.
+    pub fn read(output: impl BufRead) -> Result<Self> {
+        for line in output.lines() {
+            if let Some(password) = line?.trim().strip_prefix("password:") {
+                return Ok(Self { password: password.trim().trim_matches('"').to_owned() });
+            }
+        }
+        bail!("the server ended without printing a password; its log is on standard error")
+    }
+}
+
+/// A server process. It is killed and its store removed when this is dropped.
+pub struct Server {
+    process: Child,
+    /// State directory.
+    pub directory: tempfile::TempDir,
+    api: SocketAddr,
+    identity: SocketAddr,
+    /// The administrator's password.
+    pub password: String,
+}
+
+impl Server {
+    /// Starts a server without quotas, with its store on the disk that holds the build's products.
+    pub async fn start() -> Result<Self> {
+        let program = hadron()?;
+        let directory = tempfile::tempdir_in(program.parent().unwrap_or(Path::new(".")))?;
+        let [api, identity, nodes] = [free_address()?, free_address()?, free_address()?];
+        let mut process = Command::new(program)
+            .args(["--log", "warn", "server", "--public-name", "127.0.0.1", "--state-dir"])
+            .arg(directory.path())
+            .args([
+                "--api",
+                &api.to_string(),
+                "--identity",
+                &identity.to_string(),
+                "--nodes",
+                &nodes.to_string(),
+            ])
+            .args(["--quota-network=-1", "--quota-subnet=-1", "--quota-port=-1"])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().context("no output")?;
+        let first = tokio::task::spawn_blocking(move || FirstStart::read(BufReader::new(output))).await?;
+        let password = match first {
+            Ok(first) => first.password,
+            Err(error) => {
+                let _ = process.kill();
+                return Err(error);
+            }
+        };
+        Ok(Self { process, directory, api, identity, password })
+    }
+
+    /// A connection to the Networking API.
+    pub async fn network_api(&self) -> Result<Client> {
+        Client::connect(self.api, &self.ca()?).await
+    }
+
+    /// A connection to the identity service.
+    pub async fn identity_api(&self) -> Result<Client> {
+        Client::connect(self.identity, &self.ca()?).await
+    }
+
+    /// A token of the administrator.
+    pub async fn admin_token(&self) -> Result<String> {
+        client::token(&mut self.identity_api().await?, "admin", &self.password, "admin").await
+    }
+
+    /// The server's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn ca(&self) -> Result<Vec<u8>> {
+        Ok(std::fs::read(self.directory.path().join("ca.pem"))?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
