@@ -2,13 +2,13 @@
 
 use crate::marks;
 use crate::netlink;
+use crate::topology::{SOON, UPLINK};
 use crate::{Host, LabError, Namespace, Result};
 use nix::sys::signal::Signal;
 use std::str::FromStr;
 use std::time::Duration;
 
 const TABLE: &str = "hadron-lab";
-const SOON: Duration = Duration::from_secs(10);
 
 /// Something that happens to a host.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Fault {
     Delay(Duration),
     /// This share of the packets in each direction is lost, percent.
     Loss(u8),
-    /// The network is whole again: every fault above is lifted.
+    /// The network is whole again: every fault above is lifted, and the link carries packets.
     Heal,
     /// The host's processes end at once.
     Kill,
@@ -90,7 +90,7 @@ pub(crate) fn happen(fault: &Fault, host: &Namespace, wire: &Wire<'_>, spared: O
 
 fn delay(host: &Namespace, time: Duration) -> Result<()> {
     let time = format!("{}us", time.as_micros());
-    let netem = ["qdisc", "replace", "dev", crate::topology::UPLINK, "root", "netem", "delay", &time];
+    let netem = ["qdisc", "replace", "dev", UPLINK, "root", "netem", "delay", &time];
     let output = host.command("tc").args(netem).output(SOON)?;
     if !output.status.success() {
         return Err(LabError::Unsupported(format!(
@@ -117,9 +117,11 @@ fn lose(wire: &Namespace, port: &str, percent: u8) -> Result<()> {
 
 fn heal(host: &Namespace, wire: &Namespace, port: &str) -> Result<()> {
     netlink::set_up(wire, port, true)?;
+    netlink::wait_until_up(host, UPLINK, SOON)?;
+    netlink::wait_until_up(wire, port, SOON)?;
     netlink::set_forwarding(wire, port, true)?;
     // Either may not be there.
-    host.command("tc").args(["qdisc", "delete", "dev", crate::topology::UPLINK, "root"]).output(SOON)?;
+    host.command("tc").args(["qdisc", "delete", "dev", UPLINK, "root"]).output(SOON)?;
     wire.command("nft").args(["delete", "chain", "bridge", TABLE, port]).output(SOON).map(drop)
 }
 

@@ -4,7 +4,7 @@ use crate::dhclient;
 use crate::error::Attempt;
 use crate::netlink::{self, VethEnd};
 use crate::stage::Stage;
-use crate::{LabError, Namespace, Process, Result, until};
+use crate::{LabError, Namespace, Process, Result};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -61,11 +61,9 @@ impl Instance {
         self.mac
     }
 
-    /// Waits until its interface has carrier, which means that the host's end has been raised.
+    /// Waits until its interface carries packets, which means that the host's end has been raised.
     pub fn wait_for_link(&self, within: Duration) -> Result<()> {
-        until(within, &format!("carrier on {INTERFACE} of {}", self.name()), || {
-            netlink::link_state(&self.namespace, INTERFACE).is_ok_and(|(_, is_up)| is_up)
-        })
+        netlink::wait_until_up(&self.namespace, INTERFACE, within)
     }
 
     /// Starts a DHCP client (ISC dhclient) that goes on until the handle is dropped or the lease is released.
@@ -93,7 +91,7 @@ impl Instance {
 
     /// The MTU of its interface, octets.
     pub fn mtu(&self) -> Result<u32> {
-        Ok(netlink::link_state(&self.namespace, INTERFACE)?.0)
+        netlink::mtu(&self.namespace, INTERFACE)
     }
 
     /// Its IPv4 routes as `ip route` shows them.

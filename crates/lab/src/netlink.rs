@@ -1,17 +1,22 @@
 //! Links, addresses and routes of a namespace.
 
 use crate::error::Attempt;
-use crate::{LabError, Namespace, Result};
+use crate::topology::SOON;
+use crate::{LabError, Namespace, Result, until};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_core::DefaultNla;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags};
 use rtnetlink::packet_route::link::{
-    BridgePortState, InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage, LinkProtoInfoBridge,
+    BridgePortState, InfoData, InfoVeth, LinkAttribute, LinkMessage, LinkProtoInfoBridge, State,
 };
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// The groups of solicited nodes begin so.
+const SOLICITED_NODE: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0);
 
 type Answer<T> = std::result::Result<T, rtnetlink::Error>;
 
@@ -152,6 +157,22 @@ pub(crate) fn add_address(namespace: &Namespace, link: &str, address: IpAddr, pr
             request.message_mut().header.flags = AddressHeaderFlags::Nodad;
         }
         request.execute().await
+    })?;
+    match address {
+        IpAddr::V4(_) => Ok(()),
+        IpAddr::V6(address) => wait_until_heard(namespace, link, address),
+    }
+}
+
+/// Waits until neighbour solicitations for an address are heard. The kernel joins the address's group (RFC 4291 §2.7.1) in its own time.
+fn wait_until_heard(namespace: &Namespace, link: &str, address: Ipv6Addr) -> Result<()> {
+    let group = Ipv6Addr::from_bits(SOLICITED_NODE.to_bits() | address.to_bits() & 0xff_ffff);
+    let group = format!("{:032x}", group.to_bits());
+    until(SOON, &format!("{address} is heard on {link} of {}", namespace.name()), || {
+        let groups = namespace.run(|| std::fs::read_to_string("/proc/thread-self/net/igmp6"));
+        groups.is_ok_and(|groups| {
+            groups.is_ok_and(|groups| groups.lines().any(|line| line.contains(&group) && line.contains(link)))
+        })
     })
 }
 
@@ -188,15 +209,24 @@ pub(crate) fn addresses(namespace: &Namespace, link: &str) -> Result<Vec<IpAddr>
     })
 }
 
-/// The largest IP packet of a link, and whether it is up with carrier.
-pub(crate) fn link_state(namespace: &Namespace, link: &str) -> Result<(u32, bool)> {
+/// The largest IP packet of a link.
+pub(crate) fn mtu(namespace: &Namespace, link: &str) -> Result<u32> {
     request(namespace, format!("look at {link} in {}", namespace.name()), async |handle| {
-        let message = find(&handle, link).await?;
-        let mtu = message.attributes.iter().find_map(|attribute| match attribute {
+        let attributes = find(&handle, link).await?.attributes;
+        let mtu = attributes.iter().find_map(|attribute| match attribute {
             LinkAttribute::Mtu(mtu) => Some(*mtu),
             _ => None,
         });
-        let is_up = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
-        Ok((mtu.unwrap_or_default(), is_up))
+        Ok(mtu.unwrap_or_default())
+    })
+}
+
+/// Waits until a link carries packets. Carrier alone does not say so: the kernel notices it in its own time, and until then it drops
+/// what is sent.
+pub(crate) fn wait_until_up(namespace: &Namespace, link: &str, within: Duration) -> Result<()> {
+    let what = format!("{link} of {} is up", namespace.name());
+    until(within, &what, || {
+        let found = request(namespace, what.clone(), async |handle| find(&handle, link).await);
+        found.is_ok_and(|found| found.attributes.contains(&LinkAttribute::OperState(State::Up)))
     })
 }

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Where labs have their directories.
 pub(crate) const ROOT: &str = "/run/hadron-lab";
@@ -20,6 +21,8 @@ const OWNER: &str = "owner";
 const BRIDGE: &str = "underlay";
 /// A host's interface on the underlay.
 pub(crate) const UPLINK: &str = "underlay";
+/// The kernel raises links in its own time, which is less than this.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Host numbers are the last octet of an IPv4 address.
 const MOST_HOSTS: usize = 254;
 
@@ -126,6 +129,10 @@ impl Topology {
         for name in &self.hosts {
             let host = self.raise_host(&lab, name)?;
             lab.hosts.push(host);
+        }
+        for host in &lab.hosts {
+            netlink::wait_until_up(host, UPLINK, SOON)?;
+            netlink::wait_until_up(&lab.bridge, host.wire_port(), SOON)?;
         }
         Ok(lab)
     }

@@ -103,10 +103,10 @@ fn a_process_is_logged_paused_resumed_and_killed_with_its_children() {
     if can_run() {
         let lab = Topology::new("process").host("one").up().unwrap();
         let host = lab.host("one").unwrap();
-        let script = "sleep 1000 & echo child $!; while :; do echo tick; sleep 0.01; done";
-        let process = host.command("sh").args(["-c", script]).log_name("ticker").spawn().unwrap();
-        process.wait_for_log("tick", SOON).unwrap();
-        assert_eq!(process.log_path(), host.dir().join("ticker.log"));
+        let script = "sleep 1000 & echo child $!; echo ready; wait";
+        let process = host.command("sh").args(["-c", script]).log_name("parent").spawn().unwrap();
+        process.wait_for_log("ready", SOON).unwrap();
+        assert_eq!(process.log_path(), host.dir().join("parent.log"));
         let state = || {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
             stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
@@ -164,6 +164,8 @@ fn packets_are_lost_and_delayed_as_asked() {
         let lab = Topology::new("loss").hosts(["one", "two"]).up().unwrap();
         let [one, two] = [&lab.hosts()[0], &lab.hosts()[1]];
         let ping = || one.ping(two.address()).count(20).interval(Duration::from_millis(2)).run().unwrap();
+        // From here on their addresses are resolved.
+        assert_eq!(ping().lost(), 0);
         two.fault(&Fault::Loss(100)).unwrap();
         assert_eq!(ping().received, 0);
         two.fault(&Fault::Loss(50)).unwrap();
