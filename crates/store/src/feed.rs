@@ -157,6 +157,7 @@ impl Feed {
                 return Err(HistoryGone { asked: position, oldest: state.floor, newest: latest });
             }
             match state.recent_after(position.revision) {
+                _ if position == latest => (state.latest.clone(), VecDeque::new()),
                 Some(commit) => (commit.before.clone(), VecDeque::new()),
                 None => state.rewind(position.revision),
             }
@@ -178,7 +179,7 @@ impl State {
         self.recent.get(index).filter(|commit| commit.before.position.revision <= revision)
     }
 
-    /// The state at `revision`, not below `floor`, and the way from there to the first of `recent`.
+    /// The state at `revision`, not below `floor` and older than `recent`, and the way from there to the first of `recent`.
     fn rewind(&self, revision: Revision) -> (Arc<Snapshot>, VecDeque<Past>) {
         let start = self.recent.front().map_or(&self.latest, |commit| &commit.before);
         let mut snapshot = Snapshot::clone(start);

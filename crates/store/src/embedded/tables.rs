@@ -155,3 +155,35 @@ pub(super) fn append(database: &Database, batch: &[Append]) -> Result<(), Append
     }
     transaction.commit().map_err(|error| AppendFailure::Commit(error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+
+    fn one(revision: u64) -> Append {
+        Append {
+            revision: Revision(revision),
+            ops: vec![],
+            created: vec![],
+            log: revision.to_be_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_log_keeps_what_it_promises_and_no_more() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let position = Position { history: HistoryId::random(), revision: Revision::ZERO };
+        initialize(&database, position, std::iter::empty()).unwrap();
+        let last = LOG_KEPT + 2500;
+        for first in (1..=last).step_by(1000) {
+            let batch: Vec<_> = (first..=last.min(first + 999)).map(one).collect();
+            assert!(append(&database, &batch).is_ok());
+        }
+        let log = read_log(&database, usize::MAX).unwrap();
+        assert_eq!(log.len() as u64, LOG_KEPT);
+        assert_eq!((log[0].0, log[log.len() - 1].0), (Revision(2501), Revision(last)));
+        assert_eq!(read_log(&database, 3).unwrap(), log[log.len() - 3..]);
+        assert_eq!(read_position(&database).unwrap().1.revision, Revision(last));
+    }
+}

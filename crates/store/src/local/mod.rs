@@ -11,6 +11,9 @@
 //!     └───────────────── answers ◀─────────────────────┘ failed: head = published, all waiters get the error
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::backend::Op;
 use crate::encoding::{LogChange, LogEntry};
 use crate::engine::{Append, AppendError, Engine};
