@@ -1,5 +1,6 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
+use super::expedite::Expedited;
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
 use crate::apply::entry::{FloodMember, NetworkFacts};
 use crate::apply::{Key, Value};
@@ -16,22 +17,32 @@ type Result<T, E = PlaneError> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct Kernel {
     datapath: Arc<Datapath>,
+    expedites: bool,
 }
 
 impl Kernel {
-    /// Takes over what is pinned, or begins anew. Within a tokio runtime, in the node's network namespace.
+    /// Takes over what is pinned, or begins anew. Within a tokio runtime, in the node's network namespace. `expedites` says
+    /// whether grace periods may be expedited while a program is attached.
     ///
     /// # Errors
     /// [`Error::Plane`]; the source says why, as a kernel that is too old.
-    pub fn open(config: Config) -> Result<PlaneParts<Kernel, Ring>, Error> {
+    pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
-        let plane = Kernel { datapath };
+        let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
+    }
+}
+
+impl Kernel {
+    /// Programs are attached and detached with expedited grace periods.
+    fn expedited(&self, key: &Key) -> Option<Expedited> {
+        let waits = matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()));
+        (self.expedites && waits).then(Expedited::begin).flatten()
     }
 }
 
@@ -106,6 +117,7 @@ impl Plane for Kernel {
     fn put(&mut self, key: &Key, value: &Value) -> Result<()> {
         let datapath = &self.datapath;
         let tables = datapath.tables();
+        let _expedited = self.expedited(key);
         match (key, value) {
             (Key::Config(()), Value::Config(row)) => datapath.configure(&host_config(row)),
             (Key::Host(key), Value::Host(row)) => tables.hosts.put(key, row),
@@ -137,6 +149,7 @@ impl Plane for Kernel {
 
     fn remove(&mut self, key: &Key) -> Result<()> {
         let tables = self.datapath.tables();
+        let _expedited = self.expedited(key);
         match key {
             // There is always a host; its row goes with the table.
             Key::Config(()) => Ok(()),

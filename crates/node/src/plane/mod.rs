@@ -3,6 +3,7 @@
 //! [`Plane`] is all that the node asks of the packet path. [`kernel::Kernel`] is the one that forwards packets. [`memory::Memory`] keeps the entries in this process: a node with it
 //! and without interfaces is a simulated one, as the scale simulation runs them by the hundred.
 
+mod expedite;
 pub mod kernel;
 pub mod memory;
 

@@ -95,7 +95,8 @@ impl Instance {
         Self { namespace: told.recv().unwrap(), questions: Some(questions), answers, thread: Some(thread) }
     }
 
-    /// Broadcasts DISCOVER from 0.0.0.0, as a client without an address does, and answers the address that it is offered.
+    /// Broadcasts DISCOVER from 0.0.0.0, as a client without an address does, and answers the address that it is offered. Some
+    /// attempts are needed: a link that has just come up drops what is sent until the kernel has put its queue in place.
     pub async fn discover(&mut self, mac: [u8; 6]) -> Option<[u8; 4]> {
         let message = self.ask(Question::Discover(mac)).await?;
         message[16..20].try_into().ok()
@@ -133,16 +134,18 @@ fn discover(mac: [u8; 6]) -> Option<Vec<u8>> {
     let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
     setsockopt(&socket, sockopt::BindToDevice, &"guest".into()).unwrap();
     socket.set_broadcast(true).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let mut message = vec![1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0x80, 0];
     message.resize(28, 0);
     message.extend(mac);
     message.resize(236, 0);
     message.extend([99, 130, 83, 99, 53, 1, 1, 255]);
     message.resize(300, 0);
-    socket.send_to(&message, "255.255.255.255:67").unwrap();
-    let mut reply = vec![0; 1500];
-    let length = socket.recv(&mut reply).ok()?;
-    reply.truncate(length);
-    Some(reply)
+    (0..8).find_map(|_| {
+        socket.send_to(&message, "255.255.255.255:67").unwrap();
+        let mut reply = vec![0; 1500];
+        let length = socket.recv(&mut reply).ok()?;
+        reply.truncate(length);
+        Some(reply)
+    })
 }
