@@ -36,9 +36,6 @@ pub struct Config {
     pub pins: PathBuf,
     /// How large the packet path's tables are.
     pub sizes: Sizes,
-    /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
-    /// the price of an interrupt on each CPU.
-    pub expedites: bool,
     /// The rest.
     pub settings: Settings,
 }
@@ -50,13 +47,12 @@ impl Config {
             state: "/var/lib/hadron/node".into(),
             pins: "/sys/fs/bpf/hadron".into(),
             sizes: Sizes::host(),
-            expedites: true,
             settings: Settings::default(),
         }
     }
 }
 
-/// What concerns a simulated node too.
+/// What has a default. A simulated node uses a part of it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The overlay device.
@@ -67,6 +63,9 @@ pub struct Settings {
     pub limits: Limits,
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
+    /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
+    /// the price of an interrupt on each CPU.
+    pub expedites: bool,
 }
 
 impl Default for Settings {
@@ -76,6 +75,7 @@ impl Default for Settings {
             overlay_mtu: None,
             limits: Limits::default(),
             dns_domain: "openstacklocal".into(),
+            expedites: true,
         }
     }
 }
@@ -105,7 +105,7 @@ impl Node {
             Identity::load(&config.state)?.ok_or_else(|| Error::NotJoined(config.state.clone()))?;
         let monitor = monitor::start()?;
         let overlay = overlay_index(&monitor.netlink, &config.settings.overlay).await?;
-        let parts = Kernel::open(datapath_config(&config, &identity, overlay), config.expedites)?;
+        let parts = Kernel::open(datapath_config(&config, &identity, overlay), config.settings.expedites)?;
         Self::with(config.state, config.settings, identity, parts, monitor)
     }
 

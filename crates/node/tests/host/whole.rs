@@ -24,7 +24,6 @@ fn config(state: &Path) -> Config {
         state: state.into(),
         pins: "/mnt/pins".into(),
         sizes: Sizes::lab(),
-        expedites: true,
         settings: Settings { overlay, ..Settings::default() },
     }
 }
