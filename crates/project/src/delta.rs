@@ -33,8 +33,15 @@ pub struct RowDelta {
 /// What a commit means to one host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Note {
-    /// A row that it has or is to have.
-    Row(RowKey),
+    /// A row that it had by the projection before, or has now, or both.
+    Row {
+        /// The row.
+        key: RowKey,
+        /// Whether it was to have the row before.
+        had: bool,
+        /// Whether it is to have the row now.
+        has: bool,
+    },
     /// It is to have the rows of this network.
     Gained(u32),
     /// It drops the rows of this network.
@@ -64,9 +71,15 @@ impl Delta {
             sink(host, Note::Gained(network));
         }
         for row in &self.rows {
+            let covers = |interest: Option<Interest>, host| {
+                interest.is_some_and(|i| projection.is_interested(host, i))
+            };
             let moved_to = row.after.filter(|after| Some(*after) != row.before);
             for interest in row.before.into_iter().chain(moved_to) {
-                projection.interested(interest).for_each(|host| sink(host, Note::Row(row.key)));
+                for host in projection.interested(interest) {
+                    let (had, has) = (covers(row.before, host), covers(row.after, host));
+                    sink(host, Note::Row { key: row.key, had, has });
+                }
             }
         }
         for &host in &self.removed_hosts {

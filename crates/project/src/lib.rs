@@ -27,4 +27,4 @@ mod touch;
 pub use delta::{Delta, Note};
 pub use interest::Interest;
 pub use projection::{Projection, Settings};
-pub use subscription::{Held, Limits, Subscription, UnknownHost};
+pub use subscription::{Limits, Subscription, UnknownHost};

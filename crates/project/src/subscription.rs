@@ -4,10 +4,7 @@ use crate::{Interest, Note, Projection};
 use hadron_store::{Position, Revision};
 use hadron_wire::proto::{Batch, welcome::Mode};
 use hadron_wire::{RowChange, RowKey};
-use std::collections::BTreeSet;
-
-/// The position that a node's rows have; `None` when it holds none.
-pub type Held = Option<Position>;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The host is not in the projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,17 +26,29 @@ impl Default for Limits {
     }
 }
 
-/// The dirty keys of one node. Values are looked up when they are sent, so that the latest wins, and a node that
-/// doesn't read costs at most its own rows' keys.
+/// The dirty keys of one node. Values are looked up when they are sent, so that the latest wins; and what came and went
+/// without having been sent is forgotten, so that a node that doesn't read costs at most the keys of the rows that it holds
+/// and of those that it is to hold.
 #[derive(Debug)]
 pub struct Subscription {
     host: u32,
     mode: Mode,
     forget: BTreeSet<u32>,
-    dirty: BTreeSet<RowKey>,
+    dirty: BTreeMap<RowKey, Knowledge>,
+    /// Networks of which the node has been sent nothing yet.
+    fresh: BTreeSet<u32>,
     /// The first complete batch is still to come; it is sent even if it is empty.
     is_first: bool,
     told: Revision,
+}
+
+/// What a node knows of a dirty row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Knowledge {
+    /// Nothing: if the row goes before it is sent, there is nothing to say.
+    None,
+    /// It may hold an older version.
+    Older,
 }
 
 impl Subscription {
@@ -66,22 +75,54 @@ impl Subscription {
     /// Takes a note of a [`Delta`](crate::Delta). Returns whether there is something to send.
     pub fn note(&mut self, note: Note, projection: &Projection) -> bool {
         match note {
-            Note::Row(key) => drop(self.dirty.insert(key)),
-            Note::Gained(network) => self.dirty.extend(projection.keys(Interest::Network(network))),
+            Note::Row { key, had, has } => self.note_row(key, had, has),
+            Note::Gained(network) => {
+                if !self.forget.contains(&network) {
+                    self.fresh.insert(network);
+                }
+                self.add_new(projection.keys(Interest::Network(network)));
+            }
             Note::Lost(network) => {
-                self.dirty.retain(|key| key.network() != Some(network));
-                self.forget.insert(network);
+                self.dirty.retain(|key, _| key.network() != Some(network));
+                if !self.fresh.remove(&network) {
+                    self.forget.insert(network);
+                }
             }
             Note::Removed => {}
         }
         self.is_first || self.waiting() > 0
     }
+
+    fn note_row(&mut self, key: RowKey, had: bool, has: bool) {
+        match self.dirty.get(&key) {
+            Some(Knowledge::None) if !has => drop(self.dirty.remove(&key)),
+            Some(_) => {}
+            None => drop(self.dirty.insert(key, if had { Knowledge::Older } else { Knowledge::None })),
+        }
+    }
+
+    fn add_new(&mut self, keys: impl Iterator<Item = RowKey>) {
+        self.dirty.extend(keys.map(|key| (key, Knowledge::None)));
+    }
+
+    fn add_changed(&mut self, keys: impl Iterator<Item = RowKey>) {
+        self.dirty.extend(keys.map(|key| (key, Knowledge::Older)));
+    }
+
+    /// The next key to be sent.
+    fn pop(&mut self) -> Option<RowKey> {
+        let (key, _) = self.dirty.pop_first()?;
+        if let Some(network) = key.network() {
+            self.fresh.remove(&network);
+        }
+        Some(key)
+    }
 }
 
 impl Projection {
-    /// What a node of `host` that holds the rows of `held` has to be told: the difference if the projection remembers far
-    /// enough back, or everything.
-    pub fn subscribe(&self, host: u32, held: Held) -> Result<Subscription, UnknownHost> {
+    /// What a node of `host` that holds the rows of the position `held`, or none, has to be told: the difference if the
+    /// projection remembers far enough back, or everything.
+    pub fn subscribe(&self, host: u32, held: Option<Position>) -> Result<Subscription, UnknownHost> {
         let entry = self.host(host).ok_or(UnknownHost(host))?;
         let now = self.position();
         let since = held.filter(|held| {
@@ -94,7 +135,8 @@ impl Projection {
             host,
             mode: if since.is_some() { Mode::Difference } else { Mode::Snapshot },
             forget: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            dirty: BTreeMap::new(),
+            fresh: BTreeSet::new(),
             is_first: true,
             told: since.map_or(Revision::ZERO, |held| held.revision),
         };
@@ -119,7 +161,7 @@ impl Projection {
         let mut bytes = 0;
         while batch.changes.len() < limits.changes.max(1)
             && bytes < limits.bytes.max(1)
-            && let Some(key) = subscription.dirty.pop_first()
+            && let Some(key) = subscription.pop()
         {
             if let Some(change) = self.change_for(subscription.host, key) {
                 bytes += change.len();
@@ -171,7 +213,11 @@ impl Projection {
 
     fn add_everything(&self, subscription: &mut Subscription) {
         for (interest, _) in self.interests(subscription.host) {
-            subscription.dirty.extend(self.keys(interest));
+            subscription.add_new(self.keys(interest));
+            // What a snapshot doesn't name is gone at its end.
+            if let Interest::Network(network) = interest {
+                subscription.fresh.insert(network);
+            }
         }
     }
 
@@ -182,10 +228,10 @@ impl Projection {
                 if let Interest::Network(network) = interest {
                     subscription.forget.insert(network);
                 }
-                subscription.dirty.extend(self.keys(interest));
+                subscription.add_new(self.keys(interest));
             } else {
                 let changed = |key: &RowKey| self.entry(key).is_some_and(|entry| entry.revision > held);
-                subscription.dirty.extend(self.keys(interest).filter(changed));
+                subscription.add_changed(self.keys(interest).filter(changed));
             }
         }
         for gone in self.tombstones.since(held) {
@@ -193,7 +239,7 @@ impl Projection {
                 crate::tombstone::Gone::Row { interest, key }
                     if self.is_interested(subscription.host, interest) =>
                 {
-                    subscription.dirty.insert(key);
+                    subscription.add_changed([key].into_iter());
                 }
                 crate::tombstone::Gone::Network { host, network } if host == subscription.host => {
                     subscription.forget.insert(network);

@@ -295,6 +295,23 @@ fn a_host_that_was_removed_and_joined_again_starts_anew() {
 }
 
 #[test]
+fn what_comes_and_goes_unread_costs_nothing() {
+    let mut world = two_hosts_and_a_network();
+    world.connect(0, true);
+    while world.take(0, 100) {}
+    let one_row_each = world.expected(0).len();
+    for round in 0..200 {
+        world.commit(&[Op::PutNetwork { network: 1, vxlan: true, up: true, mtu: 1450 }]);
+        world.commit(&[port(1, 0), port(6, round % 2)]);
+        world.commit(&[Op::DropPort { port: 1 }, Op::DropPort { port: 6 }]);
+        world.commit(&[Op::DropNetwork { network: 1 }, Op::PutHost { host: 1, address: round % 3 }]);
+        assert!(world.nodes[0].subscription.as_ref().unwrap().waiting() <= one_row_each);
+    }
+    assert_eq!(world.nodes[0].subscription.as_ref().unwrap().waiting(), 1, "the other host's address");
+    while world.take(0, 100) {}
+}
+
+#[test]
 fn an_unknown_host_is_refused() {
     let world = two_hosts_and_a_network();
     let error = world.projection.subscribe(77, None).unwrap_err();

@@ -50,8 +50,9 @@ async fn a_node_reports_on_its_own_ports_only() {
     cloud.until_status(port.id, PortStatus::Active).await;
 
     let down = PortReport { wired: false, ..wired(port.number.0, u64::MAX) };
-    thief.report([down, wired(4_000_000_000, 1)]).await;
-    until("the reports are refused", || cloud.count(Counter::ReportsRefused) == 2).await;
+    thief.report([down, wired(4_000_000_000, 1), wired(port.number.0, 0)]).await;
+    until("the reports are read", || cloud.count(Counter::ReportsStale) == 2).await;
+    assert_eq!(cloud.count(Counter::ReportsRefused), 1);
     assert_eq!(cloud.status(port.id), PortStatus::Active);
 
     // The thief's stream goes on.

@@ -161,8 +161,9 @@ impl Simulation {
     async fn settle(&self) {
         let revision = self.cloud.store.snapshot().position().revision;
         crate::cloud::until("no row waits", || {
-            let is_sent = self.cloud.service.nodes().iter().all(|status| status.waiting == 0);
-            self.cloud.service.position().revision >= revision && is_sent
+            // In this order: what a commit makes dirty is so once the rows follow it.
+            self.cloud.service.position().revision >= revision
+                && self.cloud.service.nodes().iter().all(|status| status.waiting == 0)
         })
         .await;
     }
