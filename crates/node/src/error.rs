@@ -55,6 +55,11 @@ pub enum Error {
     /// A certificate that can't be read.
     #[error("there is no readable certificate; join again with a new ticket")]
     Certificate,
+    /// The certificate has ended.
+    #[error(
+        "the node's certificate has ended; join again with a new ticket, or set this machine's clock right"
+    )]
+    Expired,
     /// A key can't be made, read or used.
     #[error("the node's private key can't be used; join again with a new ticket")]
     Key(#[source] rcgen::Error),
@@ -105,7 +110,11 @@ impl Error {
                     Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition
                 )
             }
-            Error::Version(_) | Error::Certificate | Error::Key(_) | Error::Identity { .. } => true,
+            Error::Version(_)
+            | Error::Certificate
+            | Error::Expired
+            | Error::Key(_)
+            | Error::Identity { .. } => true,
             _ => false,
         }
     }

@@ -24,6 +24,7 @@ use hadron_datapath::{HostConfig, Sizes};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -132,7 +133,8 @@ impl Node {
         let cache = Cache::new(&state, identity.host_number);
         let reconciler = Reconciler::new(to, settings, &identity, cache)?;
         let host = identity.host_name.clone();
-        let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone() };
+        let renew_after = SystemTime::UNIX_EPOCH;
+        let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after };
         let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());
         Ok(Self {
             host,

@@ -37,8 +37,8 @@ use tokio::time::Instant;
 /// Rows are written to disk so long after the first change.
 const CACHE_DELAY: Duration = Duration::from_secs(1);
 
-/// How often the tables' fill is looked at.
-const FILL_CHECK: Duration = Duration::from_secs(10);
+/// How often it is looked at what nobody announces: programs that were taken off, tables that fill up.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// A device that was made is announced within this time, or made again.
 const OVERLAY_GRACE: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ pub(crate) struct Reconciler<P, L> {
     /// Who asked for the position; answered after the next pass.
     asked: Vec<oneshot::Sender<Option<Position>>>,
     save_at: Option<Instant>,
-    fill_at: Instant,
+    check_at: Instant,
     nearly_full: BTreeSet<&'static str>,
 }
 
@@ -120,7 +120,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             retry: Retry::default(),
             asked: Vec::new(),
             save_at: None,
-            fill_at: Instant::now(),
+            check_at: Instant::now(),
             nearly_full: BTreeSet::new(),
         };
         reconciler.restore();
@@ -165,7 +165,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                     None => return Err(Error::LinksEnded),
                 },
                 Some(server) = news.recv() => self.take_server(server),
-                () = tokio::time::sleep_until(wake.map_or(self.fill_at, |wake| wake.min(self.fill_at))) => {}
+                () = tokio::time::sleep_until(wake.map_or(self.check_at, |wake| wake.min(self.check_at))) => {}
             }
             for _ in 0..BURST {
                 match news.try_recv() {
@@ -462,9 +462,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         if self.save_at.is_some_and(|at| at <= now) {
             self.save().await;
         }
-        if self.fill_at <= now {
-            self.fill_at = now + FILL_CHECK;
+        if self.check_at <= now {
+            self.check_at = now + CHECK;
             self.check_fill();
+            self.check_attached();
         }
     }
 
@@ -479,6 +480,23 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                 error = chain(&error),
                 "rows can't be kept on disk; a restart without a server would find old ones"
             );
+        }
+    }
+
+    /// A program that somebody took off leaves its guest in front of the host's own stack: it is put back with the next pass.
+    fn check_attached(&mut self) {
+        match self.parts.plane.attached() {
+            Ok(attached) => {
+                let missing = self.writer.check_attached(&attached);
+                if missing > 0 {
+                    tracing::warn!(
+                        programs = missing,
+                        "programs were taken off their interfaces by somebody; put back"
+                    );
+                    self.retry.expects(Duration::ZERO);
+                }
+            }
+            Err(error) => tracing::warn!(error = chain(&error), "the attached programs can't be listed"),
         }
     }
 

@@ -32,6 +32,22 @@ impl Writer {
         self.tracker.vanished(key);
     }
 
+    /// Compares the programs that should be attached with those that are. Answers how many were taken away.
+    pub fn check_attached(&mut self, attached: &[(Key, Value)]) -> usize {
+        let attached: HashMap<Key, Value> = attached.iter().copied().collect();
+        let missing: Vec<Key> = self
+            .tracker
+            .desired_entries()
+            .map(|(key, _)| *key)
+            .filter(|key| matches!(key, Key::PortProgram(_) | Key::OverlayProgram(())))
+            .filter(|key| self.tracker.actual(key).is_some_and(|actual| attached.get(key) != Some(actual)))
+            .collect();
+        for key in &missing {
+            self.vanished(key);
+        }
+        missing.len()
+    }
+
     /// Writes the differences: all additions in the order of [`Key`], then, if `removes`, all removals in the opposite order.
     /// Answers the keys that failed; they stay pending.
     pub fn write(&mut self, plane: &mut impl Plane, removes: bool) -> Vec<Key> {

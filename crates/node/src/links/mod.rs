@@ -169,6 +169,7 @@ impl Netlink {
 
     /// The interface that has this address.
     pub async fn holder_of(&self, address: IpAddr) -> Option<u32> {
+        let _one = self.dump.lock().await;
         let found =
             self.handle.address().get().set_address_filter(address).execute().try_collect::<Vec<_>>().await;
         let has_it = |attribute: &AddressAttribute| match attribute {

@@ -139,3 +139,58 @@ fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Reading {
         _ => Reading::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use rtnetlink::packet_core::NetlinkHeader;
+    use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
+
+    fn announcement(payload: NetlinkPayload<RouteNetlinkMessage>) -> Announcement {
+        (NetlinkMessage::new(NetlinkHeader::default(), payload), SocketAddr::new(0, 0))
+    }
+
+    fn link(index: u32, family: AddressFamily) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.interface_family = family;
+        message.attributes.push(LinkAttribute::IfName(format!("tap{index}")));
+        message
+    }
+
+    /// Feeds announcements to a monitor and answers what it tells, the first dump left out.
+    async fn told(announcements: Vec<NetlinkPayload<RouteNetlinkMessage>>) -> Vec<LinkNews> {
+        let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+        tokio::spawn(connection);
+        let (sender, mut news) = mpsc::channel(16);
+        let messages = stream::iter(announcements.into_iter().map(announcement));
+        follow(Netlink::new(handle), messages, sender).await.unwrap();
+        let mut told = Vec::new();
+        while let Some(batch) = news.recv().await {
+            told.extend(batch);
+        }
+        assert!(matches!(told.remove(0), LinkNews::All(_)));
+        told
+    }
+
+    #[tokio::test]
+    async fn an_overrun_is_followed_by_the_whole_truth() {
+        let new =
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link(900, AddressFamily::Unspec)));
+        let told = told(vec![new, NetlinkPayload::Overrun(Vec::new())]).await;
+        assert!(
+            matches!(&told[..], [LinkNews::Is(link), LinkNews::All(_)] if link.name == "tap900"),
+            "{told:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_bridge_says_of_its_ports_is_no_news_of_interfaces() {
+        let left =
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link(900, AddressFamily::Bridge)));
+        let joined =
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link(900, AddressFamily::Bridge)));
+        assert_eq!(told(vec![joined, left]).await, []);
+    }
+}

@@ -6,7 +6,7 @@ use crate::apply::entry::{FloodMember, NetworkFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::error::Error;
-use hadron_datapath::{Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,15 +103,19 @@ impl Plane for Kernel {
                 .into_iter()
                 .map(|(network, target)| (Key::Flood(FloodMember { network, target }), Value::Flood(()))),
         );
-        all.extend(self.datapath.attachments().map_err(from)?.into_iter().map(|attachment| {
-            match attachment.door {
-                Door::Port(port) => {
-                    (Key::PortProgram(table::PortKey { port }), Value::PortProgram(attachment.ifindex))
-                }
-                Door::Overlay => (Key::OverlayProgram(()), Value::OverlayProgram(attachment.ifindex)),
-            }
-        }));
+        all.extend(self.attached()?);
         Ok(all)
+    }
+
+    fn attached(&mut self) -> Result<Vec<(Key, Value)>> {
+        let attachments = self.datapath.attachments().map_err(from)?;
+        let entry = |attachment: Attachment| match attachment.door {
+            Door::Port(port) => {
+                (Key::PortProgram(table::PortKey { port }), Value::PortProgram(attachment.ifindex))
+            }
+            Door::Overlay => (Key::OverlayProgram(()), Value::OverlayProgram(attachment.ifindex)),
+        };
+        Ok(attachments.into_iter().map(entry).collect())
     }
 
     fn put(&mut self, key: &Key, value: &Value) -> Result<()> {

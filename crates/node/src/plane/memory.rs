@@ -58,6 +58,12 @@ impl Plane for Memory {
         Ok(self.lock().entries.iter().map(|(key, value)| (*key, *value)).collect())
     }
 
+    fn attached(&mut self) -> Result<Vec<(Key, Value)>, PlaneError> {
+        let mut all = self.dump()?;
+        all.retain(|(key, _)| matches!(key, Key::PortProgram(_) | Key::OverlayProgram(())));
+        Ok(all)
+    }
+
     fn put(&mut self, key: &Key, value: &Value) -> Result<(), PlaneError> {
         let mut contents = self.lock();
         let is_new = !contents.entries.contains_key(key);

@@ -73,6 +73,9 @@ pub trait Plane: Send + 'static {
     /// Every entry that is there, written by this process or by one before it.
     fn dump(&mut self) -> Result<Vec<(Key, Value)>, PlaneError>;
 
+    /// The programs that are attached: the part of [`Plane::dump`] that others can take away unnoticed.
+    fn attached(&mut self) -> Result<Vec<(Key, Value)>, PlaneError>;
+
     /// Writes an entry, over the one that is there. The variants of `key` and `value` are the same.
     fn put(&mut self, key: &Key, value: &Value) -> Result<(), PlaneError>;
 

@@ -27,11 +27,18 @@ use session::{End, Session};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
+use tonic::transport::Channel;
 
 /// The pause after a refusal that only an operator can lift.
 const REFUSED: Duration = Duration::from_secs(30);
+
+/// A stream that lasted as long was a good one: what ends it is a new trouble.
+const GOOD: Duration = Duration::from_secs(5);
+
+/// The pause after a renewal that failed. There is a third of the certificate's life for some attempts.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(600);
 
 /// What the session tells the node's loop, in order.
 #[derive(Debug)]
@@ -105,6 +112,8 @@ pub struct Sync {
     pub outbox: Arc<Outbox>,
     /// For the operator.
     pub link: Arc<Link>,
+    /// No renewal is tried before.
+    pub renew_after: SystemTime,
 }
 
 impl Sync {
@@ -113,8 +122,9 @@ impl Sync {
         let instance = instance_id();
         let mut backoff = Backoff::default();
         while !self.news.is_closed() {
-            let (end, welcomed) = self.once(&instance).await;
-            if welcomed {
+            let begin = Instant::now();
+            let end = self.attempt(&instance).await.unwrap_or_else(End::Failed);
+            if begin.elapsed() >= GOOD {
                 backoff.reset();
             }
             let pause = match &end {
@@ -127,22 +137,16 @@ impl Sync {
         }
     }
 
-    /// One stream, from connecting to its end; and whether the server let it begin.
-    async fn once(&mut self, instance: &[u8; 16]) -> (End, bool) {
-        let mut welcomed = false;
-        let end = match self.attempt(instance, &mut welcomed).await {
-            Ok(end) => end,
-            Err(error) => End::Failed(error),
-        };
-        (end, welcomed)
-    }
-
-    async fn attempt(&mut self, instance: &[u8; 16], welcomed: &mut bool) -> Result<End, Error> {
+    /// One stream, from connecting to its end.
+    async fn attempt(&mut self, instance: &[u8; 16]) -> Result<End, Error> {
         let identity = &self.identity;
+        let validity = identity.validity()?;
+        if validity.to < SystemTime::now() {
+            return Err(Error::Expired);
+        }
         let channel = channel::connect(&identity.server, &identity.ca_pem, Some(identity)).await?;
-        let due = self.identity.validity()?.renewal();
-        if due <= SystemTime::now() {
-            self.renew(channel).await?;
+        let due = validity.renewal().max(self.renew_after);
+        if due <= SystemTime::now() && self.renew(&channel).await {
             return Ok(End::Renewed);
         }
         let position = self.position().await;
@@ -151,25 +155,37 @@ impl Sync {
             Ok(session) => session,
             Err(end) => return Ok(end),
         };
-        *welcomed = true;
         self.link.up();
         tracing::info!(server = self.identity.server, mode = ?session.mode(), "connected");
+        let due = validity.renewal().max(self.renew_after);
         let until_due = due.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         tokio::select! {
             end = session.run(&self.news, &self.outbox) => end,
             () = tokio::time::sleep(until_due) => {
-                self.renew(channel).await?;
+                self.renew(&channel).await;
                 Ok(End::Renewed)
             }
         }
     }
 
-    async fn renew(&mut self, channel: tonic::transport::Channel) -> Result<(), Error> {
-        let renewed = join::renew(channel, &self.identity).await?;
-        renewed.save(&self.state)?;
-        self.identity = renewed;
-        tracing::info!("certificate renewed");
-        Ok(())
+    /// Gets a new certificate. Answers whether it did; the old one serves until it ends.
+    async fn renew(&mut self, channel: &Channel) -> bool {
+        let renewed = join::renew(channel.clone(), &self.identity).await;
+        match renewed.and_then(|renewed| renewed.save(&self.state).map(|()| renewed)) {
+            Ok(renewed) => {
+                self.identity = renewed;
+                tracing::info!("certificate renewed");
+                true
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "the certificate can't be renewed; will be tried again"
+                );
+                self.renew_after = SystemTime::now() + RENEWAL_PAUSE;
+                false
+            }
+        }
     }
 
     /// The node's position once it has taken in everything that it was handed.

@@ -2,20 +2,26 @@
 
 mod server;
 
+use bytes::Bytes;
 use hadron_node::apply::{Key, Value};
+use hadron_node::cache::{Cache, Position};
 use hadron_node::links::simulated::Paper;
 use hadron_node::plane::memory::Memory;
 use hadron_node::plane::{Plane, Punt};
 use hadron_node::{Error, Identity, Node, Settings, join};
 use hadron_pipeline::table::{FdbKey, InterfaceKey, PortKey};
 use hadron_pipeline::{Mac, table};
-use hadron_wire::proto::{goodbye, welcome::Mode};
+use hadron_wire::held::Held;
+use hadron_wire::proto::server_message::Message;
+use hadron_wire::proto::{Batch, Welcome, goodbye, welcome::Mode};
 use hadron_wire::row::{
-    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowKey, SubnetRow,
+    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowChange, RowKey,
+    SubnetRow,
 };
 use server::{FakeServer, HISTORY, soon};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -41,6 +47,29 @@ impl Machine {
     async fn joined(server: &FakeServer) -> Self {
         let machine = Self::new();
         join(&server.ticket, "compute1", underlay(), machine.path()).await.unwrap();
+        machine
+    }
+
+    /// One whose server is nowhere, with rows on its disk.
+    fn with_rows(rows: impl IntoIterator<Item = Row>) -> Self {
+        let machine = Self::new();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        let identity = Identity {
+            server: "127.0.0.1:1".into(),
+            host_name: "compute1".into(),
+            host_number: 1,
+            underlay: underlay(),
+            key_pem: key.serialize_pem(),
+            certificate_pem: certificate.clone(),
+            ca_pem: certificate,
+        };
+        identity.save(machine.path()).unwrap();
+        let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
+        let mut held = Held::default();
+        held.apply(Batch { complete_to: 20, forget: Vec::new(), changes, end_of_snapshot: false });
+        let cache = Cache::new(machine.path(), 1);
+        cache.store(&cache.encode(Position { history: HISTORY, revision: 20 }, &held)).unwrap();
         machine
     }
 
@@ -307,6 +336,68 @@ async fn a_bad_ticket_and_a_strange_server_are_told_clearly_and_leave_nothing() 
     let error = join(&strange, "compute1", underlay(), machine.path()).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert_eq!(Identity::load(machine.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_told_clearly() {
+    let server = FakeServer::start((-2 * 86_400, -86_400)).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    soon(async {
+        while !running.node.status().last_error.contains("has ended; join again") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_protocol_version_is_told_clearly() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    let talk = server.conversation().await;
+    let versions = talk.hello.versions.unwrap();
+    assert!(versions.min <= versions.max && versions.min > 0);
+    let welcome = Welcome { version: 99, history_id: HISTORY.to_vec().into(), mode: 1, host_number: 1 };
+    talk.say(Message::Welcome(welcome)).await;
+    soon(async {
+        while !running.node.status().last_error.contains("protocol version 99") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let _running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    let rubbish = [b"rubbish".as_slice(), b"", &[0x0a, 0x02, 0x08, 0x05, 0x12, 0x02, 0x0a, 0x00]];
+    let rows = [network(), port(9, 20)].map(|row| RowChange::encode_set(&row));
+    let changes = rubbish.into_iter().map(Bytes::from_static).chain(rows).collect();
+    talk.say(Message::Batch(Batch { complete_to: 20, forget: vec![77], changes, end_of_snapshot: true }))
+        .await;
+    talk.reported(9, |report| report.wired).await;
+    talk.acknowledged(20).await;
+}
+
+#[tokio::test]
+async fn programs_that_somebody_took_off_are_put_back() {
+    tokio::time::pause();
+    let machine = Machine::with_rows([network(), port(9, 20)]);
+    machine.links.plug(109, "tap9");
+    let _running = machine.start();
+    let program = Key::PortProgram(PortKey { port: 9 });
+    for _ in 0..2 {
+        while !machine.has(program) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        machine.memory.clone().remove(&program).unwrap();
+    }
 }
 
 #[tokio::test]
