@@ -113,7 +113,7 @@ impl FromStr for JoinTicket {
 }
 
 /// A certificate as PEM (RFC 7468 §5).
-fn pem(der: &[u8]) -> String {
+pub fn pem(der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in body.as_bytes().chunks(64) {
@@ -174,7 +174,10 @@ mod tests {
         assert_eq!("".parse::<JoinTicket>(), Err(TicketError::NotATicket));
         assert_eq!("hadron-join-".parse::<JoinTicket>(), Err(TicketError::Damaged("too short")));
         let no_secret = JoinTicket { secret: String::new(), ..ticket() };
-        assert_eq!(no_secret.to_string().parse::<JoinTicket>(), Err(TicketError::Damaged("a part is missing")));
+        assert_eq!(
+            no_secret.to_string().parse::<JoinTicket>(),
+            Err(TicketError::Damaged("a part is missing"))
+        );
         let no_ca = JoinTicket { ca_pem: String::new(), ..ticket() };
         assert_eq!(no_ca.to_string().parse::<JoinTicket>(), Err(TicketError::Damaged("no certificate")));
     }
