@@ -6,7 +6,9 @@
 
 use crate::{Config, Error, ipam, mac, port, stamp};
 use hadron_model::port::DEVICE_OWNER_DHCP;
-use hadron_model::{Binding, FixedIp, Network, NetworkId, Port, PortId, PortNumber, PortStatus, SubnetId};
+use hadron_model::{
+    Binding, FixedIp, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Subnet, SubnetId,
+};
 use hadron_store::{AddressClaim, Counter, Tx};
 
 /// Stands where Neutron has an id made of the agent's host name; every host of hadron is the same service.
@@ -28,6 +30,24 @@ pub fn port_of(tx: &Tx, network: NetworkId) -> Option<Port> {
         .ports_of_device(&device_id(network))
         .find(|port| port.network_id == network && port.is_distributed())
         .map(|port| port.value.clone())
+}
+
+/// Brings the network's DHCP port into line after `port` has given up addresses, if it could need one of them or was it.
+pub(crate) fn after_release(tx: &mut Tx, config: &Config, port: &Port) -> Result<(), Error> {
+    let service = port_of(tx, port.network_id);
+    let lacks = |ip: &FixedIp| {
+        let subnet = tx.view().get::<Subnet>(&ip.subnet_id);
+        let is_wanted = subnet.is_some_and(|subnet| subnet.enable_dhcp && ip.ip_address.is_ipv4());
+        let has = |service: &Port| service.fixed_ips.iter().any(|held| held.subnet_id == ip.subnet_id);
+        is_wanted && !service.as_ref().is_some_and(has)
+    };
+    if !port.is_distributed() && !port.fixed_ips.iter().any(lacks) {
+        return Ok(());
+    }
+    match tx.get::<Network>(&port.network_id) {
+        Some(network) => sync(tx, config, &network),
+        None => Ok(()),
+    }
 }
 
 /// Brings the network's DHCP port into line with its subnets. A subnet whose pools are exhausted goes without an address.

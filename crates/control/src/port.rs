@@ -5,6 +5,7 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::quota::{self, Counted};
 use crate::{Config, Error, dhcp, mac, stamp};
+use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus};
 use hadron_store::{Counter, Tx};
 
@@ -65,6 +66,7 @@ pub struct PortChange {
 
 /// Creates a port.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
+    check_owner(None, &new.device_owner, "")?;
     // Guarded: the network changes with its subnets, so neither can go while the port comes.
     tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
     quota::check(tx, config, &new.project_id, Counted::Port, 1)?;
@@ -115,6 +117,7 @@ pub fn update(
     set(&mut port.admin_state_up, &change.admin_state_up);
     set(&mut port.device_id, &change.device_id);
     set(&mut port.device_owner, &change.device_owner);
+    check_owner(Some(&old), &port.device_owner, &port.device_id)?;
     update_binding(tx, &mut port, &old, &change.binding)?;
     if let Some(new_mac) = change.mac_address {
         update_mac(tx, config, &mut port, &old, new_mac)?;
@@ -132,8 +135,9 @@ pub fn update(
     if port != old.value {
         stamp::touch(tx, &mut port);
         tx.put(port.clone());
+        dhcp::after_release(tx, config, &old)?;
     }
-    Ok(port)
+    Ok(tx.view().get::<Port>(&id).map_or(port, |port| port.value.clone()))
 }
 
 /// Deletes a port. The network's DHCP port is replaced by another if the network still needs one.
@@ -141,12 +145,22 @@ pub fn delete(tx: &mut Tx, config: &Config, id: PortId, revision: Option<u64>) -
     let port = tx.get::<Port>(&id).ok_or(Error::PortNotFound(id))?;
     stamp::check_revision(&port.stamp, revision)?;
     remove(tx, &port);
-    if port.is_distributed()
-        && let Some(network) = tx.get::<Network>(&port.network_id)
-    {
-        dhcp::sync(tx, config, &network)?;
+    dhcp::after_release(tx, config, &port)
+}
+
+/// Only the network's own DHCP port has that owner, and it stays what it is.
+fn check_owner(old: Option<&Port>, device_owner: &str, device_id: &str) -> Result<(), Error> {
+    let was_service = old.is_some_and(Port::is_distributed);
+    let is_service = device_owner == DEVICE_OWNER_DHCP;
+    let is_same = old.is_some_and(|old| old.device_id == device_id);
+    if was_service == is_service && (is_same || !is_service) {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::UnsupportedPortDeviceOwner {
+        operation: "making or unmaking a DHCP service",
+        port: old.map_or(PortId(uuid::Uuid::nil()), |old| old.id),
+        device_owner: DEVICE_OWNER_DHCP.to_owned(),
+    })
 }
 
 /// Removes the port's record with its claims.
@@ -161,6 +175,13 @@ fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) 
     if binding == old.binding {
         return Ok(());
     }
+    if old.is_distributed() {
+        return Err(Error::UnsupportedPortDeviceOwner {
+            operation: "binding",
+            port: old.id,
+            device_owner: old.device_owner.clone(),
+        });
+    }
     let kind = |binding: &Binding| match binding.vnic_type.as_str() {
         "" => binding::VNIC_NORMAL.to_owned(),
         other => other.to_owned(),
@@ -173,9 +194,7 @@ fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) 
         });
     }
     port.binding = binding;
-    if !port.is_distributed() {
-        port.status = PortStatus::Down;
-    }
+    port.status = PortStatus::Down;
     Ok(())
 }
 

@@ -1,0 +1,93 @@
+//! What must hold of every state, whatever was done and in whatever order.
+
+use hadron_control::slaac;
+use hadron_model::address::to_bits;
+use hadron_model::{Network, Port, Subnet};
+use hadron_store::{AddressClaim, BulkIntent, MacClaim, Snapshot, VniClaim};
+use std::collections::HashSet;
+
+/// Panics unless the state is whole.
+pub fn check(view: &Snapshot) {
+    claims_and_ports_agree(view);
+    networks_have_their_own_segment(view);
+    subnets_are_well_formed(view);
+    every_network_has_the_dhcp_port_that_it_needs(view);
+    assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
+}
+
+fn claims_and_ports_agree(view: &Snapshot) {
+    let mut held = HashSet::new();
+    for port in view.iter::<Port>() {
+        assert!(view.get::<Network>(&port.network_id).is_some(), "port {} has no network", port.id);
+        let mac = view.get::<MacClaim>(&(port.network_id, port.mac_address)).expect("a MAC is claimed");
+        assert_eq!(mac.port_id, port.id);
+        for ip in &port.fixed_ips {
+            assert!(held.insert((ip.subnet_id, ip.ip_address)), "{} is given twice", ip.ip_address);
+            let subnet = view.get::<Subnet>(&ip.subnet_id).expect("an address is of a subnet");
+            assert_eq!(subnet.network_id, port.network_id);
+            assert!(subnet.cidr.contains(&ip.ip_address));
+            let claim =
+                view.get::<AddressClaim>(&(ip.subnet_id, ip.ip_address)).expect("an address is claimed");
+            assert_eq!(claim.port_id, port.id);
+        }
+    }
+    assert_eq!(view.len::<AddressClaim>(), held.len(), "an address is claimed for nobody");
+    assert_eq!(view.len::<MacClaim>(), view.len::<Port>(), "a MAC is claimed for nobody");
+}
+
+fn networks_have_their_own_segment(view: &Snapshot) {
+    let mut vnis = 0;
+    for network in view.iter::<Network>() {
+        if let Some(vni) = network.segment.vni() {
+            assert_eq!(view.get::<VniClaim>(&vni).expect("an identifier is claimed").network_id, network.id);
+            vnis += 1;
+        }
+    }
+    assert_eq!(view.len::<VniClaim>(), vnis, "an identifier is claimed for nobody");
+}
+
+fn subnets_are_well_formed(view: &Snapshot) {
+    for subnet in view.iter::<Subnet>() {
+        assert!(view.get::<Network>(&subnet.network_id).is_some(), "subnet {} has no network", subnet.id);
+        assert_eq!(subnet.cidr, subnet.cidr.trunc());
+        for other in view.subnets_of(subnet.network_id).filter(|other| other.id != subnet.id) {
+            let overlaps = other.cidr.contains(&subnet.cidr) || subnet.cidr.contains(&other.cidr);
+            assert!(!overlaps, "{} and {} overlap", subnet.cidr, other.cidr);
+        }
+        let mut pools = subnet.allocation_pools.clone();
+        pools.sort();
+        for pool in &pools {
+            assert!(subnet.cidr.contains(&pool.first()) && subnet.cidr.contains(&pool.last()));
+            assert!(subnet.gateway_ip.is_none_or(|gateway| !pool.contains(gateway)));
+        }
+        for pair in pools.windows(2) {
+            assert!(to_bits(pair[0].last()) < to_bits(pair[1].first()));
+        }
+    }
+}
+
+fn every_network_has_the_dhcp_port_that_it_needs(view: &Snapshot) {
+    for network in view.iter::<Network>() {
+        let service: Vec<_> =
+            view.ports_of_network(network.id).filter(|port| port.is_distributed()).collect();
+        assert!(service.len() <= 1, "network {} has several DHCP ports", network.id);
+        let wanted = |subnet: &Subnet| subnet.enable_dhcp && subnet.cidr.addr().is_ipv4();
+        for subnet in view.subnets_of(network.id) {
+            let has = service.iter().any(|port| port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet.id));
+            if wanted(subnet) {
+                assert!(has || view.first_free_address(subnet.id).is_none(), "{} has no DHCP", subnet.cidr);
+            } else {
+                assert!(!has, "{} has a DHCP address that it does not need", subnet.cidr);
+            }
+        }
+    }
+}
+
+/// Panics unless every port has the addresses that hosts form themselves.
+pub fn check_formed_addresses(view: &Snapshot) {
+    for subnet in view.iter::<Subnet>().filter(|subnet| slaac::is_auto_address(subnet)) {
+        for port in view.ports_of_network(subnet.network_id).filter(|port| !port.is_distributed()) {
+            assert!(port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet.id), "port {} lacks one", port.id);
+        }
+    }
+}
