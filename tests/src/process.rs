@@ -67,7 +67,14 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().context("no output")?;
-        let first = tokio::task::spawn_blocking(move || FirstStart::read(BufReader::new(output))).await?;
+        let (send, first) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let _ = send.send(FirstStart::read(&mut output));
+            // The pipe stays open as long as the server writes.
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
+        });
+        let first = first.await?;
         let password = match first {
             Ok(first) => first.password,
             Err(error) => {
