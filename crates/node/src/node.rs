@@ -13,7 +13,7 @@ use crate::dhcp::{self, Counters, Leases};
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::links::overlay::OverlayConfig;
-use crate::links::{Links, monitor};
+use crate::links::{Links, Netlink, monitor};
 use crate::plane::kernel::{self, Kernel};
 use crate::plane::{Plane, PlaneParts, Punts};
 use crate::reconcile::{Parts, Reconciler};
@@ -21,6 +21,7 @@ use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Sync};
 use hadron_datapath::{HostConfig, Sizes};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,6 +70,18 @@ pub struct Settings {
     pub expedites: bool,
 }
 
+/// MTU of an underlay whose interface is not known (yet), octets.
+pub(crate) const USUAL_MTU: u32 = 1500;
+
+impl Settings {
+    /// Largest inner IP packet on an underlay of `mtu` octets, as configured, or what Ethernet (14), VXLAN (8), UDP (8) and IPv4
+    /// (20) or IPv6 (40) leave.
+    pub(crate) fn overlay_mtu(&self, underlay: IpAddr, mtu: u32) -> u32 {
+        let overhead = if underlay.is_ipv4() { 50 } else { 70 };
+        self.overlay_mtu.unwrap_or(mtu.saturating_sub(overhead))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -105,8 +118,8 @@ impl Node {
         let identity =
             Identity::load(&config.state)?.ok_or_else(|| Error::NotJoined(config.state.clone()))?;
         let monitor = monitor::start()?;
-        let overlay = overlay_index(&monitor.netlink, &config.settings.overlay).await?;
-        let parts = Kernel::open(datapath_config(&config, &identity, overlay), config.settings.expedites)?;
+        let datapath = datapath_config(&config, &identity, &monitor.netlink).await?;
+        let parts = Kernel::open(datapath, config.settings.expedites)?;
         Self::with(config.state, config.settings, identity, parts, monitor)
     }
 
@@ -226,16 +239,23 @@ pub async fn cleanup(config: Config) -> Result<(), Error> {
     datapath.and(device).and(files)
 }
 
-async fn overlay_index(netlink: &crate::links::Netlink, config: &OverlayConfig) -> Result<u32, Error> {
+/// What the packet path is to know of its host from the first moment: a restart must not take away what is in force.
+async fn datapath_config(
+    config: &Config,
+    identity: &Identity,
+    netlink: &Netlink,
+) -> Result<hadron_datapath::Config, Error> {
     let links = netlink.dump().await?;
-    let device = links.iter().find(|link| link.name == config.name && link.vxlan.is_some());
-    Ok(device.map_or(0, |device| device.index))
-}
-
-fn datapath_config(config: &Config, identity: &Identity, overlay_ifindex: u32) -> hadron_datapath::Config {
-    let overlay_mtu =
-        config.settings.overlay_mtu.unwrap_or(if identity.underlay.is_ipv4() { 1450 } else { 1430 });
-    let host =
-        HostConfig { host: identity.host_number, underlay: identity.underlay, overlay_ifindex, overlay_mtu };
-    hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() }
+    let overlay = links.iter().find(|link| link.name == config.settings.overlay.name && link.vxlan.is_some());
+    let underlay = netlink.holder_of(identity.underlay).await;
+    let underlay = links.iter().find(|link| Some(link.index) == underlay);
+    let host = HostConfig {
+        host: identity.host_number,
+        underlay: identity.underlay,
+        overlay_ifindex: overlay.map_or(0, |link| link.index),
+        overlay_mtu: config
+            .settings
+            .overlay_mtu(identity.underlay, underlay.map_or(USUAL_MTU, |link| link.mtu)),
+    };
+    Ok(hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() })
 }

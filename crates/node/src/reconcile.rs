@@ -19,7 +19,7 @@ use crate::error::{Error, chain};
 use crate::identity::Identity;
 use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
-use crate::node::Settings;
+use crate::node::{Settings, USUAL_MTU};
 use crate::plane::Plane;
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
@@ -28,7 +28,6 @@ use hadron_pipeline::table::PortKey;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PortRow, Row, RowKey};
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -96,7 +95,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             number: identity.host_number,
             underlay: identity.underlay,
             overlay: None,
-            overlay_mtu: overlay_mtu(&settings, identity.underlay, 1500),
+            overlay_mtu: settings.overlay_mtu(identity.underlay, USUAL_MTU),
             limits: settings.limits,
         };
         let mut writer = Writer::default();
@@ -258,10 +257,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let host = self.calculation.host().clone();
         let overlay = self.interfaces.named(&self.settings.overlay.name).filter(|link| link.vxlan.is_some());
         let mtu =
-            self.underlay.and_then(|index| self.interfaces.indexed(index)).map_or(1500, |link| link.mtu);
+            self.underlay.and_then(|index| self.interfaces.indexed(index)).map_or(USUAL_MTU, |link| link.mtu);
         self.calculation.set_host(HostFacts {
             overlay: overlay.map(|link| link.index),
-            overlay_mtu: overlay_mtu(&self.settings, host.underlay, mtu),
+            overlay_mtu: self.settings.overlay_mtu(host.underlay, mtu),
             ..host
         });
     }
@@ -514,10 +513,4 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             }
         }
     }
-}
-
-/// What an underlay of `mtu` octets carries inside: less Ethernet (14), VXLAN (8), UDP (8) and IPv4 (20) or IPv6 (40).
-fn overlay_mtu(settings: &Settings, underlay: IpAddr, mtu: u32) -> u32 {
-    let overhead = if underlay.is_ipv4() { 50 } else { 70 };
-    settings.overlay_mtu.unwrap_or(mtu.saturating_sub(overhead))
 }

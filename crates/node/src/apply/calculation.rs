@@ -9,7 +9,7 @@
 //! | network row | presence and port rows of the network |
 //! | subnet row | the network row |
 //! | port row, interface | port rows that name the same interface |
-//! | the host | all |
+//! | the host's number or limits | all |
 
 use super::claims::{Claims, Source};
 use super::rules;
@@ -156,11 +156,14 @@ impl Calculation {
         if self.inputs.host == host {
             return;
         }
-        self.inputs.host = host;
+        let old = std::mem::replace(&mut self.inputs.host, host);
         self.recompute(Source::Host);
-        let keys: Vec<RowKey> = self.inputs.rows.iter().map(|(key, _)| *key).collect();
-        for key in keys {
-            self.recompute(Source::Row(key));
+        let HostFacts { number, limits, .. } = self.inputs.host;
+        if (old.number, old.limits) != (number, limits) {
+            let keys: Vec<RowKey> = self.inputs.rows.iter().map(|(key, _)| *key).collect();
+            for key in keys {
+                self.recompute(Source::Row(key));
+            }
         }
     }
 

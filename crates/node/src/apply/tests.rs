@@ -255,6 +255,7 @@ enum Step {
     Forget(u32),
     Interface(u32, Option<u32>),
     Overlay(Option<u32>),
+    HostNumber(u32),
 }
 
 fn row() -> impl Strategy<Value = Row> {
@@ -282,6 +283,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..3u32).prop_map(Step::Forget),
         3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
         1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),
+        1 => (1..3u32).prop_map(Step::HostNumber),
     ]
 }
 
@@ -301,6 +303,10 @@ proptest! {
                 Step::Interface(name, index) => {
                     calculation.set_interface(&format!("tap{name}"), index);
                     interfaces.insert(name, index);
+                }
+                Step::HostNumber(number) => {
+                    facts.number = number;
+                    calculation.set_host(facts.clone());
                 }
                 Step::Overlay(overlay) => {
                     facts.overlay = overlay;

@@ -6,6 +6,7 @@ use crate::server::FakeServer;
 use hadron_datapath::Sizes;
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::{Config, Node, Settings, cleanup, join};
+use hadron_pipeline::{Address, table};
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{
     DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowKey, SubnetRow,
@@ -106,6 +107,13 @@ fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
         talk.reported(9, |report| report.wired).await;
         assert_eq!(instance.discover(MAC).await, Some(ADDRESS));
 
+        host.set(LinkUnspec::new_with_index(index).down()).await;
+        until(|| async {
+            host.netlink.dump().await.unwrap().iter().any(|link| link.index == index && link.is_up)
+        })
+        .await;
+        assert_eq!(instance.discover(MAC).await, Some(ADDRESS));
+
         host.delete("tap9").await;
         talk.reported(9, |report| !report.wired && report.error.is_empty()).await;
         let mut other = Instance::new();
@@ -119,6 +127,48 @@ fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
         assert_eq!(node.status().summary.pending, 0);
         node.stop().await;
     });
+}
+
+#[test]
+fn a_node_on_an_ipv6_underlay_uses_what_its_interface_leaves() {
+    in_namespace(|| async {
+        let host = Host::new().await;
+        let mut server = FakeServer::start(LONG).await;
+        let state = tempfile::tempdir().unwrap();
+        let config = config(state.path());
+        for (underlay, overhead) in [(IpAddr::V6(Ipv6Addr::LOCALHOST), 70), (Ipv4Addr::LOCALHOST.into(), 50)]
+        {
+            let loopback = host.index("lo").await.unwrap();
+            host.set(LinkUnspec::new_with_index(loopback).mtu(9000)).await;
+            join(&server.ticket, "compute1", underlay, state.path()).await.unwrap();
+            let node = Node::start(config.clone()).await.unwrap();
+            let mut talk = server.welcome(Mode::Snapshot).await;
+            talk.rows(20, true, rows()).await;
+            talk.acknowledged(20).await;
+            node.stop().await;
+            assert_eq!(in_force(&config).overlay_mtu, 9000 - overhead);
+            assert_eq!(in_force(&config).underlay.ip(), underlay);
+        }
+        cleanup(config).await.unwrap();
+    });
+}
+
+/// The host's row as the agent left it in the kernel.
+fn in_force(config: &Config) -> table::Config {
+    let set = std::fs::read_dir(&config.pins).unwrap().map(|entry| entry.unwrap().path());
+    let set = set.into_iter().find(|path| path.to_str().unwrap().contains("tables-")).unwrap();
+    let map = aya::maps::MapData::from_pin(set.join(table::CONFIG.name)).unwrap();
+    let map: aya::maps::Array<_, [u8; size_of::<table::Config>()]> =
+        aya::maps::Map::Array(map).try_into().unwrap();
+    let row = map.get(&0, 0).unwrap();
+    let word = |at: usize| u32::from_ne_bytes(row[at..at + 4].try_into().unwrap());
+    table::Config {
+        layout_version: word(0),
+        host: word(4),
+        overlay_ifindex: word(8),
+        overlay_mtu: word(12),
+        underlay: Address(row[16..].try_into().unwrap()),
+    }
 }
 
 #[test]
