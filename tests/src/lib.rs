@@ -6,5 +6,6 @@
 
 pub mod client;
 pub mod cloud;
+pub mod guest;
 pub mod openstack;
 pub mod process;
