@@ -1,7 +1,7 @@
 //! Who this node is: its name and number, its key and certificate, its server.
 //!
 //! All of it is one file, `identity.json`, so that key and certificate always fit each other. It comes from joining
-//! ([`crate::join`]) and changes only with a renewed certificate.
+//! ([`mod@crate::join`]) and changes only with a renewed certificate.
 
 use crate::error::Error;
 use crate::file;

@@ -2,7 +2,7 @@
 //!
 //! This room owns what a node does with the rows that it is sent: which entries of the packet path follow from them
 //! ([`apply`]), which interfaces they are about ([`links`]), what DHCP clients are told ([`dhcp`]), what the server is told
-//! ([`sync`]), and who the node is ([`identity`], [`join`]). It owns neither the rows' meaning on the wire (`hadron-wire`), nor
+//! ([`sync`]), and who the node is ([`identity`], [`mod@join`]). It owns neither the rows' meaning on the wire (`hadron-wire`), nor
 //! what happens to a packet (`hadron-pipeline`), nor how tables get into the kernel (`hadron-datapath`).
 //!
 //! Begin with [`node`], then the module `reconcile`, the loop that everything meets in.

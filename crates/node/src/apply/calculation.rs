@@ -1,6 +1,6 @@
 //! What should be in the tables, from rows, interfaces and the host.
 //!
-//! Each row is turned into the entries that follow from it ([`super::rules`]); what it depends on besides itself is looked up
+//! Each row is turned into the entries that follow from it (module `rules`); what it depends on besides itself is looked up
 //! in the same inputs. A changed input has the rows recomputed that depend on it, and no others:
 //!
 //! | input | rows that depend on it |

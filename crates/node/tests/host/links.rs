@@ -1,11 +1,32 @@
 //! The host's interfaces and the overlay device.
 
+use crate::Test;
 use hadron_node::links::monitor::{self, Monitor};
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::links::table::{LinkNews, LinkTable};
 use hadron_node::links::{Link, Netlink, Raise, silence_host_ipv6};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 use tokio::sync::mpsc::Receiver;
+
+/// The tests of this file.
+pub const TESTS: &[Test] = &[
+    ("links::follows_an_interface_through_its_life", follows_an_interface_through_its_life),
+    ("links::an_interface_that_was_there_before_is_known", an_interface_that_was_there_before_is_known),
+    ("links::raising_what_is_gone_is_no_failure", raising_what_is_gone_is_no_failure),
+    ("links::hundreds_of_interfaces_at_once_are_all_known", hundreds_of_interfaces_at_once_are_all_known),
+    ("links::the_overlay_device_is_made_kept_and_removed", the_overlay_device_is_made_kept_and_removed),
+    ("links::an_overlay_device_of_another_port_is_replaced", an_overlay_device_of_another_port_is_replaced),
+    (
+        "links::a_taken_udp_port_and_a_foreign_device_are_told_clearly",
+        a_taken_udp_port_and_a_foreign_device_are_told_clearly,
+    ),
+    (
+        "links::an_overlay_of_somebody_else_on_the_same_port_is_told_clearly",
+        an_overlay_of_somebody_else_on_the_same_port_is_told_clearly,
+    ),
+    ("links::finds_the_interface_of_an_address", finds_the_interface_of_an_address),
+    ("links::several_dumps_at_once_all_succeed", several_dumps_at_once_all_succeed),
+];
 
 /// As the other tests', with a monitor to look through.
 fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce(Host) -> F + Send + 'static) {
@@ -50,8 +71,7 @@ impl Host {
     }
 }
 
-#[test]
-fn follows_an_interface_through_its_life() {
+pub fn follows_an_interface_through_its_life() {
     in_namespace(|mut host| async move {
         host.until("lo", |link| link.is_some()).await;
         let index = host.interface("tap0").await;
@@ -71,8 +91,7 @@ fn follows_an_interface_through_its_life() {
     });
 }
 
-#[test]
-fn an_interface_that_was_there_before_is_known() {
+pub fn an_interface_that_was_there_before_is_known() {
     in_namespace(|host| async move {
         let index = host.interface("early").await;
         let Monitor { mut news, .. } = monitor::start().unwrap();
@@ -82,8 +101,7 @@ fn an_interface_that_was_there_before_is_known() {
     });
 }
 
-#[test]
-fn raising_what_is_gone_is_no_failure() {
+pub fn raising_what_is_gone_is_no_failure() {
     in_namespace(|host| async move {
         let raise = Raise { index: 4242, name: "tapgone".into(), mtu: None };
         assert!(host.netlink.raise(vec![raise]).await.is_empty());
@@ -91,8 +109,7 @@ fn raising_what_is_gone_is_no_failure() {
     });
 }
 
-#[test]
-fn hundreds_of_interfaces_at_once_are_all_known() {
+pub fn hundreds_of_interfaces_at_once_are_all_known() {
     in_namespace(|mut host| async move {
         const COUNT: u32 = 300;
         for n in 0..COUNT {
@@ -111,8 +128,7 @@ fn hundreds_of_interfaces_at_once_are_all_known() {
     });
 }
 
-#[test]
-fn the_overlay_device_is_made_kept_and_removed() {
+pub fn the_overlay_device_is_made_kept_and_removed() {
     in_namespace(|mut host| async move {
         let config = OverlayConfig { port: 14789, ..OverlayConfig::default() };
         host.until("lo", |link| link.is_some()).await;
@@ -139,8 +155,7 @@ fn the_overlay_device_is_made_kept_and_removed() {
     });
 }
 
-#[test]
-fn an_overlay_device_of_another_port_is_replaced() {
+pub fn an_overlay_device_of_another_port_is_replaced() {
     in_namespace(|mut host| async move {
         let config = OverlayConfig { port: 14790, ..OverlayConfig::default() };
         let other = OverlayConfig { port: 14791, ..config.clone() };
@@ -152,8 +167,7 @@ fn an_overlay_device_of_another_port_is_replaced() {
     });
 }
 
-#[test]
-fn a_taken_udp_port_and_a_foreign_device_are_told_clearly() {
+pub fn a_taken_udp_port_and_a_foreign_device_are_told_clearly() {
     in_namespace(|mut host| async move {
         let config = OverlayConfig { port: 14792, ..OverlayConfig::default() };
         host.until("lo", |link| link.is_some()).await;
@@ -172,8 +186,7 @@ fn a_taken_udp_port_and_a_foreign_device_are_told_clearly() {
     });
 }
 
-#[test]
-fn an_overlay_of_somebody_else_on_the_same_port_is_told_clearly() {
+pub fn an_overlay_of_somebody_else_on_the_same_port_is_told_clearly() {
     in_namespace(|mut host| async move {
         let config = OverlayConfig { port: 14793, ..OverlayConfig::default() };
         host.until("lo", |link| link.is_some()).await;
@@ -190,8 +203,7 @@ fn an_overlay_of_somebody_else_on_the_same_port_is_told_clearly() {
     });
 }
 
-#[test]
-fn finds_the_interface_of_an_address() {
+pub fn finds_the_interface_of_an_address() {
     in_namespace(|host| async move {
         let index = host.interface("tapa").await;
         let address = "192.0.2.7".parse().unwrap();
@@ -204,8 +216,7 @@ fn finds_the_interface_of_an_address() {
     });
 }
 
-#[test]
-fn several_dumps_at_once_all_succeed() {
+pub fn several_dumps_at_once_all_succeed() {
     in_namespace(|host| async move {
         let dumps = (0..20).map(|_| host.netlink.dump());
         for links in futures_util::future::join_all(dumps).await {

@@ -1,5 +1,5 @@
 //! The node and the kernel: interfaces, the overlay device, the real packet path. Each test in a network and a mount namespace
-//! of its own, which end with its thread. Needs root; says so and does nothing without.
+//! of its own, which end with its thread. Needs root; says so and ignores the tests without.
 
 mod links;
 mod machine;
@@ -8,14 +8,31 @@ mod machine;
 mod server;
 mod whole;
 
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
 use std::time::Duration;
+
+/// A test by its name.
+pub type Test = (&'static str, fn());
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        eprintln!("these tests need root, and are ignored without it");
+    }
+    let trials = links::TESTS.iter().chain(whole::TESTS).map(|&(name, test)| {
+        let runner = move || -> Result<(), Failed> {
+            test();
+            Ok(())
+        };
+        Trial::test(name, runner).with_ignored_flag(!is_root)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
 
 /// Runs `test` on a thread of its own in fresh namespaces.
 fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root for a network namespace");
-        return;
-    }
     let thread = std::thread::spawn(move || {
         machine::isolate();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

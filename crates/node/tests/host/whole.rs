@@ -1,8 +1,8 @@
 //! A whole node on a host: from rows of a server to a lease in an instance.
 
-use crate::in_namespace;
 use crate::machine::{Host, Instance};
 use crate::server::FakeServer;
+use crate::{Test, in_namespace};
 use hadron_datapath::Sizes;
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::{Config, Node, Settings, cleanup, join};
@@ -14,6 +14,22 @@ use hadron_wire::row::{
 use rtnetlink::LinkUnspec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+
+/// The tests of this file.
+pub const TESTS: &[Test] = &[
+    (
+        "whole::an_instance_gets_its_lease_across_restarts_renames_and_replugging",
+        an_instance_gets_its_lease_across_restarts_renames_and_replugging,
+    ),
+    (
+        "whole::a_node_on_an_ipv6_underlay_uses_what_its_interface_leaves",
+        a_node_on_an_ipv6_underlay_uses_what_its_interface_leaves,
+    ),
+    (
+        "whole::the_overlay_device_comes_back_and_cleanup_leaves_nothing",
+        the_overlay_device_comes_back_and_cleanup_leaves_nothing,
+    ),
+];
 
 const LONG: (i64, i64) = (-60, 86_400);
 const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 9];
@@ -72,8 +88,7 @@ fn port(revision: u64) -> Row {
     })
 }
 
-#[test]
-fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
+pub fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
     in_namespace(|| async {
         let host = Host::new().await;
         let mut server = FakeServer::start(LONG).await;
@@ -129,8 +144,7 @@ fn an_instance_gets_its_lease_across_restarts_renames_and_replugging() {
     });
 }
 
-#[test]
-fn a_node_on_an_ipv6_underlay_uses_what_its_interface_leaves() {
+pub fn a_node_on_an_ipv6_underlay_uses_what_its_interface_leaves() {
     in_namespace(|| async {
         let host = Host::new().await;
         let mut server = FakeServer::start(LONG).await;
@@ -171,8 +185,7 @@ fn in_force(config: &Config) -> table::Config {
     }
 }
 
-#[test]
-fn the_overlay_device_comes_back_and_cleanup_leaves_nothing() {
+pub fn the_overlay_device_comes_back_and_cleanup_leaves_nothing() {
     in_namespace(|| async {
         let host = Host::new().await;
         let mut server = FakeServer::start(LONG).await;
