@@ -1,11 +1,12 @@
 //! What a tenant sees of networks and ports: instances get their addresses and reach those that they should, and no others.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use hadron_lab::Underlay;
 use hadron_tests::cloud::{Cloud, PATIENCE};
 use hadron_tests::guest::Guest;
 use hyper::Method;
 use serde_json::json;
+use std::net::IpAddr;
 use std::time::Duration;
 
 fn instances_reach_each_other_over(underlay: Underlay, mtu: u32) -> Result<()> {
@@ -92,7 +93,9 @@ fn a_deleted_port_is_unplugged_and_its_address_given_again() -> Result<()> {
     let again = cloud.port(&network, "compute2")?;
     ensure!(again.addresses == two.port.addresses, "{:?} was not given again", two.port.addresses);
     let three = Guest::plug(&cloud, again, "compute2", "three")?;
-    // The instance believes in the old MAC until its own neighbour cache asks again (RFC 826, RFC 1122 §2.3.2.1).
+    // The other instance may believe in the old MAC for most of a minute; a guest that boots announces itself (RFC 5227 §3).
+    let IpAddr::V4(address) = three.port.address(false)? else { bail!("no IPv4 address") };
+    three.instance.gratuitous_arp(address)?;
     hadron_lab::until(PATIENCE, "the address leads to its new port", || one.reaches(&three).is_ok())?;
     Ok(())
 }
@@ -157,6 +160,6 @@ fn an_interface_may_come_first_or_be_renamed() -> Result<()> {
     rename("elsewhere", &name)?;
     cloud.wait_for_status(&port.id, "ACTIVE")?;
     let (_client, leased) = instance.dhcp_lease(Duration::from_secs(30))?;
-    ensure!(std::net::IpAddr::V4(leased) == port.address(false)?, "leased {leased}");
+    ensure!(IpAddr::V4(leased) == port.address(false)?, "leased {leased}");
     Ok(())
 }
