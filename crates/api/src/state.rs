@@ -3,7 +3,7 @@
 use crate::Authenticate;
 use crate::policy::Policy;
 use hadron_control::Config;
-use hadron_store::Store;
+use hadron_store::{Snapshot, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,5 +54,14 @@ impl ApiState {
     /// With Neutron's default policy.
     pub fn new(store: Store, auth: Arc<dyn Authenticate>, config: ApiConfig) -> Self {
         Self { store, auth, config: Arc::new(config), policy: Arc::new(Policy::defaults()) }
+    }
+
+    /// The state that a request is judged in and answered from: it has what any server has acknowledged. If a shared
+    /// backend can't be asked, the newest state known here: reads go on.
+    pub(crate) async fn view(&self) -> Arc<Snapshot> {
+        match self.store.wait_current().await {
+            Ok(view) => view,
+            Err(_) => self.store.snapshot(),
+        }
     }
 }

@@ -39,6 +39,22 @@ impl Made for Port {
     }
 }
 
+/// A bulk create that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// The intent of what could not be undone either, because the store can't write. The caller is to [`undo`] it later;
+    /// the next start does so in any case.
+    pub unfinished: Option<Uuid>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, unfinished: None }
+    }
+}
+
 /// Creates every item with `create`, or none. The results are in the order of the items, with a state that includes them.
 pub async fn create<T, R>(
     store: &Store,
@@ -46,7 +62,7 @@ pub async fn create<T, R>(
     info: &CommitInfo,
     items: &[T],
     create: impl Fn(&mut Tx, &T) -> Result<R, Error> + Send + Sync,
-) -> Result<(Vec<R>, Arc<Snapshot>), Error>
+) -> Result<(Vec<R>, Arc<Snapshot>), Failure>
 where
     T: Sync,
     R: Made,
@@ -56,22 +72,25 @@ where
             "{} objects are more than the {} that one request may create",
             items.len(),
             config.max_bulk
-        )));
+        ))
+        .into());
     }
     if items.len() <= FIRST_TRY {
         match in_one(store, info, items, &create).await {
             Err(Error::Store(StoreError::TooLarge { .. })) if items.len() > 1 => {}
-            done => return done,
+            done => return Ok(done?),
         }
     }
     let intent = Uuid::new_v4();
-    let result = in_several(store, info, intent, items, &create).await;
-    if result.is_err()
-        && let Err(error) = undo(store, config, intent).await
-    {
-        tracing::error!(%intent, %error, "a failed bulk create is undone at the next start only");
+    let error = match in_several(store, info, intent, items, &create).await {
+        Ok(made) => return Ok(made),
+        Err(error) => error,
+    };
+    let undone = undo(store, config, intent).await;
+    if let Err(error) = &undone {
+        tracing::error!(%intent, %error, "a failed bulk create can't be undone now");
     }
-    result
+    Err(Failure { error, unfinished: undone.is_err().then_some(intent) })
 }
 
 async fn in_one<T: Sync, R: Made>(
@@ -145,7 +164,7 @@ pub async fn undo_interrupted(store: &Store, config: &Config) -> Result<usize, E
 }
 
 /// Removes the objects of an intent, the newest first, then the intent.
-async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error> {
+pub async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error> {
     let info = CommitInfo::system();
     steps::run(store, &info, |tx| {
         let Some(intent) = tx.get::<BulkIntent>(&id) else { return Ok(Step::Done(())) };

@@ -238,6 +238,7 @@ async fn many_ports_or_none() {
             port::create(tx, &cloud.config, new)
         })
         .await
+        .map_err(|failure| failure.error)
     };
     let named = |n: usize| port::NewPort { name: n.to_string(), ..new_port(network) };
     for count in [1, 2, 31, 40, 41, 300] {

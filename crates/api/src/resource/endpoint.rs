@@ -10,18 +10,23 @@ use crate::json::Writer;
 use crate::page::Page;
 use crate::policy::{Policy, RuleId};
 use crate::request::Call;
-use crate::state::ApiState;
+use crate::state::{ApiConfig, ApiState};
 use crate::validate::parse_uuid;
 use crate::values::{Purpose, Table, Values};
 use crate::{ApiError, Caller};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_control::{bulk, steps};
-use hadron_store::{Snapshot, Stored};
+use hadron_store::{Snapshot, Store, Stored};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long to wait before trying again to undo what could not be undone.
+const UNDO_AGAIN: Duration = Duration::from_secs(1);
 
 /// The answer to come.
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send + 'a>>;
@@ -161,8 +166,8 @@ impl<R: Resource> Served<R> {
 
 /// Reading.
 impl<R: Resource> Served<R> {
-    fn show(&self, state: &ApiState, call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
-        let view = state.store.snapshot();
+    async fn show(&self, state: &ApiState, call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
+        let view = state.view().await;
         let record = self.find(&state.policy, &call.caller, id, &view)?;
         let mask =
             self.shown(&state.policy, &call.caller).of(&state.policy, &call.caller, &record.value, &view);
@@ -170,11 +175,11 @@ impl<R: Resource> Served<R> {
         Ok(json_response(StatusCode::OK, answer::one::<R>(mask, &record.value, &view)))
     }
 
-    fn list(&self, state: &ApiState, call: Call) -> Result<Response<Body>, ApiError> {
+    async fn list(&self, state: &ApiState, call: Call) -> Result<Response<Body>, ApiError> {
         let table = Self::table();
         let filters = Filters::read(table, &call.query)?;
         let page = Page::read(table, &call.query)?;
-        let view = state.store.snapshot();
+        let view = state.view().await;
         let (policy, caller) = (&state.policy, &call.caller);
         let scope = if policy.is_unscoped(caller) { Scope::All } else { Scope::Project(caller.project()) };
         let marker = match &page.marker {
@@ -256,7 +261,7 @@ impl<R: Resource> Served<R> {
             Envelope::One(object) => (vec![object], false),
             Envelope::Many(objects) => (objects, true),
         };
-        let news = self.prepare(state, &call, objects)?;
+        let news = self.prepare(state, &call, objects).await?;
         let (made, view) = match <[R::New; 1]>::try_from(news) {
             Ok([new]) => {
                 let config = &state.config.control;
@@ -282,7 +287,7 @@ impl<R: Resource> Served<R> {
     }
 
     /// Checks every object before any is made: form and values of all, then policy, then what they name.
-    fn prepare(
+    async fn prepare(
         &self,
         state: &ApiState,
         call: &Call,
@@ -294,7 +299,7 @@ impl<R: Resource> Served<R> {
             .into_iter()
             .map(|object| Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner))
             .collect::<Result<Vec<_>, _>>()?;
-        let view = state.store.snapshot();
+        let view = state.view().await;
         let request = Request { is_admin: policy.is_admin(caller), view: &view };
         let sees_network = |id| visible::network(policy, caller, &view, id);
         let sees_subnet = |id| visible::subnet(policy, caller, &view, id);
@@ -317,7 +322,7 @@ impl<R: Resource> Served<R> {
             }
         };
         let revision = call.demanded_revision()?;
-        let view = state.store.snapshot();
+        let view = state.view().await;
         let old = self.find(policy, caller, id, &view)?;
         let subject = Self::subject(Some(&old.value), values.as_ref(), &view);
         let given = values.as_ref().map_or(Mask::EMPTY, |values| values.given);
@@ -339,7 +344,7 @@ impl<R: Resource> Served<R> {
     async fn delete(&self, state: &ApiState, call: Call, id: &str) -> Result<Response<Body>, ApiError> {
         let (policy, caller) = (&state.policy, &*call.caller);
         let revision = call.demanded_revision()?;
-        let view = state.store.snapshot();
+        let view = state.view().await;
         let old = self.find(policy, caller, id, &view)?;
         if !policy.check(self.rules.delete, caller, &Self::subject(Some(&old.value), None, &view)) {
             return Err(ApiError::forbidden(&[format!("rule:delete_{}", R::MEMBER)]));
@@ -370,10 +375,24 @@ async fn create_many<R: Resource>(
 ) -> Result<Made<R>, ApiError> {
     let (store, config, info) = (state.store.clone(), state.config.clone(), call.commit_info());
     let task = tokio::spawn(async move {
-        let config = &config.control;
-        bulk::create(&store, config, &info, &news, |tx, new| R::create(tx, config, new)).await
+        let made = bulk::create(&store, &config.control, &info, &news, |tx, new| {
+            R::create(tx, &config.control, new)
+        });
+        made.await.map_err(|failure| {
+            if let Some(intent) = failure.unfinished {
+                tokio::spawn(undo_when_possible(store.clone(), config.clone(), intent));
+            }
+            failure.error
+        })
     });
     Ok(task.await.map_err(|_| ApiError::internal())??)
+}
+
+/// Tries until the store takes writes again.
+async fn undo_when_possible(store: Store, config: Arc<ApiConfig>, intent: Uuid) {
+    while bulk::undo(&store, &config.control, intent).await.is_err() {
+        tokio::time::sleep(UNDO_AGAIN).await;
+    }
 }
 
 impl<R: Resource> Endpoint for Served<R> {
@@ -389,8 +408,8 @@ impl<R: Resource> Endpoint for Served<R> {
         Box::pin(async move {
             let id = call.id.take();
             match (&call.method, id) {
-                (&Method::GET, None) => self.list(state, call),
-                (&Method::GET, Some(id)) => self.show(state, &call, &id),
+                (&Method::GET, None) => self.list(state, call).await,
+                (&Method::GET, Some(id)) => self.show(state, &call, &id).await,
                 (&Method::POST, None) => self.create(state, call).await,
                 (&Method::PUT, Some(id)) => self.update(state, call, &id).await,
                 (&Method::DELETE, Some(id)) => self.delete(state, call, &id).await,

@@ -92,7 +92,10 @@ impl Cloud {
     }
 
     pub async fn with(config: ApiConfig) -> Self {
-        let store = Store::in_memory().await;
+        Self::on(Store::in_memory().await, config)
+    }
+
+    pub fn on(store: Store, config: ApiConfig) -> Self {
         let router = router(ApiState::new(store.clone(), Arc::new(Tokens), config));
         Self { router, store }
     }

@@ -15,7 +15,7 @@ struct Plan {
 }
 
 /// Gives `port`, which holds the addresses in its `fixed_ips`, those in `requests` (`None`: the same as before) under the
-/// MAC that it has now; `old_mac` is the one that it had. The answer is the new list.
+/// MAC that it has now; `old_mac` is the one that it had. The answer is the new list, IPv4 first.
 ///
 /// An address that is asked for again stays; a request for a subnet takes over an address of that subnet; addresses that
 /// the port forms itself stay unless given up by name, and follow its MAC.
@@ -49,6 +49,7 @@ pub(crate) fn change(
     }
     let mut addresses = plan.keep;
     addresses.extend(claim(tx, holder, wanted)?);
+    addresses.sort_by_key(|ip| ip.ip_address.is_ipv6());
     Ok(addresses)
 }
 
