@@ -39,7 +39,8 @@ pub struct User {
     pub enabled: bool,
     /// PHC string of the password's hash; `None` means no password works.
     pub password_hash: Option<String>,
-    /// Milliseconds since the epoch; tokens issued before are invalid (password change, disabling).
+    /// Milliseconds since the epoch. A token states the value at its issue and is invalid under another one: a change of
+    /// password and a disabling move it on, whatever the clock says.
     pub tokens_valid_from: i64,
 }
 

@@ -9,7 +9,7 @@ use super::roles::{self, RoleRef};
 use super::token::{self, Claims, TokenScope};
 use super::{Identity, IdentityError, revocation};
 use hadron_api::{AuthError, Authenticate, Authentication, Caller};
-use hadron_model::identity::{DEFAULT_DOMAIN, Project, Role, Scope, Secret, User};
+use hadron_model::identity::{Assignment, DEFAULT_DOMAIN, Project, Role, Scope, Secret, User};
 use hadron_store::{Snapshot, Stored};
 use std::sync::Arc;
 
@@ -94,16 +94,18 @@ impl Evidence {
     }
 }
 
-/// The roles assigned to the user on `scope`, without those that they imply.
+/// The roles assigned to the user on `scope`, without those that they imply. Found by key: a user may have many others.
 pub(crate) fn direct_roles(snapshot: &Snapshot, user: &str, scope: &TokenScope) -> Vec<Arc<Stored<Role>>> {
-    let is_here = |assigned: &Scope| match (assigned, scope) {
-        (Scope::Project(assigned), TokenScope::Project(id)) => assigned == id,
-        (Scope::Domain(assigned), TokenScope::Domain(id)) => assigned == id && id == DEFAULT_DOMAIN,
-        (Scope::System, TokenScope::System) => true,
-        _ => false,
+    let scope = match scope {
+        TokenScope::Project(id) => Scope::Project(id.clone()),
+        TokenScope::Domain(id) if id == DEFAULT_DOMAIN => Scope::Domain(id.clone()),
+        TokenScope::System => Scope::System,
+        TokenScope::Domain(_) | TokenScope::Unscoped => return Vec::new(),
     };
-    let assignments = snapshot.assignments_of_user(user).filter(|assignment| is_here(&assignment.scope));
-    assignments.filter_map(|assignment| snapshot.get::<Role>(&assignment.role_id).cloned()).collect()
+    let first = Assignment { user_id: user.to_owned(), scope: scope.clone(), role_id: String::new() };
+    let assignments = snapshot.iter_from::<Assignment>(first);
+    let here = assignments.take_while(|assignment| assignment.user_id == user && assignment.scope == scope);
+    here.filter_map(|assignment| snapshot.get::<Role>(&assignment.role_id).cloned()).collect()
 }
 
 impl Identity {

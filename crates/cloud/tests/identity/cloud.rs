@@ -46,7 +46,11 @@ impl Reply {
 
 impl Cloud {
     pub async fn start() -> Self {
-        let store = Store::in_memory().await;
+        Self::on(Store::in_memory().await).await
+    }
+
+    /// On an empty store.
+    pub async fn on(store: Store) -> Self {
         let password = bootstrap(&store).await.unwrap().expect("a new store").to_string();
         assert!(bootstrap(&store).await.unwrap().is_none(), "only the first start gives a password");
         let clock = Arc::new(AtomicI64::new(Timestamp::now().0));

@@ -93,7 +93,13 @@ async fn fields_of_the_wrong_kind() {
         assert_eq!(reply.status, 400, "{user}: {}", reply.body);
     }
     let moved = json!({"project": {"name": "p", "domain_id": "other"}});
-    cloud.post("/v3/projects", &cloud.admin, moved).await.expect(404);
+    cloud.post("/v3/projects", &cloud.admin, moved).await.expect(400);
+    let moved = json!({"user": {"name": "u", "domain_id": "other"}});
+    cloud.post("/v3/users", &cloud.admin, moved).await.expect(404);
+    let method = |body: Value| json!({"auth": {"identity": body}});
+    cloud.post("/v3/auth/tokens", "", method(json!({"methods": ["totp"]}))).await.expect(400);
+    cloud.post("/v3/auth/tokens", "", method(json!({"methods": ["totp"], "totp": {}}))).await.expect(401);
+    cloud.post("/v3/auth/tokens", "", method(json!({"methods": []}))).await.expect(401);
     for scope in [
         json!({}),
         json!("nowhere"),

@@ -97,6 +97,7 @@ async fn lists_are_filtered_and_paged() {
     loop {
         let page = cloud.get(&path, &cloud.admin).await.expect(200);
         seen.extend(names(&page, "projects").into_iter().map(str::to_owned));
+        assert_eq!(page["truncated"] == true, page["links"]["next"].is_string());
         match page["links"]["next"].as_str() {
             Some(next) => path = next.trim_start_matches("http://cloud.test:5000").to_owned(),
             None => break,
@@ -266,6 +267,17 @@ async fn commits_say_who_made_them() {
     assert_eq!(commit.info.actor, cloud.id("users", "admin").await);
     assert_eq!(commit.info.project, cloud.id("projects", "admin").await);
     assert!(commit.info.request_id.starts_with("req-"));
+}
+
+#[tokio::test]
+async fn there_are_no_groups() {
+    let cloud = Cloud::start().await;
+    let user = cloud.user("u").await;
+    for path in ["/v3/groups".to_owned(), format!("/v3/users/{user}/groups")] {
+        assert_eq!(cloud.get(&path, &cloud.admin).await.expect(200)["groups"], json!([]));
+    }
+    cloud.get("/v3/users/none/groups", &cloud.admin).await.expect(404);
+    cloud.post("/v3/groups", &cloud.admin, json!({"group": {"name": "g"}})).await.expect(405);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ fn management(project: &str, user: &str, role: &str) -> Vec<(Method, String, Opt
         (Method::GET, format!("/v3/users/{user}/projects"), None),
         (Method::PATCH, format!("/v3/users/{user}"), Some(json!({"user": {"password": "mine"}}))),
         (Method::DELETE, format!("/v3/users/{user}"), None),
+        (Method::GET, format!("/v3/users/{user}/groups"), None),
+        (Method::GET, "/v3/groups".into(), None),
         (Method::GET, "/v3/roles".into(), None),
         (Method::GET, format!("/v3/roles/{role}"), None),
         (Method::GET, format!("/v3/roles/{role}/implies"), None),

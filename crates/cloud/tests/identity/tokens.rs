@@ -4,6 +4,7 @@ use crate::cloud::{Cloud, in_project};
 use axum::http::Method;
 use hadron_api::{AuthError, Authenticate as _};
 use hadron_cloud::identity::{Identity, IdentityConfig};
+use hadron_store::Store;
 use serde_json::json;
 
 async fn holds(cloud: &Cloud, token: &str) -> bool {
@@ -59,6 +60,20 @@ async fn no_changed_token_is_accepted() {
 async fn another_clouds_token_is_not_accepted() {
     let (one, two) = (Cloud::start().await, Cloud::start().await);
     assert!(!holds(&one, &two.admin).await);
+}
+
+#[tokio::test]
+async fn a_restored_backup_accepts_no_token_from_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let store = Store::open(at("store")).await.unwrap();
+    let cloud = Cloud::on(store).await;
+    assert!(holds(&cloud, &cloud.admin).await);
+    cloud.store.backup(at("backup")).await.unwrap();
+    Store::restore(at("backup"), at("restored")).await.unwrap();
+    let restored = Store::open(at("restored")).await.unwrap();
+    let identity = Identity::new(restored, cloud.identity.config().clone()).unwrap();
+    assert_eq!(identity.authenticate(&cloud.admin).await, Err(AuthError::Invalid));
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ fn check(query: &Query) -> Result<(), IdentityError> {
 
 fn is_match(query: &Query, assignment: &Assignment) -> bool {
     let wants = |name: &str| query.get(name).filter(|value| !value.is_empty());
-    let on_system = query.get("scope.system").is_some_and(|value| value != "0");
+    let on_system = wants("scope.system").is_some_and(|value| value != "0");
     let in_scope = match &assignment.scope {
         Scope::Project(id) => {
             wants("scope.project.id").is_none_or(|wanted| wanted == id)

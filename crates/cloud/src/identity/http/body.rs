@@ -87,7 +87,9 @@ impl<'a> Fields<'a> {
         IdentityError::bad(format!("Invalid input for {name} in {}: {what}.", self.path))
     }
 
-    fn missing(&self, name: &str) -> IdentityError {
+    /// The error for a field that must be there.
+    pub(crate) fn missing(&self, name: &str) -> IdentityError {
+        let name: String = name.chars().take(64).collect();
         IdentityError::bad(format!("Expecting to find {name} in {}.", self.path))
     }
 

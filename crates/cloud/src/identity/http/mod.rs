@@ -9,6 +9,7 @@ mod delete;
 mod discovery;
 mod domains;
 mod grants;
+mod groups;
 pub(crate) mod parse;
 mod projects;
 mod query;
@@ -38,6 +39,7 @@ pub fn router(identity: Identity) -> Router {
         .merge(tokens::routes())
         .merge(projects::routes())
         .merge(users::routes())
+        .merge(groups::routes())
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(assignments::routes())

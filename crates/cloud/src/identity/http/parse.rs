@@ -64,7 +64,8 @@ impl LoginRequest {
                 "token" => {
                     request.token = Some(identity.object("token")?.required_text("id")?.to_owned());
                 }
-                // Other methods of Keystone exist; a user can't have authenticated by them here.
+                other if !identity.has(other) => return Err(identity.missing(other)),
+                // Other methods of Keystone exist; nobody can authenticate by them here.
                 _ => return Err(IdentityError::Unauthorized),
             }
         }

@@ -49,7 +49,9 @@ async fn list(State(identity): State<Identity>, session: Session, query: Query) 
 async fn create(State(identity): State<Identity>, session: Session, body: JsonBody) -> Reply {
     let fields = Fields::envelope(&body, "project")?;
     check(&fields)?;
-    check_domain(&fields)?;
+    if check_domain(&fields).is_err() {
+        return Err(fields.refuse("domain_id", "there are no other domains than the default one"));
+    }
     let project = Project {
         id: new_id(),
         name: fields.required_name(MAX_NAME)?.to_owned(),

@@ -25,8 +25,7 @@ impl Query {
         self.pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
     }
 
-    /// Whether the flag `name` is set: given, and not as 0. Keystone reads `effective`, `include_names` and
-    /// `scope.system` so.
+    /// Whether the flag `name` is set: given, and not as 0. Keystone reads `effective` and `include_names` so.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value != "0")
     }
@@ -85,7 +84,12 @@ impl Query {
             let marker = format!("marker={}", id(last));
             format!("{url}?{}", others.chain([marker.as_str()]).collect::<Vec<_>>().join("&"))
         });
-        Ok(json!({name: page, "links": {"next": next, "self": self.link(url), "previous": null}}))
+        let mut answer = json!({"links": {"next": next, "self": self.link(url), "previous": null}});
+        if next.is_some() {
+            answer["truncated"] = json!(true);
+        }
+        answer[name] = page.into();
+        Ok(answer)
     }
 
     /// The address of this very request.
