@@ -191,7 +191,7 @@ impl Datapath {
         self.start
     }
 
-    /// The tables to write; while rebuilding they are not in force yet but for ports attached since.
+    /// The tables to write; while rebuilding they are in force for what was attached since, and for nothing else yet.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }

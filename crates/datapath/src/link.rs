@@ -114,8 +114,8 @@ impl Links {
         Ok(())
     }
 
-    /// Attaches a door, or replaces the program where it is attached already. An interface has one door, and a door one
-    /// interface: what contradicts this attachment is taken away once it is in force.
+    /// Attaches a door; where it is attached already, its program stays. An interface has one door, and a door one interface:
+    /// what contradicts this attachment is taken away once it is in force.
     pub fn attach(&mut self, wanted: Attachment, programs: &Programs) -> Result<()> {
         let program = programs.get(wanted.door.program())?;
         match self.open.iter().position(|(attachment, _)| attachment.ifindex == wanted.ifindex) {
@@ -147,12 +147,13 @@ impl Links {
     /// Turns a link that is on the wanted interface into the wanted door.
     fn turn(&mut self, place: usize, wanted: Attachment, program: BorrowedFd<'_>) -> Result<()> {
         let (current, link) = &self.open[place];
-        link.update(program).map_err(failed("replace the program on", wanted))?;
-        if *current != wanted {
-            fs::rename(self.path(*current), self.path(wanted))
-                .map_err(Error::file("rename a link to", self.path(wanted)))?;
-            self.open[place].0 = wanted;
+        if *current == wanted {
+            return Ok(());
         }
+        link.update(program).map_err(failed("replace the program on", wanted))?;
+        fs::rename(self.path(*current), self.path(wanted))
+            .map_err(Error::file("rename a link to", self.path(wanted)))?;
+        self.open[place].0 = wanted;
         Ok(())
     }
 

@@ -77,6 +77,11 @@ impl Tables {
         Ok(ports)
     }
 
+    /// Where a port's rate limits stand; none without [`Tables::ensure_port_state`].
+    pub fn meters(&self, port: u32) -> Result<Option<Meters>> {
+        self.meters.get(&PortKey { port })
+    }
+
     /// A port's counters, summed over CPUs; none without [`Tables::ensure_port_state`].
     pub fn port_counters(&self, port: u32) -> Result<Option<PortCounters>> {
         Ok(self.port_counters.get_all(&PortKey { port })?.map(sum_port))

@@ -192,6 +192,8 @@ fn another_layout_is_rebuilt_behind_the_old_one() {
     assert_eq!(entries(&datapath), BTreeSet::new(), "the new tables are empty");
     datapath.tables().fdb.put(&fdb(1, 2), &THERE).unwrap();
     datapath.attach_port(added, 2).unwrap();
+    datapath.attach_port(ifindex, 1).unwrap();
+    assert_eq!(programs("layout0"), old, "attached already: its tables are not filled before the commit");
     datapath.commit().unwrap();
     let new = programs("layout0");
     assert!(new.len() == 1 && new != old);

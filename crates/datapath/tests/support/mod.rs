@@ -1,9 +1,11 @@
 //! A machine of the test's own: network and mount namespace of this process, gone when it ends, however it ends.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod cloud;
 pub mod program;
 
-use hadron_datapath::{Config, Datapath, HostConfig, Sizes};
+use aya::maps::{Array, Map, MapData};
+use hadron_datapath::{Config, Datapath, HostConfig, Sizes, table};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -89,6 +91,18 @@ pub fn config(test: &str) -> Config {
 /// The packet path of [`config`].
 pub fn open(test: &str) -> Datapath {
     Datapath::open(config(test)).unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+/// Writes the row of `CONFIG` as it is, whatever its layout version.
+pub fn write_config(set: &Path, config: &table::Config) {
+    let table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay } = *config;
+    let words = [layout_version, host, overlay_ifindex, overlay_mtu].map(u32::to_ne_bytes);
+    let mut row = [0; size_of::<table::Config>()];
+    row[..16].copy_from_slice(&words.concat());
+    row[16..].copy_from_slice(&underlay.0);
+    let map = MapData::from_pin(set.join(table::CONFIG.name)).expect("CONFIG");
+    let mut map: Array<_, [u8; size_of::<table::Config>()]> = Map::Array(map).try_into().expect("CONFIG");
+    map.set(0, row, 0).expect("CONFIG");
 }
 
 /// An error with all its sources.

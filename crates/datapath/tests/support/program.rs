@@ -106,3 +106,12 @@ pub fn run(program: BorrowedFd<'_>, input: &Input<'_>, output: &mut Output) -> i
     output.cb = [0, 1, 2, 3, 4].map(|index| word(field::CB + 4 * index));
     Ok(())
 }
+
+/// The clock that programs read, in nanoseconds.
+pub fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is live.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    assert_eq!(result, 0);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,8 @@
+//! Parts of the differential test.
+
+pub mod bench;
+pub mod capture;
+pub mod case;
+pub mod frames;
+pub mod payload;
+pub mod random;

@@ -1,0 +1,62 @@
+//! The kernel's programs against the host build of the same crate: random tables, random packets, both doors. The same
+//! verdict, the same packet, the same copies and punts, the same counters and rate limits.
+//!
+//! A million packets, in cases of a random set of tables each. A failure prints the case's seed; `HADRON_SEED=<seed>` runs that
+//! case alone, `HADRON_PACKETS=<n>` another number of packets. Begin reading at `run_case`.
+
+mod differential;
+mod support;
+
+use differential::bench::Bench;
+use differential::random::Random;
+use differential::{case, frames};
+use std::time::Instant;
+
+const PACKETS: u64 = 1_000_000;
+const PER_CASE: u64 = 1000;
+
+fn main() -> std::process::ExitCode {
+    support::run(&[("kernel_and_host_agree", kernel_and_host_agree)])
+}
+
+fn kernel_and_host_agree() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let mut bench = Bench::new();
+    if let Some(seed) = number("HADRON_SEED") {
+        run_case(&mut bench, seed);
+        return;
+    }
+    let cases = number("HADRON_PACKETS").unwrap_or(PACKETS).div_ceil(PER_CASE);
+    let start = Instant::now();
+    for seed in 0..cases {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_case(&mut bench, seed)));
+        if let Err(panic) = outcome {
+            eprintln!("the failing case: HADRON_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+    bench.report();
+    println!("{} packets in {:.1} s", cases * PER_CASE, start.elapsed().as_secs_f32());
+    bench.assert_covered();
+}
+
+/// One set of tables, and packets from ports and from the overlay.
+fn run_case(bench: &mut Bench, seed: u64) {
+    let mut random = Random::new(seed);
+    let world = case::world(&mut random, bench.interfaces());
+    bench.load(&world);
+    for _ in 0..PER_CASE {
+        if random.one_in(3) {
+            let (vni, source) = world.tunnel_source(&mut random);
+            let mac = case::elsewhere(&mut random);
+            let frame = frames::any(&mut random, &world, mac);
+            bench.overlay_brings(vni, source, &frame);
+        } else {
+            let (ifindex, mac) = world.interface(&mut random);
+            let frame = frames::any(&mut random, &world, mac);
+            let gso_size = if random.one_in(50) { random.below(1600) as u32 } else { 0 };
+            bench.port_sends(ifindex, &frame, gso_size);
+        }
+    }
+    bench.compare_counters();
+}
