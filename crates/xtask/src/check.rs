@@ -4,10 +4,11 @@
 //! without root they are listed and counted as skipped.
 
 use crate::aarch64;
-use crate::command::{cargo, root, succeeds};
+use crate::command::{self, cargo, root, succeeds};
 use crate::setup;
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -17,11 +18,12 @@ const STEPS: &[Step] = &[
     ("format", "rustfmt finds nothing to change", format),
     ("lint", "clippy finds nothing, warnings are errors", lint),
     ("deny", "licences, sources and duplicate versions of dependencies", deny),
-    ("aarch64", "the product checks for aarch64", aarch64::check),
+    ("build", "the product and its tests build", build),
     ("unit", "unit and property tests", unit),
     ("kernel", "the real BPF object in the real kernel", kernel),
     ("lab", "scenarios on the lab", lab),
-    ("demo", "the demo, with the official client", demo),
+    ("demo", "the demo over both underlays, with the official client", demo),
+    ("aarch64", "the product checks for aarch64", aarch64::check),
 ];
 
 /// Runs the steps of these names, all if none is named.
@@ -82,30 +84,43 @@ fn deny() -> Result<Tally> {
     Ok(Tally::of(status.success()))
 }
 
+/// Everything is built at once, so that no later step builds a dependency again with other features.
+fn build() -> Result<Tally> {
+    Ok(Tally::of(cargo().args(["build", "--quiet", "--workspace", "--all-targets"]).status()?.success()))
+}
+
 fn unit() -> Result<Tally> {
-    let mut tests = cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast", "--quiet", "--lib", "--bins"]);
-    let mut sum = counted(&mut tests)?;
-    for target in test_targets()?.into_iter().filter(|target| !target.needs_root()) {
-        sum += counted(&mut target.command())?;
+    let mut tests = tests(&["--lib", "--bins"]);
+    for name in unprivileged_targets()? {
+        tests.args(["--test", &name]);
     }
-    Ok(sum)
+    counted(&mut tests)
 }
 
 fn kernel() -> Result<Tally> {
-    privileged("kernel_")
+    privileged("kernel_*")
 }
 
 fn lab() -> Result<Tally> {
-    privileged("lab_")
+    privileged("lab_*")
 }
 
-fn privileged(prefix: &str) -> Result<Tally> {
-    let mut sum = Tally::default();
-    for target in test_targets()?.into_iter().filter(|target| target.name.starts_with(prefix)) {
-        sum += if setup::is_root() { counted(&mut target.command())? } else { target.skipped()? };
+fn privileged(targets: &str) -> Result<Tally> {
+    let mut tests = tests(&["--test", targets]);
+    if setup::is_root() {
+        return counted(&mut tests);
     }
-    Ok(sum)
+    let listed = tests.args(["--", "--list"]).output()?;
+    let count =
+        String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count();
+    println!("{count} tests need root");
+    Ok(Tally::skipped(count as u64))
+}
+
+fn tests(which: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--workspace", "--no-fail-fast"]).args(which);
+    command
 }
 
 fn demo() -> Result<Tally> {
@@ -113,11 +128,11 @@ fn demo() -> Result<Tally> {
         println!("the demo needs root");
         return Ok(Tally::skipped(1));
     }
-    crate::command::run(cargo().args(["build", "--quiet", "--package", "hadron"]))?;
-    let status = cargo()
-        .args(["run", "--quiet", "--package", "hadron-tests", "--bin", "demo", "--", "--check"])
-        .status()?;
-    Ok(Tally::of(status.success()))
+    let program = command::target().join("debug/demo");
+    let v4 = Tally::of(Command::new(&program).arg("--check").status()?.success());
+    let mut sum = Tally::of(Command::new(&program).args(["--check", "--ipv6"]).status()?.success());
+    sum += v4;
+    Ok(sum)
 }
 
 /// Runs tests and counts them. A runner that fails without naming a failed test (it did not build, it crashed) is one failure.
@@ -132,51 +147,20 @@ fn counted(tests: &mut Command) -> Result<Tally> {
     Ok(tally)
 }
 
-struct TestTarget {
-    package: String,
-    name: String,
-}
-
-impl TestTarget {
-    fn needs_root(&self) -> bool {
-        self.name.starts_with("kernel_") || self.name.starts_with("lab_")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = cargo();
-        command.args(["test", "--quiet", "--no-fail-fast", "--package", &self.package, "--test", &self.name]);
-        command
-    }
-
-    fn skipped(&self) -> Result<Tally> {
-        let listed = self.command().args(["--", "--list"]).output()?;
-        let count =
-            String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count();
-        println!("{} {}: {count} tests need root", self.package, self.name);
-        Ok(Tally::skipped(count as u64))
-    }
-}
-
-/// The workspace's integration tests, found as cargo finds them: `tests/*.rs` of each package.
-fn test_targets() -> Result<Vec<TestTarget>> {
-    let mut packages: Vec<(String, std::path::PathBuf)> = vec![("hadron-tests".into(), root().join("tests"))];
-    for entry in std::fs::read_dir(root().join("crates"))? {
-        let path = entry?.path();
-        let room = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = if room == "hadron" || room == "xtask" { room } else { format!("hadron-{room}") };
-        packages.push((name, path));
-    }
-    let mut targets = Vec::new();
-    for (package, path) in packages {
-        let Ok(entries) = std::fs::read_dir(path.join("tests")) else { continue };
-        for file in entries {
-            let file = file?.path();
-            if file.extension().is_some_and(|extension| extension == "rs") {
-                let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                targets.push(TestTarget { package: package.clone(), name });
+/// Names of the integration tests that need no root, found as cargo finds them: `tests/NAME.rs` and `tests/NAME/main.rs`.
+fn unprivileged_targets() -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for package in std::fs::read_dir(root().join("crates"))? {
+        let Ok(entries) = std::fs::read_dir(package?.path().join("tests")) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            let is_target =
+                path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
+            if let Some(name) = path.file_stem().filter(|_| is_target) {
+                names.insert(name.to_string_lossy().into_owned());
             }
         }
     }
-    targets.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
-    Ok(targets)
+    names.retain(|name| !name.starts_with("kernel_") && !name.starts_with("lab_"));
+    Ok(names)
 }
