@@ -20,7 +20,10 @@ impl Processors {
     pub fn choose() -> Result<Self> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let all = || (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-        Ok(Self { near: all().next().context("no processor")?, far: all().last().context("no processor")? })
+        Ok(Self {
+            near: all().next().context("no processor")?,
+            far: all().next_back().context("no processor")?,
+        })
     }
 }
 
@@ -59,6 +62,11 @@ impl Meter {
     }
 }
 
+/// How long the calling thread has run; without softirqs on kernels with `CONFIG_IRQ_TIME_ACCOUNTING`.
+pub fn of_thread() -> Result<Duration> {
+    schedstat("/proc/thread-self/schedstat", 0)
+}
+
 /// How long the calling thread has waited to run.
 fn waited() -> Result<Duration> {
     schedstat("/proc/thread-self/schedstat", 1)
@@ -79,9 +87,9 @@ fn schedstat(path: &str, field: usize) -> Result<Duration> {
 fn ksoftirqd(cpu: usize) -> Result<Option<String>> {
     let name = format!("ksoftirqd/{cpu}");
     let directories = std::fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
-    let found = directories.into_iter().find(|directory| {
-        read_to_string(directory.join("comm")).is_ok_and(|comm| comm.trim() == name)
-    });
+    let found = directories
+        .into_iter()
+        .find(|directory| read_to_string(directory.join("comm")).is_ok_and(|comm| comm.trim() == name));
     Ok(found.map(|directory| directory.display().to_string()))
 }
 

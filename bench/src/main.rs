@@ -5,17 +5,23 @@
 //! reading at [`BENCHES`].
 #![forbid(unsafe_code)]
 
+mod api;
 mod cpu;
+mod load;
 mod machine;
 mod path;
 mod report;
 mod traffic;
+mod wired;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
+/// A bench: it runs to its end, prints its tables and writes its file.
+type Bench = fn() -> Result<()>;
+
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, fn() -> Result<()>); 1] = [("path", path::run)];
+const BENCHES: [(&str, Bench); 3] = [("api", api::run), ("wired", wired::run), ("path", path::run)];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

@@ -20,7 +20,11 @@ impl Spread {
     /// Of at least one value.
     pub fn of(values: &[f64]) -> Self {
         let sorted = sorted(values.to_vec());
-        Self { median: quantile(&sorted, 0.5), least: quantile(&sorted, 0.0), greatest: quantile(&sorted, 1.0) }
+        Self {
+            median: quantile(&sorted, 0.5),
+            least: quantile(&sorted, 0.0),
+            greatest: quantile(&sorted, 1.0),
+        }
     }
 }
 
@@ -78,14 +82,14 @@ impl Cell {
 /// A table with the sentence that says what it shows.
 pub struct Table {
     title: String,
-    head: &'static [&'static str],
+    head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// An empty one.
-    pub fn new(title: impl Into<String>, head: &'static [&'static str]) -> Self {
-        Self { title: title.into(), head, rows: Vec::new() }
+    pub fn new(title: impl Into<String>, head: impl Into<Vec<&'static str>>) -> Self {
+        Self { title: title.into(), head: head.into(), rows: Vec::new() }
     }
 
     /// Adds a row, of as many cells as there are columns.
@@ -137,7 +141,8 @@ impl Report {
         std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
         let path = directory.join(format!("{}.json", self.name));
         let content = json!({"bench": self.name, "machine": self.machine.json(), "tables": self.tables});
-        std::fs::write(&path, format!("{content:#}\n")).with_context(|| format!("write {}", path.display()))?;
+        std::fs::write(&path, format!("{content:#}\n"))
+            .with_context(|| format!("write {}", path.display()))?;
         println!("\nAs JSON: {}", path.display());
         Ok(())
     }
@@ -162,7 +167,7 @@ mod tests {
 
     #[test]
     fn markdown_and_json_show_the_same() {
-        let mut table = Table::new("Ports.", &["clients", "ports/s"]);
+        let mut table = Table::new("Ports.", ["clients", "ports/s"]);
         table.row(vec!["one".into(), Cell::Spread(Spread::of(&[4.0, 5.0, 6.0]), 0)]);
         assert_eq!(table.markdown(), "\nPorts.\n\n| clients | ports/s |\n|---|---|\n| one | 5 (4–6) |\n");
         let rows = json!([{"clients": "one", "ports/s": {"median": 5.0, "least": 4.0, "greatest": 6.0}}]);

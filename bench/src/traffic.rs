@@ -3,7 +3,7 @@
 //! The sender is pinned to one processor, the receiver to another. What a veth pair, a bridge, a BPF program or a tunnel does to a
 //! packet happens in the sender's context, on its processor, up to the receiver's socket; so the sender's time is the path's cost.
 
-use crate::cpu::{Meter, Processors, pin};
+use crate::cpu::{self, Meter, Processors, pin};
 use crate::report::{quantile, sorted};
 use anyhow::{Context, Result, ensure};
 use hadron_lab::Namespace;
@@ -39,6 +39,8 @@ pub struct Pair<'a> {
 pub struct Sample {
     /// Octets of payload per second of one TCP stream.
     pub tcp_octets: f64,
+    /// The same per second that sender and receiver ran, softirqs in their place included.
+    pub tcp_octets_per_cpu: f64,
     /// Small packets that arrived per second of the sender's processor.
     pub packets: f64,
     /// Share of the small packets that didn't arrive.
@@ -53,11 +55,11 @@ impl Pair<'_> {
     /// Measures all three, each for `time`.
     pub fn sample(&self, time: Duration) -> Result<Sample> {
         let cpus = Processors::choose()?;
-        let tcp_octets = self.tcp_stream(cpus, time)?;
+        let (tcp_octets, tcp_octets_per_cpu) = self.tcp_stream(cpus, time)?;
         let (packets, lost) = self.small_packets(cpus, time)?;
         let trips = self.round_trips(cpus, time)?;
         let (trip_p10, trip_p50) = (quantile(&trips, 0.1), quantile(&trips, 0.5));
-        Ok(Sample { tcp_octets, packets, lost, trip_p10, trip_p50 })
+        Ok(Sample { tcp_octets, tcp_octets_per_cpu, packets, lost, trip_p10, trip_p50 })
     }
 
     /// Waits until the path carries packets.
@@ -70,14 +72,15 @@ impl Pair<'_> {
         Ok(self.far.run(|| TcpListener::bind((self.address, 0)))??)
     }
 
-    /// Octets per second.
-    fn tcp_stream(&self, cpus: Processors, time: Duration) -> Result<f64> {
+    /// Octets per second, and per second that the two ends ran.
+    fn tcp_stream(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
         let listener = self.listen()?;
         let peer = listener.local_addr()?;
         scope(|scope| {
             let sink = scope.spawn(|| sink(listener, cpus.far));
-            self.near.run(|| source(peer, time + WARM_UP, cpus.near))??;
-            joined(sink)
+            let sender = self.near.run(|| source(peer, time + WARM_UP, cpus.near))??;
+            let (rate, octets, receiver) = joined(sink)?;
+            Ok((rate, octets as f64 / (sender + receiver).as_secs_f64()))
         })
     }
 
@@ -114,24 +117,27 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Reads a stream to its end; octets per second once it has warmed up.
-fn sink(listener: TcpListener, cpu: usize) -> Result<f64> {
+/// Reads a stream to its end; octets per second once it has warmed up, all octets, and how long the thread ran.
+fn sink(listener: TcpListener, cpu: usize) -> Result<(f64, u64, Duration)> {
     pin(cpu)?;
     let mut stream = accept(&listener)?;
     let mut buffer = vec![0u8; 1 << 18];
-    let (mut begun, mut octets, mut is_warm) = (Instant::now(), 0u64, false);
+    let (mut begun, mut octets, mut before) = (Instant::now(), 0u64, None);
     loop {
         match stream.read(&mut buffer)? {
-            0 => return Ok(octets as f64 / begun.elapsed().as_secs_f64()),
+            0 => break,
             n => octets += n as u64,
         }
-        if !is_warm && begun.elapsed() > WARM_UP {
-            (begun, octets, is_warm) = (Instant::now(), 0, true);
+        if before.is_none() && begun.elapsed() > WARM_UP {
+            (begun, before) = (Instant::now(), Some(octets));
         }
     }
+    let rate = (octets - before.unwrap_or(0)) as f64 / begun.elapsed().as_secs_f64();
+    Ok((rate, octets, cpu::of_thread()?))
 }
 
-fn source(peer: SocketAddr, time: Duration, cpu: usize) -> Result<()> {
+/// Sends by TCP; how long the thread ran.
+fn source(peer: SocketAddr, time: Duration, cpu: usize) -> Result<Duration> {
     pin(cpu)?;
     let mut stream = TcpStream::connect_timeout(&peer, PATIENCE)?;
     let buffer = vec![0u8; 1 << 17];
@@ -139,7 +145,7 @@ fn source(peer: SocketAddr, time: Duration, cpu: usize) -> Result<()> {
     while begun.elapsed() < time {
         stream.write_all(&buffer)?;
     }
-    Ok(())
+    cpu::of_thread()
 }
 
 /// Sends as fast as it can; how many, and what they cost.

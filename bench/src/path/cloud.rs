@@ -40,7 +40,11 @@ impl Instances {
     }
 }
 
-fn course<'a>(name: &'static str, near: &'a Instance, (far, port): &'a (Instance, Port)) -> Result<Course<'a>> {
+fn course<'a>(
+    name: &'static str,
+    near: &'a Instance,
+    (far, port): &'a (Instance, Port),
+) -> Result<Course<'a>> {
     Ok(Course { name, near, far, addresses: [port.address(false)?, port.address(true)?] })
 }
 

@@ -41,11 +41,12 @@ struct Rounds {
     samples: Vec<Sample>,
 }
 
-/// A column: its name, its value, digits, and whether more of it is better.
+/// A column: its name, its value, and its digits.
 type Column = (&'static str, fn(&Sample) -> f64, usize);
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     ("TCP Gbit/s", |sample| sample.tcp_octets * 8e-9, 2),
+    ("TCP Gbit per CPU-second", |sample| sample.tcp_octets_per_cpu * 8e-9, 2),
     ("small packets per sender CPU-second, thousands", |sample| sample.packets * 1e-3, 0),
     ("round trip p10 µs", |sample| sample.trip_p10, 1),
     ("round trip p50 µs", |sample| sample.trip_p50, 1),
@@ -83,14 +84,16 @@ fn measure(courses: &[Course<'_>]) -> Result<Vec<Rounds>> {
     Ok(all)
 }
 
+fn head(first: &[&'static str], last: &[&'static str]) -> Vec<&'static str> {
+    [first, &COLUMNS.map(|(name, _, _)| name), last].concat()
+}
+
 fn figures(all: &[Rounds]) -> Table {
     let title = format!("Figures, {ROUNDS} rounds, median (least–greatest):");
-    let head =
-        &["path", "family", COLUMNS[0].0, COLUMNS[1].0, COLUMNS[2].0, COLUMNS[3].0, "small packets lost %"];
+    let head = head(&["path", "family"], &["small packets lost %"]);
     let mut table = Table::new(title, head);
     for rounds in all {
-        let values =
-            |of: fn(&Sample) -> f64| Spread::of(&rounds.samples.iter().map(of).collect::<Vec<_>>());
+        let values = |of: fn(&Sample) -> f64| Spread::of(&rounds.samples.iter().map(of).collect::<Vec<_>>());
         let mut cells = vec![rounds.course.into(), rounds.family.into()];
         cells.extend(COLUMNS.map(|(_, of, digits)| Cell::Spread(values(of), digits)));
         cells.push(Cell::Spread(values(|sample| sample.lost * 100.0), 2));
@@ -101,7 +104,7 @@ fn figures(all: &[Rounds]) -> Table {
 
 fn ratios(all: &[Rounds]) -> Result<Table> {
     let title = "Ratios to the peer within each round, median (least–greatest); above 1 is better for TCP and packets, below 1 for round trips:";
-    let head = &["path", "peer", "family", COLUMNS[0].0, COLUMNS[1].0, COLUMNS[2].0, COLUMNS[3].0];
+    let head = head(&["path", "peer", "family"], &[]);
     let mut table = Table::new(title, head);
     for (ours, peer) in PEERS {
         for family in FAMILIES {
