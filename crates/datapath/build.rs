@@ -19,7 +19,7 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=../pipeline/src");
     println!("cargo::rerun-if-changed=../pipeline/Cargo.toml");
-    for variable in ["HADRON_BPF_CARGO", "HADRON_BPF_RUSTC", "HADRON_BPF_CPU", "PATH"] {
+    for variable in ["HADRON_BPF_CARGO", "HADRON_BPF_RUSTC", "HADRON_BPF_CPU"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     if let Err(text) = build() {

@@ -1,7 +1,7 @@
 use crate::error::{Error, Result};
 use nix::sys::utsname::uname;
 
-/// The oldest kernel with TCX links.
+/// The oldest kernel with TCX links. It charges BPF memory to the process's cgroup, so no memlock limit needs to be raised.
 const OLDEST: (u32, u32) = (6, 6);
 
 /// Fails with a clear text on a kernel that can't hold the packet path.

@@ -63,7 +63,7 @@ use object::Programs;
 use set::Fit;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that are attached to interfaces.
@@ -254,10 +254,32 @@ impl Datapath {
         Programs::load(&[name], &directory, &self.sizes)?.take(name)
     }
 
-    /// Takes everything away: programs off their interfaces, tables, the pin directory. Instances' packets stop.
+    /// Takes everything away, as [`remove`] does.
     pub fn unload(self) -> Result<()> {
-        self.state().links.clear()?;
-        set::remove_all(&self.pins)?;
-        bpffs::withdraw(&self.pins)
+        let Datapath { pins, state, _claim: claim, .. } = self;
+        let State { links, .. } = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        clear(links, &pins)?;
+        drop(claim);
+        Ok(())
     }
+}
+
+/// Takes away what a node left in its pin directory: programs off their interfaces, tables, the directory. Instances' packets
+/// stop. Needs no program to be loaded, so it also cleans up after a release that this kernel or build can't take over.
+///
+/// # Errors
+///
+/// [`Error::Busy`] while an agent has the directory open. A directory that isn't there is no error.
+pub fn remove(pins: &Path) -> Result<()> {
+    if !pins.exists() {
+        return Ok(());
+    }
+    let _claim = bpffs::claim(pins)?;
+    clear(Links::open(pins)?, pins)
+}
+
+fn clear(mut links: Links, pins: &Path) -> Result<()> {
+    links.clear()?;
+    set::remove_all(pins)?;
+    bpffs::withdraw(pins)
 }

@@ -29,6 +29,7 @@ fn main() -> std::process::ExitCode {
         ("doors_move_with_their_interfaces", doors_move_with_their_interfaces),
         ("an_interface_that_is_gone_is_said_to_be", an_interface_that_is_gone_is_said_to_be),
         ("unload_leaves_nothing", unload_leaves_nothing),
+        ("what_a_dead_agent_left_is_removed", what_a_dead_agent_left_is_removed),
         (
             "below_the_customary_place_bpffs_is_mounted_there",
             below_the_customary_place_bpffs_is_mounted_there,
@@ -409,6 +410,20 @@ fn unload_leaves_nothing() {
     datapath.unload().unwrap();
     assert_eq!(programs("unload0"), []);
     assert!(!support::pins("unload").exists());
+}
+
+fn what_a_dead_agent_left_is_removed() {
+    let ifindex = support::interface("remove0");
+    let pins = support::pins("remove");
+    hadron_datapath::remove(&pins).unwrap();
+    let datapath = support::open("remove");
+    datapath.attach_port(ifindex, 1).unwrap();
+    assert!(matches!(hadron_datapath::remove(&pins), Err(Error::Busy { .. })));
+    drop(datapath);
+    of_another_layout(&pins);
+    hadron_datapath::remove(&pins).unwrap();
+    assert_eq!(programs("remove0"), []);
+    assert!(!pins.exists());
 }
 
 fn below_the_customary_place_bpffs_is_mounted_there() {
