@@ -127,3 +127,36 @@ fn a_host_that_is_removed_is_refused_and_joins_again_by_a_new_ticket() -> Result
     ensure!(cloud.admin(&["host", "list"])?.lines().count() == 1, "the host is still listed");
     Ok(())
 }
+
+#[test]
+fn a_restored_backup_is_what_nodes_follow() -> Result<()> {
+    let mut cloud = Cloud::up("backup", Underlay::V4, &["compute1", "compute2"])?;
+    let (near, far, network) = pair(&cloud)?;
+    let directory = cloud.host("controller")?.dir().to_owned();
+    let backup = directory.join("backup.redb");
+    cloud.admin(&["backup", &backup.display().to_string()])?;
+    let later = Guest::start(&cloud, &network, "compute2", "later")?;
+    near.reaches(&later)?;
+    without_loss(&near, &far, || {
+        cloud.kill_server();
+        std::fs::remove_file(directory.join("server/store.redb"))?;
+        cloud.admin(&["restore", &backup.display().to_string()])?;
+        cloud.start_server()?;
+        cloud.wait_for_nodes()
+    })?;
+    ensure!(cloud.port_status(&later.port.id).is_err(), "a port that the backup does not have is there");
+    hadron_lab::until(PATIENCE, "the port that the backup does not have is silent", || {
+        near.does_not_reach(&later).is_ok()
+    })
+    .with_context(|| cloud.logs())?;
+    Guest::start(&cloud, &network, "compute1", "new").map(drop)
+}
+
+#[test]
+fn a_locked_out_administrator_gets_a_new_password() -> Result<()> {
+    let mut cloud = Cloud::up("lockout", Underlay::V4, &[])?;
+    let password = cloud.admin(&["recover-admin"])?.trim().to_owned();
+    ensure!(cloud.network("refused").is_err(), "the old password still works");
+    cloud.password = password;
+    cloud.network("net").map(drop)
+}

@@ -27,6 +27,8 @@ pub enum Command {
     Host(HostCommand),
     /// Replaces the keys that sign the identity service's tokens; the old ones verify until their tokens have expired.
     RotateKeys(Admin),
+    /// Gives the user admin a new random password and its rights back; its tokens end.
+    RecoverAdmin(Admin),
     /// Writes a consistent copy of a running server's store.
     Backup(Backup),
     /// Makes a store from a backup, with a history of its own.

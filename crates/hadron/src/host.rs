@@ -1,8 +1,8 @@
-//! `hadron host …`, `hadron backup` and `hadron rotate-keys`: calls to a running server.
+//! `hadron host …`, `hadron backup`, `hadron rotate-keys` and `hadron recover-admin`: calls to a running server.
 
 use crate::cli::{Admin, Backup, HostAction, HostCommand};
 use anyhow::{Context, Result};
-use hadron_server::admin::{AdminClient, BackupRequest, HostView, TicketReply, TicketRequest};
+use hadron_server::admin::{AdminClient, BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest};
 use hyper::Method;
 use serde_json::Value;
 
@@ -34,6 +34,13 @@ pub async fn backup(command: Backup) -> Result<()> {
 
 pub async fn rotate_keys(admin: Admin) -> Result<()> {
     AdminClient::new(&admin.state_dir).call::<Value>(Method::POST, "/token-keys", NO_BODY).await?;
+    Ok(())
+}
+
+pub async fn recover_admin(admin: Admin) -> Result<()> {
+    let client = AdminClient::new(&admin.state_dir);
+    let reply: PasswordReply = client.call(Method::POST, "/administrator", NO_BODY).await?;
+    println!("{}", reply.password);
     Ok(())
 }
 

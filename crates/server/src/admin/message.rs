@@ -44,6 +44,13 @@ pub struct BackupRequest {
     pub path: PathBuf,
 }
 
+/// The administrator's new password. It has no `Debug`, which could reach a log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PasswordReply {
+    /// The password, kept nowhere else.
+    pub password: String,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Failure {

@@ -1,6 +1,7 @@
 //! Administration of a running server: a Unix socket in its state directory, which only the directory's owner can reach.
 //!
-//! HTTP with JSON bodies: `GET /hosts`, `POST /tickets`, `DELETE /hosts/NAME`, `POST /backup`, `POST /token-keys`. What goes wrong is
+//! HTTP with JSON bodies: `GET /hosts`, `POST /tickets`, `DELETE /hosts/NAME`, `POST /backup`, `POST /token-keys`,
+//! `POST /administrator`. What goes wrong is
 //! answered as `{"error": "…"}`.
 
 mod client;
@@ -8,5 +9,5 @@ mod message;
 mod service;
 
 pub use client::{AdminClient, AdminError};
-pub use message::{BackupRequest, HostView, TicketReply, TicketRequest};
+pub use message::{BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest};
 pub(crate) use service::{AdminState, listen, serve};

@@ -1,6 +1,6 @@
 //! The server's side of the administration socket.
 
-use super::message::{BackupRequest, Failure, HostView, TicketReply, TicketRequest};
+use super::message::{BackupRequest, Failure, HostView, PasswordReply, TicketReply, TicketRequest};
 use crate::nodes::NodeService;
 use crate::trust::Authority;
 use axum::Router;
@@ -9,7 +9,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use hadron_cloud::identity::Identity;
+use hadron_cloud::identity::{self, Identity};
 use hadron_control::{Step, host};
 use hadron_model::Host;
 use hadron_store::{CommitInfo, Store};
@@ -55,6 +55,7 @@ pub(crate) async fn serve(
         .route("/tickets", post(ticket))
         .route("/backup", post(backup))
         .route("/token-keys", post(rotate_keys))
+        .route("/administrator", post(recover_administrator))
         .with_state(Arc::new(state));
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "the administration socket failed");
@@ -141,4 +142,9 @@ async fn backup(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
 async fn rotate_keys(State(state): State<Arc<AdminState>>) -> Answer {
     state.identity.rotate_token_keys().await?;
     Ok(json(&()))
+}
+
+async fn recover_administrator(State(state): State<Arc<AdminState>>) -> Answer {
+    let password = identity::recover_administrator(&state.store).await?.to_string();
+    Ok(json(&PasswordReply { password }))
 }
