@@ -158,6 +158,11 @@ impl Snapshot {
 
 /// What projects own.
 impl Snapshot {
+    /// The networks that every project may use, by id.
+    pub fn shared_networks(&self) -> impl Iterator<Item = &Record1<Network>> {
+        self.indexes.shared_networks.iter().filter_map(|id| self.find::<Network>(id))
+    }
+
     /// A project's networks, by id.
     pub fn networks_of_project(&self, project: &str) -> impl Iterator<Item = &Record1<Network>> {
         let ids = self.indexes.projects.get(project).into_iter().flat_map(|owned| owned.networks.iter());

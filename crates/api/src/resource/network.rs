@@ -134,12 +134,11 @@ impl Resource for Networks {
         }
         match scope {
             Scope::All => view.iter::<Network>().cloned().collect(),
-            // What others share has no index of its own.
-            Scope::Project(project) => view
-                .iter::<Network>()
-                .filter(|network| network.shared || network.project_id == project)
-                .cloned()
-                .collect(),
+            Scope::Project(project) => {
+                let own = view.networks_of_project(project);
+                let shared = view.shared_networks().filter(|network| network.project_id != project);
+                own.chain(shared).cloned().collect()
+            }
         }
     }
 

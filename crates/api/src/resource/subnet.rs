@@ -12,6 +12,7 @@ use hadron_control::{Config, Error, Step, slaac};
 use hadron_model::{Ipv6Mode, Network, NetworkId, Subnet, SubnetId};
 use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -166,15 +167,18 @@ impl Resource for Subnets {
         }
         match scope {
             Scope::All => view.iter::<Subnet>().cloned().collect(),
-            Scope::Project(project) => view
-                .iter::<Subnet>()
-                .filter(|subnet| {
-                    let network = view.get::<Network>(&subnet.network_id);
-                    subnet.project_id == project
-                        || network.is_some_and(|network| network.shared || network.project_id == project)
-                })
-                .cloned()
-                .collect(),
+            Scope::Project(project) => {
+                let networks = view.networks_of_project(project).chain(view.shared_networks());
+                let on_these = networks.flat_map(|network| view.subnets_of(network.id));
+                let subnets = view.subnets_of_project(project).chain(on_these);
+                // Each once.
+                subnets
+                    .map(|subnet| (subnet.id, subnet))
+                    .collect::<BTreeMap<_, _>>()
+                    .into_values()
+                    .cloned()
+                    .collect()
+            }
         }
     }
 

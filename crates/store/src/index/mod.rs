@@ -28,6 +28,7 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Indexes {
     pub(crate) network_numbers: OrdMap<NetworkNumber, NetworkId>,
+    pub(crate) shared_networks: OrdSet<NetworkId>,
     pub(crate) port_numbers: OrdMap<PortNumber, PortId>,
     pub(crate) host_numbers: OrdMap<HostNumber, String>,
     pub(crate) network_subnets: OrdSet<(NetworkId, SubnetId)>,
@@ -51,6 +52,7 @@ impl Default for Indexes {
         free_vnis.insert_range(1, u128::from(Vni::MAX));
         Self {
             network_numbers: OrdMap::new(),
+            shared_networks: OrdSet::new(),
             port_numbers: OrdMap::new(),
             host_numbers: OrdMap::new(),
             network_subnets: OrdSet::new(),

@@ -54,6 +54,8 @@ proptest! {
         for record in &changes {
             snapshot.set_any(&record.key(), Some(record.clone()));
         }
+        let shared = snapshot.iter::<hadron_model::Network>().filter(|network| network.shared);
+        prop_assert!(snapshot.shared_networks().eq(shared));
         let ports: Vec<_> = snapshot.iter::<hadron_model::Port>().cloned().collect();
         for port in &ports {
             let host = port.binding.host_id.as_str();
