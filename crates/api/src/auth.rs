@@ -25,7 +25,8 @@ pub struct Caller {
     pub project_domain_id: Option<String>,
     /// Whether the token is scoped to the system (`system: all`).
     pub is_system_scoped: bool,
-    /// Names of the roles that the token carries in its scope.
+    /// Names of the roles that the token carries in its scope, with those that they imply (`admin` implies `manager`, that
+    /// `member`, that `reader`): policy asks for each by its name.
     pub roles: Vec<String>,
 }
 
