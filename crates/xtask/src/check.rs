@@ -102,6 +102,8 @@ fn kernel() -> Result<Tally> {
 }
 
 fn lab() -> Result<Tally> {
+    // Scenarios start the binary, which tests alone do not build.
+    build()?;
     privileged("lab_*")
 }
 
