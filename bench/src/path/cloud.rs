@@ -1,6 +1,6 @@
 //! Three instances on a cloud: two on one host, one on another.
 
-use super::peers::{MTU, ip};
+use super::peers::{MTU, ip, without_bridge_filter};
 use super::{Course, HERE, THERE};
 use anyhow::Result;
 use hadron_lab::{Instance, Underlay};
@@ -18,6 +18,7 @@ impl Instances {
     /// Raises the cloud and waits until every port is wired.
     pub fn up() -> Result<Self> {
         let cloud = Cloud::up("path", Underlay::V4, &HOSTS)?;
+        without_bridge_filter(cloud.lab.wire())?;
         let network = cloud.network("path")?;
         cloud.subnet(&network, "10.9.0.0/24")?;
         cloud.subnet(&network, "fd09::/64")?;

@@ -13,6 +13,7 @@ use super::Course;
 use anyhow::{Context, Result};
 use hadron_lab::{Host, Instance, Lab, Namespace, Topology, Underlay};
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long one change of a link may take.
@@ -33,6 +34,9 @@ impl Peers {
     pub fn up() -> Result<Self> {
         let lab = Topology::new("peers").underlay(Underlay::V4).hosts(["one", "two"]).up()?;
         let (one, two) = (lab.host("one")?, lab.host("two")?);
+        for place in [one, two, lab.wire()] {
+            without_bridge_filter(place)?;
+        }
         let bare = guest(one, "bare", 0x10)?;
         up(one, bare.interface_name())?;
         for address in ["10.1.0.2/24", "fd01::2/64"] {
@@ -89,6 +93,20 @@ fn mac(number: usize) -> String {
 fn give(guest: &Instance, subnet: u8, number: u8) -> Result<()> {
     guest.add_address(&format!("10.{subnet}.0.{number}/24"))?;
     Ok(guest.add_address(&format!("fd0{subnet}::{number}/64"))?)
+}
+
+/// Keeps the frames that a bridge forwards from the rules for IP packets, where the kernel has that at all: it would make every
+/// bridge slower than it need be.
+pub fn without_bridge_filter(place: &Namespace) -> Result<()> {
+    place.run(|| {
+        for family in ["iptables", "ip6tables", "arptables"] {
+            let path = format!("/proc/sys/net/bridge/bridge-nf-call-{family}");
+            if Path::new(&path).exists() {
+                std::fs::write(&path, "0").with_context(|| format!("write {path}"))?;
+            }
+        }
+        Ok(())
+    })?
 }
 
 /// A bridge that forwards at once, with `ports`.
