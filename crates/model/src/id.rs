@@ -62,6 +62,12 @@ uuid_id! {
     SubnetId,
     /// A port's UUID.
     PortId,
+    /// A security group's UUID.
+    SecurityGroupId,
+    /// The UUID of a security group's rule, or of a template of one.
+    SecurityGroupRuleId,
+    /// An address group's UUID.
+    AddressGroupId,
 }
 
 number! {
@@ -73,4 +79,10 @@ number! {
     PortNumber,
     /// A host's number on the wire and in the kernel's tables.
     HostNumber,
+    /// The number of a set of addresses, a security group's or an address group's, on the wire and in the kernel's tables.
+    SetNumber,
+    /// A rule's number on the wire and in the kernel's tables.
+    RuleNumber,
+    /// A policy's number on the wire and in the kernel's tables.
+    PolicyNumber,
 }

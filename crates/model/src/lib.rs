@@ -1,6 +1,6 @@
 //! The nouns of hadron and their invariants, as plain types without I/O.
 //!
-//! This room owns what a network, subnet, port, host and the identity's project, user and role *are*: their attributes in
+//! This room owns what a network, subnet, port, security group, host and the identity's project, user and role *are*: their attributes in
 //! the types that make a wrong value impossible or hard to write. It knows nothing of storage ([`hadron-store`] encodes
 //! these types), of operations ([`hadron-control`]) or of JSON ([`hadron-api`]).
 //!
@@ -18,15 +18,25 @@ pub mod identity;
 pub mod mac;
 pub mod network;
 pub mod port;
+pub mod protocol;
+pub mod security;
 pub mod stamp;
 pub mod subnet;
 
 pub use address::AddressRange;
 pub use host::{Host, JoinToken};
-pub use id::{HostNumber, NetworkId, NetworkNumber, PortId, PortNumber, SubnetId, SubnetNumber};
+pub use id::{
+    AddressGroupId, HostNumber, NetworkId, NetworkNumber, PolicyNumber, PortId, PortNumber, RuleNumber,
+    SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
+};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
 pub use network::{Network, Segment, Vni};
-pub use port::{Binding, FixedIp, Port, PortStatus};
+pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
+pub use protocol::Protocol;
+pub use security::{
+    AddressGroup, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, Remote, SecurityGroup,
+    SecurityGroupRule, TemplateRemote,
+};
 pub use stamp::{Stamp, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};

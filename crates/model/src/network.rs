@@ -75,6 +75,10 @@ pub struct Network {
     pub mtu: u32,
     /// How its frames travel.
     pub segment: Segment,
+    /// Whether its ports begin with port security.
+    pub port_security_enabled: bool,
+    /// Whether its hosts may choose further addresses of their own in the prefixes in which they form one (RFC 8981).
+    pub privacy_addresses: bool,
     /// Times and revision.
     pub stamp: Stamp,
 }

@@ -1,10 +1,14 @@
 //! Ports and their binding to a host.
 
-use crate::{Mac, NetworkId, PortId, PortNumber, Stamp, SubnetId};
+use crate::{Mac, NetworkId, PolicyNumber, PortId, PortNumber, SecurityGroupId, Stamp, SubnetId};
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// `device_owner` of the port that stands for a network's DHCP service; it lives on every host that has the network.
 pub const DEVICE_OWNER_DHCP: &str = "network:dhcp";
+
+/// How the `device_owner` of a network's own ports begins. They are trusted: no port security, no security groups.
+pub const DEVICE_OWNER_NETWORK_PREFIX: &str = "network:";
 
 /// An address of a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -13,6 +17,24 @@ pub struct FixedIp {
     pub subnet_id: SubnetId,
     /// The address.
     pub ip_address: IpAddr,
+}
+
+/// An address or prefix beside its own from which a port may send (`allowed_address_pairs`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AddressPair {
+    /// The addresses. The bits behind the prefix are as they were given.
+    pub ip: IpNet,
+    /// Whether it was given with a length, and is so shown.
+    pub has_length: bool,
+    /// The MAC that goes with them; `None` is the port's.
+    pub mac: Option<Mac>,
+}
+
+impl AddressPair {
+    /// `ip_address` as it was given.
+    pub fn ip_address(&self) -> String {
+        if self.has_length { self.ip.to_string() } else { self.ip.addr().to_string() }
+    }
 }
 
 /// Operational state as the API shows it.
@@ -80,6 +102,14 @@ pub struct Port {
     pub binding: Binding,
     /// Operational state, as last reported by its host.
     pub status: PortStatus,
+    /// Whether its traffic is filtered: source addresses and security groups.
+    pub port_security_enabled: bool,
+    /// Sorted, distinct; empty without port security.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// Further addresses from which it may send, in the order given; empty without port security.
+    pub allowed_address_pairs: Vec<AddressPair>,
+    /// The number of the policy of its groups; `None` without port security.
+    pub policy: Option<PolicyNumber>,
     /// Times and revision.
     pub stamp: Stamp,
 }
@@ -88,6 +118,11 @@ impl Port {
     /// The name of the interface that a host's node looks for: `tap` and the first 11 characters of the id.
     pub fn interface_name(&self) -> String {
         interface_name(self.id)
+    }
+
+    /// Whether it is one of the network's own ports, which are trusted (`device_owner` begins with `network:`).
+    pub fn is_trusted(&self) -> bool {
+        is_trusted(&self.device_owner)
     }
 
     /// Whether the port is served by every host of its network rather than bound to one.
@@ -99,4 +134,9 @@ impl Port {
 /// The name of the interface of port `id`: `tap` and the first 11 characters of the id.
 pub fn interface_name(id: PortId) -> String {
     format!("tap{}", &id.to_string()[..11])
+}
+
+/// Whether ports of this `device_owner` are a network's own.
+pub fn is_trusted(device_owner: &str) -> bool {
+    device_owner.starts_with(DEVICE_OWNER_NETWORK_PREFIX)
 }
