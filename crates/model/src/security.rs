@@ -145,8 +145,8 @@ pub struct SecurityGroupRule {
     pub port_range_max: Option<u16>,
     /// The other end.
     pub remote: Remote,
-    /// Description, at most 255 characters.
-    pub description: String,
+    /// Description, at most 255 characters; a rule made from a template has none.
+    pub description: Option<String>,
     /// Times and revision.
     pub stamp: Stamp,
 }
