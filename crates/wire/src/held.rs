@@ -56,9 +56,7 @@ impl Held {
     /// Applies `batch`.
     pub fn apply(&mut self, batch: Batch) -> Applied {
         let mut applied = Applied::default();
-        for network in batch.forget {
-            self.forget(network, &mut applied.touched);
-        }
+        self.forget(&batch, &mut applied.touched);
         for bytes in batch.changes {
             match RowChange::decode(bytes) {
                 Ok(Decoded::Change(change)) => self.set(change, &mut applied.touched),
@@ -98,17 +96,30 @@ impl Held {
         }
     }
 
-    fn forget(&mut self, network: u32, touched: &mut BTreeSet<RowKey>) {
-        for range in [
-            RowKey::Network(network)..=RowKey::Network(network),
-            RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX },
-            RowKey::Presence { network, host: 0 }..=RowKey::Presence { network, host: u32::MAX },
-            RowKey::Location { network, port: 0 }..=RowKey::Location { network, port: u32::MAX },
-        ] {
+    fn forget(&mut self, batch: &Batch, touched: &mut BTreeSet<RowKey>) {
+        let networks = batch.forget.iter().flat_map(|&network| {
+            [
+                RowKey::Network(network)..=RowKey::Network(network),
+                RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX },
+                RowKey::Presence { network, host: 0 }..=RowKey::Presence { network, host: u32::MAX },
+                RowKey::Location { network, port: 0 }..=RowKey::Location { network, port: u32::MAX },
+            ]
+        });
+        let policies =
+            batch.forget_policies.iter().map(|&number| RowKey::Policy(number)..=RowKey::Policy(number));
+        let rules = batch
+            .forget_rules
+            .iter()
+            .map(|&group| RowKey::Rule { group, rule: 0 }..=RowKey::Rule { group, rule: u32::MAX });
+        let members = batch
+            .forget_members
+            .iter()
+            .map(|&set| RowKey::Member { set, member: 0 }..=RowKey::Member { set, member: u32::MAX });
+        for range in networks.chain(policies).chain(rules).chain(members) {
+            if let Some(named) = &mut self.snapshot {
+                named.extract_if(range.clone(), |_| true).for_each(drop);
+            }
             touched.extend(self.rows.extract_if(range, |_, _| true).map(|(key, _)| key));
-        }
-        if let Some(named) = &mut self.snapshot {
-            named.retain(|key| key.network() != Some(network));
         }
     }
 

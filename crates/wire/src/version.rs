@@ -3,8 +3,9 @@
 use crate::proto;
 use std::ops::RangeInclusive;
 
-/// The versions that this build speaks. A release keeps the version of the release before it.
-pub const VERSIONS: RangeInclusive<u32> = 1..=1;
+/// The versions that this build speaks. A release keeps the version of the release before it, but for one that would be
+/// unsafe: version 1 knew no policies, and a node that speaks only it would let everything in.
+pub const VERSIONS: RangeInclusive<u32> = 2..=2;
 
 /// Two peers have no version in common.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ mod tests {
         assert_eq!(negotiate(2..=3, Some(&range(1, 2))), Ok(2));
         assert_eq!(negotiate(2..=3, Some(&range(3, 4))), Ok(3));
         assert_eq!(negotiate(2..=3, Some(&range(1, 9))), Ok(3));
-        assert_eq!(negotiate(1..=1, Some(&offered())), Ok(1));
+        assert_eq!(negotiate(1..=2, Some(&offered())), Ok(2));
     }
 
     #[test]

@@ -1,9 +1,16 @@
 use super::*;
-use crate::row::{LocationRow, NetworkRow, Place};
+use crate::row::{Direction, Family, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, Remote, RuleRow};
 use bytes::Bytes;
 
 fn network(number: u32, mtu: u32) -> Row {
-    Row::Network(NetworkRow { number, uuid: [number as u8; 16], vni: Some(number), mtu, admin_up: true })
+    Row::Network(NetworkRow {
+        number,
+        uuid: [number as u8; 16],
+        vni: Some(number),
+        mtu,
+        admin_up: true,
+        privacy_addresses: false,
+    })
 }
 
 fn location(network: u32, port: u32) -> Row {
@@ -52,6 +59,39 @@ fn forgetting_a_network_takes_its_rows_and_no_others() {
         keys(&held),
         [RowKey::Network(1), RowKey::Network(2), RowKey::Location { network: 2, port: 8 }]
     );
+}
+
+#[test]
+fn a_policy_its_rules_and_its_members_are_forgotten_each_by_itself() {
+    let mut held = Held::default();
+    held.begin(Mode::Snapshot);
+    let rule = |group, rule| {
+        Row::Rule(RuleRow {
+            group,
+            rule,
+            direction: Direction::Ingress,
+            family: Family::Ipv4,
+            protocol: None,
+            port_min: None,
+            port_max: None,
+            remote: Remote::Set(3),
+            stateless: false,
+        })
+    };
+    let member = |set, member| Row::Member(MemberRow { set, member, prefixes: vec![] });
+    let policy = |number| Row::Policy(PolicyRow { number, groups: vec![2, 3] });
+    held.apply(batch(&[rule(2, 1), rule(3, 2), member(2, 7), member(3, 7), policy(1), policy(2)]));
+    let forgotten = Batch {
+        forget_policies: vec![1],
+        forget_rules: vec![2],
+        forget_members: vec![3],
+        end_of_snapshot: true,
+        ..Batch::default()
+    };
+    let gone = [RowKey::Rule { group: 2, rule: 1 }, RowKey::Member { set: 3, member: 7 }, RowKey::Policy(1)];
+    assert_eq!(held.apply(forgotten).touched, BTreeSet::from(gone));
+    let kept = [RowKey::Rule { group: 3, rule: 2 }, RowKey::Member { set: 2, member: 7 }, RowKey::Policy(2)];
+    assert_eq!(keys(&held), kept);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Protobuf to typed rows. A peer's bytes are not trusted: every length and range is checked here, once.
 
+mod policy;
+
 use super::{
-    DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix,
-    PresenceRow, Row, RowChange, RowKey, SubnetRow,
+    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortRow,
+    Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -66,6 +68,9 @@ fn key(kind: row_key::Kind) -> RowKey {
         row_key::Kind::Subnet(proto::SubnetKey { network, subnet }) => RowKey::Subnet { network, subnet },
         row_key::Kind::Presence(proto::PresenceKey { network, host }) => RowKey::Presence { network, host },
         row_key::Kind::Location(proto::LocationKey { network, port }) => RowKey::Location { network, port },
+        row_key::Kind::Rule(proto::RuleKey { group, rule }) => RowKey::Rule { group, rule },
+        row_key::Kind::Member(proto::MemberKey { set, member }) => RowKey::Member { set, member },
+        row_key::Kind::Policy(number) => RowKey::Policy(number),
         row_key::Kind::Port(number) => RowKey::Port(number),
     }
 }
@@ -77,6 +82,9 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Subnet(row) => Row::Subnet(read.subnet(row)?),
         Kind::Presence(row) => Row::Presence(read.presence(row)?),
         Kind::Location(row) => Row::Location(read.location(row)?),
+        Kind::Rule(row) => Row::Rule(read.rule(row)?),
+        Kind::Member(row) => Row::Member(read.member(row)?),
+        Kind::Policy(row) => Row::Policy(read.policy(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })
 }
@@ -127,6 +135,7 @@ impl Reader {
             vni: (row.vni != 0).then_some(row.vni),
             mtu: row.mtu,
             admin_up: row.admin_up,
+            privacy_addresses: row.privacy_addresses,
         })
     }
 
@@ -211,6 +220,20 @@ impl Reader {
             admin_up: row.admin_up,
             port_security_disabled: row.port_security_disabled,
             revision: row.revision,
+            policy: match row.policy {
+                0 => None,
+                number => Some(self.number("policy", number)?),
+            },
+            allowed_pairs: row
+                .allowed_pairs
+                .into_iter()
+                .map(|pair| {
+                    Ok(AllowedPair {
+                        prefix: self.prefix("allowed_pairs", pair.prefix)?,
+                        mac: self.octets("allowed_pairs", &pair.mac)?,
+                    })
+                })
+                .collect::<Result<_, MalformedRow>>()?,
         })
     }
 }

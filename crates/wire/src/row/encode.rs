@@ -1,7 +1,8 @@
 //! Typed rows to protobuf.
 
 use super::{
-    HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow,
+    Direction, Family, HostRoute, Ipv6Mode, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, PortRow,
+    Prefix, PresenceRow, Remote, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -19,6 +20,9 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Subnet { network, subnet } => Kind::Subnet(proto::SubnetKey { network, subnet }),
         RowKey::Presence { network, host } => Kind::Presence(proto::PresenceKey { network, host }),
         RowKey::Location { network, port } => Kind::Location(proto::LocationKey { network, port }),
+        RowKey::Rule { group, rule } => Kind::Rule(proto::RuleKey { group, rule }),
+        RowKey::Member { set, member } => Kind::Member(proto::MemberKey { set, member }),
+        RowKey::Policy(number) => Kind::Policy(number),
         RowKey::Port(number) => Kind::Port(number),
     };
     proto::RowKey { kind: Some(kind) }
@@ -30,6 +34,9 @@ fn row(row: &Row) -> proto::Row {
         Row::Subnet(row) => Kind::Subnet(subnet(row)),
         Row::Presence(row) => Kind::Presence(presence(row)),
         Row::Location(row) => Kind::Location(location(row)),
+        Row::Rule(row) => Kind::Rule(rule(row)),
+        Row::Member(row) => Kind::Member(member(row)),
+        Row::Policy(row) => Kind::Policy(policy(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
     proto::Row { kind: Some(kind) }
@@ -42,6 +49,7 @@ fn network(row: &NetworkRow) -> proto::NetworkRow {
         vni: row.vni.unwrap_or(0),
         mtu: row.mtu,
         admin_up: row.admin_up,
+        privacy_addresses: row.privacy_addresses,
     }
 }
 
@@ -95,7 +103,47 @@ fn port(row: &PortRow) -> proto::PortRow {
         admin_up: row.admin_up,
         port_security_disabled: row.port_security_disabled,
         revision: row.revision,
+        policy: row.policy.unwrap_or(0),
+        allowed_pairs: row
+            .allowed_pairs
+            .iter()
+            .map(|pair| proto::AllowedPair { prefix: Some(prefix(&pair.prefix)), mac: octets(&pair.mac) })
+            .collect(),
     }
+}
+
+fn policy(row: &PolicyRow) -> proto::PolicyRow {
+    proto::PolicyRow { number: row.number, groups: row.groups.clone() }
+}
+
+fn rule(row: &RuleRow) -> proto::RuleRow {
+    let direction = match row.direction {
+        Direction::Egress => proto::Direction::Egress,
+        Direction::Ingress => proto::Direction::Ingress,
+    };
+    let family = match row.family {
+        Family::Ipv4 => proto::Family::Ipv4,
+        Family::Ipv6 => proto::Family::Ipv6,
+    };
+    proto::RuleRow {
+        group: row.group,
+        rule: row.rule,
+        direction: direction.into(),
+        family: family.into(),
+        protocol: row.protocol.map(Into::into),
+        port_min: row.port_min.map(Into::into),
+        port_max: row.port_max.map(Into::into),
+        remote: Some(match row.remote {
+            Remote::Any => proto::rule_row::Remote::Any(true),
+            Remote::Prefix(remote) => proto::rule_row::Remote::Prefix(prefix(&remote)),
+            Remote::Set(number) => proto::rule_row::Remote::Set(number),
+        }),
+        stateless: row.stateless,
+    }
+}
+
+fn member(row: &MemberRow) -> proto::MemberRow {
+    proto::MemberRow { set: row.set, member: row.member, prefixes: row.prefixes.iter().map(prefix).collect() }
 }
 
 fn prefix(prefix: &Prefix) -> proto::Prefix {

@@ -5,11 +5,13 @@
 
 mod decode;
 mod encode;
+mod policy;
 
 use bytes::Bytes;
 use std::net::{IpAddr, Ipv6Addr};
 
 pub use decode::{Decoded, MalformedRow};
+pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,19 +39,35 @@ pub enum RowKey {
         /// Port number.
         port: u32,
     },
+    /// A rule of a security group.
+    Rule {
+        /// The group's number among the sets.
+        group: u32,
+        /// Rule number.
+        rule: u32,
+    },
+    /// A member of a set of addresses.
+    Member {
+        /// Number of the security group or address group among the sets.
+        set: u32,
+        /// Number of the member.
+        member: u32,
+    },
+    /// A policy, by number.
+    Policy(u32),
     /// A port, by number.
     Port(u32),
 }
 
 impl RowKey {
-    /// The network whose forgetting takes the row along; `None` for a port row.
+    /// The network whose forgetting takes the row along; `None` for a row of no network, and for a port.
     pub fn network(&self) -> Option<u32> {
         match *self {
             RowKey::Network(network)
             | RowKey::Subnet { network, .. }
             | RowKey::Presence { network, .. }
             | RowKey::Location { network, .. } => Some(network),
-            RowKey::Port(_) => None,
+            RowKey::Rule { .. } | RowKey::Member { .. } | RowKey::Policy(_) | RowKey::Port(_) => None,
         }
     }
 }
@@ -65,6 +83,12 @@ pub enum Row {
     Presence(PresenceRow),
     /// See [`LocationRow`].
     Location(LocationRow),
+    /// See [`RuleRow`].
+    Rule(RuleRow),
+    /// See [`MemberRow`].
+    Member(MemberRow),
+    /// See [`PolicyRow`].
+    Policy(PolicyRow),
     /// See [`PortRow`].
     Port(PortRow),
 }
@@ -77,6 +101,9 @@ impl Row {
             Row::Subnet(row) => RowKey::Subnet { network: row.network, subnet: row.number },
             Row::Presence(row) => RowKey::Presence { network: row.network, host: row.host },
             Row::Location(row) => RowKey::Location { network: row.network, port: row.port },
+            Row::Rule(row) => RowKey::Rule { group: row.group, rule: row.rule },
+            Row::Member(row) => RowKey::Member { set: row.set, member: row.member },
+            Row::Policy(row) => RowKey::Policy(row.number),
             Row::Port(row) => RowKey::Port(row.number),
         }
     }
@@ -121,6 +148,8 @@ pub struct NetworkRow {
     pub mtu: u32,
     /// False stops the traffic of its ports.
     pub admin_up: bool,
+    /// Ports with security may also use addresses of their SLAAC prefixes that they chose themselves (RFC 8981).
+    pub privacy_addresses: bool,
 }
 
 /// A subnet of such a network.
@@ -264,6 +293,19 @@ pub struct PortRow {
     pub port_security_disabled: bool,
     /// The last change of this row, for `PortReport.revision`.
     pub revision: u64,
+    /// Number of its policy. Without one a port allows nothing, unless its port security is disabled.
+    pub policy: Option<u32>,
+    /// Further sources that it may use.
+    pub allowed_pairs: Vec<AllowedPair>,
+}
+
+/// A source that a port may use beside its own addresses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AllowedPair {
+    /// The addresses.
+    pub prefix: Prefix,
+    /// Their MAC.
+    pub mac: [u8; 6],
 }
 
 /// An address of a port.

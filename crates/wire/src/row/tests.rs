@@ -25,9 +25,10 @@ fn any_mode() -> impl Strategy<Value = Option<Ipv6Mode>> {
 }
 
 fn any_network() -> impl Strategy<Value = Row> {
-    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<bool>()).prop_map(
-        |(number, uuid, vni, mtu, admin_up)| {
-            Row::Network(NetworkRow { number, uuid, vni: (vni != 0).then_some(vni), mtu, admin_up })
+    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
+        |(number, uuid, vni, mtu, admin_up, privacy_addresses)| {
+            let vni = (vni != 0).then_some(vni);
+            Row::Network(NetworkRow { number, uuid, vni, mtu, admin_up, privacy_addresses })
         },
     )
 }
@@ -82,12 +83,21 @@ fn any_port() -> impl Strategy<Value = Row> {
         (any_address(), any::<u32>()).prop_map(|(address, subnet)| PortAddress { address, subnet }),
         0..4,
     );
+    let pairs = prop::collection::vec(
+        (any_prefix(), any::<[u8; 6]>()).prop_map(|(prefix, mac)| AllowedPair { prefix, mac }),
+        0..3,
+    );
     (
         (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 6]>(), addresses),
         ("tap[0-9a-f-]{0,12}", any::<bool>(), any::<bool>(), any::<u64>()),
+        (prop::option::of(any_number()), pairs),
     )
         .prop_map(
-            |((number, uuid, network, mac, addresses), (interface_name, admin_up, disabled, revision))| {
+            |(
+                (number, uuid, network, mac, addresses),
+                (interface_name, admin_up, disabled, revision),
+                (policy, allowed_pairs),
+            )| {
                 Row::Port(PortRow {
                     number,
                     uuid,
@@ -98,15 +108,76 @@ fn any_port() -> impl Strategy<Value = Row> {
                     admin_up,
                     port_security_disabled: disabled,
                     revision,
+                    policy,
+                    allowed_pairs,
                 })
             },
         )
 }
 
+fn any_number() -> impl Strategy<Value = u32> {
+    1..1u32 << 31
+}
+
+fn any_policy() -> impl Strategy<Value = Row> {
+    (any_number(), prop::collection::btree_set(any_number(), 0..4))
+        .prop_map(|(number, groups)| Row::Policy(PolicyRow { number, groups: groups.into_iter().collect() }))
+}
+
+fn any_rule() -> impl Strategy<Value = Row> {
+    let traffic = prop_oneof![
+        Just((None, None, None)),
+        any::<u8>().prop_map(|protocol| (Some(protocol), None, None)),
+        prop::sample::select(vec![1, 58]).prop_flat_map(|protocol| {
+            (any::<u8>(), any::<Option<u8>>())
+                .prop_map(move |(kind, code)| (Some(protocol), Some(u16::from(kind)), code.map(u16::from)))
+        }),
+        (any::<u16>(), any::<u16>()).prop_map(|(a, b)| (Some(6), Some(a.min(b)), Some(a.max(b)))),
+    ];
+    let remote = prop_oneof![
+        Just(Remote::Any),
+        any_prefix().prop_map(Remote::Prefix),
+        any_number().prop_map(Remote::Set)
+    ];
+    (any_number(), any::<u32>(), any::<[bool; 3]>(), traffic, remote).prop_map(
+        |(group, rule, [ingress, v4, stateless], (protocol, port_min, port_max), remote)| {
+            let is_v4 = match remote {
+                Remote::Prefix(prefix) => prefix.unmapped().0.is_ipv4(),
+                _ => v4,
+            };
+            Row::Rule(RuleRow {
+                group,
+                rule,
+                direction: if ingress { Direction::Ingress } else { Direction::Egress },
+                family: if is_v4 { Family::Ipv4 } else { Family::Ipv6 },
+                protocol,
+                port_min,
+                port_max,
+                remote,
+                stateless,
+            })
+        },
+    )
+}
+
+fn any_member() -> impl Strategy<Value = Row> {
+    (any_number(), any::<u32>(), prop::collection::vec(any_prefix(), 0..4))
+        .prop_map(|(set, member, prefixes)| Row::Member(MemberRow { set, member, prefixes }))
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let presence = (any::<u32>(), any::<u32>(), any_address())
         .prop_map(|(network, host, underlay)| Row::Presence(PresenceRow { network, host, underlay }));
-    prop_oneof![any_network(), any_subnet(), presence, any_location(), any_port()]
+    prop_oneof![
+        any_network(),
+        any_subnet(),
+        presence,
+        any_location(),
+        any_port(),
+        any_policy(),
+        any_rule(),
+        any_member()
+    ]
 }
 
 proptest! {
@@ -158,6 +229,8 @@ fn interface_names_that_the_kernel_refuses_are_malformed() {
             admin_up: true,
             port_security_disabled: false,
             revision: 1,
+            policy: None,
+            allowed_pairs: vec![],
         };
         let error = RowChange::decode(RowChange::encode_set(&Row::Port(row))).unwrap_err();
         assert_eq!(error, MalformedRow::Field { key: RowKey::Port(1), field: "interface_name" });
@@ -198,4 +271,75 @@ fn a_prefix_with_host_bits_or_a_row_under_another_key_is_malformed() {
         RowChange::decode(change.encode_to_vec().into()).unwrap_err(),
         MalformedRow::OtherRow { key: RowKey::Port(9) }
     );
+}
+
+#[test]
+fn a_row_of_the_release_before_is_read_and_allows_nothing_new() {
+    use prost::Message as _;
+    let old = crate::proto::PortRow {
+        number: 1,
+        uuid: vec![0; 16].into(),
+        network: 1,
+        mac: vec![2; 6].into(),
+        interface_name: "tap1".into(),
+        ..Default::default()
+    };
+    let change = crate::proto::RowChange {
+        row: Some(crate::proto::Row { kind: Some(crate::proto::row::Kind::Port(old)) }),
+        ..crate::proto::RowChange::decode(RowChange::encode_removal(RowKey::Port(1))).unwrap()
+    };
+    let Ok(Decoded::Change(RowChange { row: Some(Row::Port(row)), .. })) =
+        RowChange::decode(change.encode_to_vec().into())
+    else {
+        panic!("not read")
+    };
+    assert_eq!((row.policy, row.allowed_pairs, row.port_security_disabled), (None, vec![], false));
+}
+
+#[test]
+fn a_rule_that_says_less_than_it_must_is_no_rule() {
+    use crate::proto::{self, rule_row::Remote};
+    use prost::Message as _;
+    let whole = proto::RuleRow {
+        group: 2,
+        rule: 3,
+        direction: proto::Direction::Ingress.into(),
+        family: proto::Family::Ipv4.into(),
+        protocol: Some(6),
+        port_min: Some(80),
+        port_max: Some(81),
+        remote: Some(Remote::Any(true)),
+        stateless: false,
+    };
+    let v6 = proto::Prefix { address: vec![0; 16].into(), length: 0 };
+    let read = |row: proto::RuleRow| {
+        let key = RowKey::Rule { group: row.group, rule: row.rule };
+        let change = proto::RowChange {
+            row: Some(proto::Row { kind: Some(proto::row::Kind::Rule(row)) }),
+            ..proto::RowChange::decode(RowChange::encode_removal(key)).unwrap()
+        };
+        match RowChange::decode(change.encode_to_vec().into()) {
+            Ok(_) => None,
+            Err(MalformedRow::Field { field, .. }) => Some(field),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(read(whole.clone()), None);
+    for (row, field) in [
+        (proto::RuleRow { remote: None, ..whole.clone() }, "remote"),
+        (proto::RuleRow { remote: Some(Remote::Any(false)), ..whole.clone() }, "remote"),
+        (proto::RuleRow { remote: Some(Remote::Set(1 << 31)), ..whole.clone() }, "set"),
+        (proto::RuleRow { remote: Some(Remote::Prefix(v6)), ..whole.clone() }, "prefix"),
+        (proto::RuleRow { direction: 0, ..whole.clone() }, "direction"),
+        (proto::RuleRow { family: 9, ..whole.clone() }, "family"),
+        (proto::RuleRow { group: 0, ..whole.clone() }, "group"),
+        (proto::RuleRow { protocol: None, ..whole.clone() }, "port_min"),
+        (proto::RuleRow { protocol: Some(256), port_min: None, port_max: None, ..whole.clone() }, "protocol"),
+        (proto::RuleRow { protocol: Some(1), port_min: Some(256), ..whole.clone() }, "port_min"),
+        (proto::RuleRow { port_max: Some(79), ..whole.clone() }, "port_max"),
+        (proto::RuleRow { port_max: None, ..whole.clone() }, "port_max"),
+        (proto::RuleRow { port_max: Some(1 << 16), ..whole }, "port_max"),
+    ] {
+        assert_eq!(read(row), Some(field));
+    }
 }
