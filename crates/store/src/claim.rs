@@ -1,7 +1,9 @@
 //! Records that the store keeps for the sake of uniqueness and order, beside the model's nouns.
 
 use crate::Counter;
-use hadron_model::{Mac, NetworkId, PortId, SubnetId, Vni};
+use hadron_model::{
+    AddressGroupId, Mac, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+};
 use std::net::IpAddr;
 use uuid::Uuid;
 
@@ -45,6 +47,14 @@ pub enum Created {
     Subnet(SubnetId),
     /// A port.
     Port(PortId),
+    /// A security group.
+    SecurityGroup(SecurityGroupId),
+    /// A security group's rule.
+    SecurityGroupRule(SecurityGroupRuleId),
+    /// An address group.
+    AddressGroup(AddressGroupId),
+    /// A template of a security group's rule.
+    DefaultRule(SecurityGroupRuleId),
 }
 
 /// A bulk create under way that is larger than one transaction. One that is found at start was interrupted and is undone.
@@ -54,6 +64,13 @@ pub struct BulkIntent {
     pub id: Uuid,
     /// What it has made so far.
     pub created: Vec<Created>,
+}
+
+/// Something that happens once in the life of a store, whichever server does it, has happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Milestone {
+    /// What, as its owner names it; the key of the record.
+    pub name: String,
 }
 
 /// How far a counter's numbers have been leased to servers.

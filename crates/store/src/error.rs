@@ -64,7 +64,7 @@ pub enum StoreError {
         source: Arc<std::io::Error>,
     },
     /// Every number of a kind has been given out.
-    #[error("all 32-bit numbers of this kind have been used")]
+    #[error("all numbers of this kind have been used")]
     NumbersExhausted,
     /// The store is shutting down.
     #[error("the store is closed")]

@@ -2,7 +2,9 @@
 
 use crate::Counter;
 use hadron_model::identity::{Assignment, Scope};
-use hadron_model::{Mac, NetworkId, PortId, SubnetId, Vni};
+use hadron_model::{
+    AddressGroupId, Mac, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
 
@@ -63,7 +65,22 @@ macro_rules! uuid_key {
         }
     )+};
 }
-uuid_key!(NetworkId, SubnetId, PortId);
+uuid_key!(NetworkId, SubnetId, PortId, SecurityGroupId, SecurityGroupRuleId, AddressGroupId);
+
+/// The ids one after another; it must be the last part of its key.
+impl KeyBytes for Vec<SecurityGroupId> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|id| id.write(out));
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let mut ids = Vec::new();
+        while !bytes.is_empty() {
+            ids.push(SecurityGroupId::read(bytes)?);
+        }
+        Some(ids)
+    }
+}
 
 impl KeyBytes for Mac {
     fn write(&self, out: &mut Vec<u8>) {

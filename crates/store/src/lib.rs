@@ -39,9 +39,10 @@ mod store;
 mod tx;
 
 pub use backend::Backend;
-pub use claim::{AddressClaim, BulkIntent, CounterRecord, Created, MacClaim, VniClaim};
+pub use claim::{AddressClaim, BulkIntent, CounterRecord, Created, MacClaim, Milestone, VniClaim};
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};
+pub use index::SetId;
 pub use memory::Memory;
 pub use number::Counter;
 pub use position::{CommitInfo, HistoryId, Position, Revision};

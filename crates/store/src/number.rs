@@ -12,11 +12,33 @@ pub enum Counter {
     Port = 3,
     /// [`hadron_model::HostNumber`].
     Host = 4,
+    /// [`hadron_model::SetNumber`].
+    Set = 5,
+    /// [`hadron_model::RuleNumber`].
+    Rule = 6,
+    /// [`hadron_model::PolicyNumber`].
+    Policy = 7,
 }
 
 impl Counter {
     /// All counters.
-    pub const ALL: [Counter; 4] = [Counter::Network, Counter::Subnet, Counter::Port, Counter::Host];
+    pub const ALL: [Counter; 7] = [
+        Counter::Network,
+        Counter::Subnet,
+        Counter::Port,
+        Counter::Host,
+        Counter::Set,
+        Counter::Rule,
+        Counter::Policy,
+    ];
+
+    /// The first number that it never gives out. The top bit of a set's number marks a class in the packet path.
+    fn end(self) -> u32 {
+        match self {
+            Counter::Set | Counter::Rule | Counter::Policy => 1 << 31,
+            _ => u32::MAX,
+        }
+    }
 }
 
 /// How many numbers a server leases at a time; as many are skipped at most when it restarts.
@@ -24,7 +46,7 @@ pub(crate) const BLOCK: u32 = 1024;
 
 /// The numbers that this server may give out: `next..end` of each counter.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Leases([Lease; 4]);
+pub(crate) struct Leases([Lease; Counter::ALL.len()]);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Lease {
@@ -47,11 +69,11 @@ impl Leases {
     }
 
     /// Starts a new block at `unleased`, the counter's stored value, and above everything given out before. The block's
-    /// end, which is to be stored, or `None` when the 32 bits are used up.
+    /// end, which is to be stored, or `None` when all are used up.
     pub(crate) fn extend(&mut self, counter: Counter, unleased: u32) -> Option<u32> {
         let lease = self.of(counter);
         let start = unleased.max(lease.next).max(1);
-        let end = start.checked_add(BLOCK)?;
+        let end = start.checked_add(BLOCK).filter(|end| *end <= counter.end())?;
         *lease = Lease { next: start, end };
         Some(end)
     }

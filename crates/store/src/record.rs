@@ -3,9 +3,15 @@
 use crate::encoding::Unknown;
 use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
-use crate::{AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, MacClaim, Revision, VniClaim};
+use crate::{
+    AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, MacClaim, Milestone, Revision, VniClaim,
+};
 use hadron_model::identity::{Assignment, Project, Role, Secret, User};
-use hadron_model::{Host, JoinToken, Mac, Network, NetworkId, Port, PortId, Subnet, SubnetId, Vni};
+use hadron_model::{
+    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, Host, JoinToken, Mac, Network, NetworkId,
+    Policy, Port, PortId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet,
+    SubnetId, Vni,
+};
 use imbl::OrdMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -267,12 +273,24 @@ records! {
     Subnet = 0x11 in subnets, SubnetId, by (), |it| it.id;
     /// A port.
     Port = 0x12 in ports, PortId, by (), |it| it.id;
+    /// A security group.
+    SecurityGroup = 0x13 in security_groups, SecurityGroupId, by (), |it| it.id;
+    /// A security group's rule.
+    SecurityGroupRule = 0x14 in security_group_rules, SecurityGroupRuleId, by (), |it| it.id;
+    /// An address group.
+    AddressGroup = 0x15 in address_groups, AddressGroupId, by (), |it| it.id;
+    /// A template of rules.
+    DefaultRule = 0x16 in default_rules, SecurityGroupRuleId, by (), |it| it.id;
     /// An address in use.
     AddressClaim = 0x18 in address_claims, (SubnetId, IpAddr), by SubnetId, |it| (it.subnet_id, it.address);
     /// A MAC in use.
     MacClaim = 0x19 in mac_claims, (NetworkId, Mac), by NetworkId, |it| (it.network_id, it.mac);
     /// A VXLAN identifier in use.
     VniClaim = 0x1a in vni_claims, Vni, by (), |it| it.vni;
+    /// A set of security groups in use.
+    Policy = 0x1b in policies, Vec<SecurityGroupId>, by (), |it| it.groups.clone();
+    /// A project's default group.
+    DefaultGroup = 0x1c in default_groups, String, by (), |it| it.project_id.clone();
     /// A host, by name.
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.
@@ -291,6 +309,8 @@ records! {
     BulkIntent = 0x40 in bulk_intents, Uuid, by (), |it| it.id;
     /// How far numbers have been leased.
     CounterRecord = 0x41 in counters, Counter, by (), |it| it.counter;
+    /// Something done once.
+    Milestone = 0x42 in milestones, String, by (), |it| it.name.clone();
 }
 
 impl Tables {

@@ -2,8 +2,10 @@
 
 use super::Encoded;
 use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
-use crate::{AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, VniClaim};
-use hadron_model::{NetworkId, PortId, SubnetId, Vni};
+use crate::{
+    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone, VniClaim,
+};
+use hadron_model::{AddressGroupId, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct AddressClaimMessage {
@@ -110,12 +112,20 @@ pub(crate) struct CreatedMessage {
 const NETWORK: u32 = 1;
 const SUBNET: u32 = 2;
 const PORT: u32 = 3;
+const SECURITY_GROUP: u32 = 4;
+const SECURITY_GROUP_RULE: u32 = 5;
+const ADDRESS_GROUP: u32 = 6;
+const DEFAULT_RULE: u32 = 7;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
         Created::Network(id) => (NETWORK, id.0),
         Created::Subnet(id) => (SUBNET, id.0),
         Created::Port(id) => (PORT, id.0),
+        Created::SecurityGroup(id) => (SECURITY_GROUP, id.0),
+        Created::SecurityGroupRule(id) => (SECURITY_GROUP_RULE, id.0),
+        Created::AddressGroup(id) => (ADDRESS_GROUP, id.0),
+        Created::DefaultRule(id) => (DEFAULT_RULE, id.0),
     };
     CreatedMessage { kind, id: uuid_bytes(id) }
 }
@@ -126,6 +136,10 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         NETWORK => Created::Network(NetworkId(id)),
         SUBNET => Created::Subnet(SubnetId(id)),
         PORT => Created::Port(PortId(id)),
+        SECURITY_GROUP => Created::SecurityGroup(SecurityGroupId(id)),
+        SECURITY_GROUP_RULE => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
+        ADDRESS_GROUP => Created::AddressGroup(AddressGroupId(id)),
+        DEFAULT_RULE => Created::DefaultRule(SecurityGroupRuleId(id)),
         _ => return Err(bad("kind of object")),
     })
 }
@@ -168,5 +182,24 @@ impl Encoded for CounterRecord {
     fn from_message(message: CounterMessage) -> Result<Self, DecodeError> {
         let counter = Counter::ALL.into_iter().find(|counter| *counter as u32 == message.counter);
         Ok(CounterRecord { counter: counter.ok_or_else(|| bad("counter"))?, next: message.next })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MilestoneMessage {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+impl Encoded for Milestone {
+    type Message = MilestoneMessage;
+    const LAST_FIELD: u32 = 1;
+
+    fn to_message(&self) -> MilestoneMessage {
+        MilestoneMessage { name: self.name.clone() }
+    }
+
+    fn from_message(message: MilestoneMessage) -> Result<Self, DecodeError> {
+        Ok(Milestone { name: message.name })
     }
 }

@@ -11,6 +11,7 @@ mod identity;
 mod network;
 mod parts;
 mod port;
+mod security;
 mod subnet;
 #[cfg(test)]
 mod tests;

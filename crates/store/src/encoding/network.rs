@@ -32,11 +32,16 @@ pub(crate) struct NetworkMessage {
     segment_number: u32,
     #[prost(message, optional, tag = "11")]
     stamp: Option<StampMessage>,
+    /// Inverted, so that networks from before it have port security.
+    #[prost(bool, tag = "12")]
+    port_security_disabled: bool,
+    #[prost(bool, tag = "13")]
+    privacy_addresses: bool,
 }
 
 impl Encoded for Network {
     type Message = NetworkMessage;
-    const LAST_FIELD: u32 = 11;
+    const LAST_FIELD: u32 = 13;
 
     fn to_message(&self) -> NetworkMessage {
         let (segment_type, segment_number) = match self.segment {
@@ -55,6 +60,8 @@ impl Encoded for Network {
             segment_type,
             segment_number,
             stamp: stamp_message(self.stamp),
+            port_security_disabled: !self.port_security_enabled,
+            privacy_addresses: self.privacy_addresses,
         }
     }
 
@@ -73,6 +80,8 @@ impl Encoded for Network {
                 VXLAN => Segment::Vxlan(Vni::new(message.segment_number).ok_or_else(|| bad("VNI"))?),
                 _ => return Err(bad("segment type")),
             },
+            port_security_enabled: !message.port_security_disabled,
+            privacy_addresses: message.privacy_addresses,
             stamp: stamp(message.stamp),
         })
     }

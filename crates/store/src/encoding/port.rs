@@ -1,9 +1,21 @@
 //! Ports.
 
 use super::Encoded;
-use super::parts::{StampMessage, address, address_bytes, bad, mac, stamp, stamp_message, uuid, uuid_bytes};
+use super::parts::{
+    PrefixMessage, StampMessage, address, address_bytes, bad, mac, prefix, prefix_message, stamp,
+    stamp_message, uuid, uuid_bytes,
+};
 use crate::DecodeError;
-use hadron_model::{Binding, FixedIp, NetworkId, Port, PortId, PortNumber, PortStatus, SubnetId};
+use hadron_model::port::is_trusted;
+use hadron_model::{
+    AddressPair, Binding, FixedIp, NetworkId, PolicyNumber, Port, PortId, PortNumber, PortStatus,
+    SecurityGroupId, SubnetId,
+};
+
+/// A port from before security groups: it had source addresses checked unless it is one of the network's own.
+const SECURITY_UNSAID: u32 = 0;
+const SECURITY_ON: u32 = 1;
+const SECURITY_OFF: u32 = 2;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PortMessage {
@@ -39,6 +51,15 @@ pub(crate) struct PortMessage {
     status: u32,
     #[prost(message, optional, tag = "16")]
     stamp: Option<StampMessage>,
+    #[prost(uint32, tag = "17")]
+    port_security: u32,
+    #[prost(bytes = "vec", repeated, tag = "18")]
+    security_groups: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "19")]
+    allowed_address_pairs: Vec<AddressPairMessage>,
+    /// 0 is none.
+    #[prost(uint32, tag = "20")]
+    policy: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -47,6 +68,33 @@ pub(crate) struct FixedIpMessage {
     subnet_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     ip_address: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AddressPairMessage {
+    #[prost(message, optional, tag = "1")]
+    ip: Option<PrefixMessage>,
+    #[prost(bool, tag = "2")]
+    has_length: bool,
+    /// Empty is the port's.
+    #[prost(bytes = "vec", tag = "3")]
+    mac: Vec<u8>,
+}
+
+fn pair_message(pair: &AddressPair) -> AddressPairMessage {
+    AddressPairMessage {
+        ip: Some(prefix_message(pair.ip)),
+        has_length: pair.has_length,
+        mac: pair.mac.map_or_else(Vec::new, |mac| mac.0.to_vec()),
+    }
+}
+
+fn pair(message: &AddressPairMessage) -> Result<AddressPair, DecodeError> {
+    Ok(AddressPair {
+        ip: prefix(message.ip.as_ref().ok_or_else(|| bad("address pair"))?)?,
+        has_length: message.has_length,
+        mac: if message.mac.is_empty() { None } else { Some(mac(&message.mac)?) },
+    })
 }
 
 fn fixed_ip_message(fixed: &FixedIp) -> FixedIpMessage {
@@ -78,7 +126,7 @@ fn status(number: u32) -> Result<PortStatus, DecodeError> {
 
 impl Encoded for Port {
     type Message = PortMessage;
-    const LAST_FIELD: u32 = 16;
+    const LAST_FIELD: u32 = 20;
 
     fn to_message(&self) -> PortMessage {
         PortMessage {
@@ -98,10 +146,21 @@ impl Encoded for Port {
             profile: self.binding.profile.clone(),
             status: status_number(self.status),
             stamp: stamp_message(self.stamp),
+            port_security: if self.port_security_enabled { SECURITY_ON } else { SECURITY_OFF },
+            security_groups: self.security_groups.iter().map(|id| uuid_bytes(id.0)).collect(),
+            allowed_address_pairs: self.allowed_address_pairs.iter().map(pair_message).collect(),
+            policy: self.policy.map_or(0, |policy| policy.0),
         }
     }
 
     fn from_message(message: PortMessage) -> Result<Self, DecodeError> {
+        let port_security_enabled = match message.port_security {
+            SECURITY_UNSAID => !is_trusted(&message.device_owner),
+            SECURITY_ON => true,
+            SECURITY_OFF => false,
+            _ => return Err(bad("port security")),
+        };
+        let groups = message.security_groups.iter().map(|id| uuid(id).map(SecurityGroupId));
         Ok(Port {
             id: PortId(uuid(&message.id)?),
             number: PortNumber(message.number),
@@ -120,6 +179,14 @@ impl Encoded for Port {
                 profile: message.profile,
             },
             status: status(message.status)?,
+            port_security_enabled,
+            security_groups: groups.collect::<Result<_, _>>()?,
+            allowed_address_pairs: message
+                .allowed_address_pairs
+                .iter()
+                .map(pair)
+                .collect::<Result<_, _>>()?,
+            policy: (message.policy != 0).then_some(PolicyNumber(message.policy)),
             stamp: stamp(message.stamp),
         })
     }

@@ -7,21 +7,25 @@ mod address;
 mod identity;
 mod network;
 mod port;
+mod security;
 mod subnet;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use port::device_hash;
+pub use security::SetId;
 
 use crate::interval::IntervalSet;
 use crate::record::Tables;
-use crate::{BulkIntent, CounterRecord};
+use crate::{BulkIntent, CounterRecord, Milestone};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
-    Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PortId, PortNumber, SubnetId, Vni,
+    AddressGroupId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PolicyNumber, PortId, PortNumber,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use imbl::{OrdMap, OrdSet};
+use security::Security;
 use std::sync::Arc;
 
 /// What [`crate::Snapshot`] finds things by.
@@ -44,6 +48,7 @@ pub struct Indexes {
     pub(crate) role_names: OrdMap<String, String>,
     pub(crate) free_addresses: OrdMap<SubnetId, FreeAddresses>,
     pub(crate) free_vnis: IntervalSet,
+    pub(crate) security: Security,
 }
 
 impl Default for Indexes {
@@ -67,6 +72,7 @@ impl Default for Indexes {
             role_names: OrdMap::new(),
             free_addresses: OrdMap::new(),
             free_vnis,
+            security: Security::default(),
         }
     }
 }
@@ -77,13 +83,28 @@ pub(crate) struct Owned {
     pub(crate) networks: OrdSet<NetworkId>,
     pub(crate) subnets: OrdSet<SubnetId>,
     pub(crate) ports: OrdSet<PortId>,
+    pub(crate) security_groups: OrdSet<SecurityGroupId>,
+    pub(crate) security_group_rules: OrdSet<SecurityGroupRuleId>,
+    pub(crate) address_groups: OrdSet<AddressGroupId>,
 }
 
-/// What is bound to a host: its ports, and how many of them each network has.
+impl Owned {
+    fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+            && self.subnets.is_empty()
+            && self.ports.is_empty()
+            && self.security_groups.is_empty()
+            && self.security_group_rules.is_empty()
+            && self.address_groups.is_empty()
+    }
+}
+
+/// What is bound to a host: its ports, and how many of them each network and each policy has.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Bound {
     pub(crate) ports: OrdSet<PortId>,
     pub(crate) networks: OrdMap<NetworkId, usize>,
+    pub(crate) policies: OrdMap<PolicyNumber, usize>,
 }
 
 /// A record that indexes follow.
@@ -113,9 +134,7 @@ fn replace<K: PartialEq, A, B>(
 impl Indexes {
     /// Changes what `project` owns; a project that owns nothing has no entry.
     fn owned<A>(&mut self, project: &str, change: impl FnOnce(&mut Owned) -> A) {
-        edit_group(&mut self.projects, project, change, |owned| {
-            owned.networks.is_empty() && owned.subnets.is_empty() && owned.ports.is_empty()
-        });
+        edit_group(&mut self.projects, project, change, Owned::is_empty);
     }
 }
 
@@ -153,7 +172,10 @@ not_indexed!(
     hadron_model::identity::Assignment,
     Secret,
     BulkIntent,
-    CounterRecord
+    CounterRecord,
+    Milestone,
+    hadron_model::DefaultRule,
+    hadron_model::DefaultGroup
 );
 
 impl Indexed for Host {

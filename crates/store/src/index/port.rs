@@ -1,8 +1,9 @@
 //! Ports: by number, network, subnet, device, project and host.
 
-use super::{Bound, Indexed, Indexes, edit_group, replace};
+use super::{Indexed, Indexes, edit_group, replace};
 use crate::record::Tables;
-use hadron_model::{NetworkId, Port, PortId, SubnetId};
+use hadron_model::{NetworkId, PolicyNumber, Port, PortId, SubnetId};
+use imbl::OrdMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -18,8 +19,19 @@ fn device(port: &Port) -> Option<(u64, PortId)> {
     (!port.device_id.is_empty()).then(|| (device_hash(&port.device_id), port.id))
 }
 
-fn binding(port: &Port) -> Option<(&str, NetworkId, PortId)> {
-    (!port.binding.host_id.is_empty()).then_some((port.binding.host_id.as_str(), port.network_id, port.id))
+/// Where a port is bound, and what of it the host's counts depend on.
+#[derive(PartialEq, Clone, Copy)]
+struct Place<'a> {
+    host: &'a str,
+    network: NetworkId,
+    policy: Option<PolicyNumber>,
+    port: PortId,
+}
+
+fn place(port: &Port) -> Option<Place<'_>> {
+    let host = port.binding.host_id.as_str();
+    let place = Place { host, network: port.network_id, policy: port.policy, port: port.id };
+    (!host.is_empty()).then_some(place)
 }
 
 fn has_address_on(port: Option<&Port>, subnet: SubnetId) -> bool {
@@ -56,7 +68,14 @@ impl Indexed for Port {
             |indexes, (project, id)| indexes.owned(project, |owned| owned.ports.remove(&id)),
             |indexes, (project, id)| indexes.owned(project, |owned| owned.ports.insert(id)),
         );
-        replace(indexes, old.and_then(binding), new.and_then(binding), unbind, bind);
+        replace(indexes, old.and_then(place), new.and_then(place), unbind, bind);
+        replace(
+            indexes,
+            old.and_then(|port| Some((port.policy?, port.id))),
+            new.and_then(|port| Some((port.policy?, port.id))),
+            |indexes, pair| indexes.security.policy_ports.remove(&pair),
+            |indexes, pair| indexes.security.policy_ports.insert(pair),
+        );
         index_subnets(indexes, old, new);
     }
 }
@@ -74,44 +93,47 @@ fn index_subnets(indexes: &mut Indexes, old: Option<&Port>, new: Option<&Port>) 
     }
 }
 
-fn bind(indexes: &mut Indexes, (host, network, port): (&str, NetworkId, PortId)) {
+fn bind(indexes: &mut Indexes, place: Place<'_>) {
     edit_group(
         &mut indexes.hosts,
-        host,
+        place.host,
         |bound| {
-            bound.ports.insert(port);
-            *bound.networks.entry(network).or_insert(0) += 1;
+            bound.ports.insert(place.port);
+            *bound.networks.entry(place.network).or_insert(0) += 1;
+            if let Some(policy) = place.policy {
+                *bound.policies.entry(policy).or_insert(0) += 1;
+            }
         },
         |_| false,
     );
     // The group's name is shared, so that a host's name is kept once.
     let name: Arc<str> =
-        indexes.hosts.get_key_value(host).map_or_else(|| host.into(), |(name, _)| name.clone());
-    *indexes.network_hosts.entry((network, name)).or_insert(0) += 1;
+        indexes.hosts.get_key_value(place.host).map_or_else(|| place.host.into(), |(name, _)| name.clone());
+    *indexes.network_hosts.entry((place.network, name)).or_insert(0) += 1;
 }
 
-fn unbind(indexes: &mut Indexes, (host, network, port): (&str, NetworkId, PortId)) {
-    let key = (network, Arc::from(host));
-    if let Some(count) = indexes.network_hosts.get_mut(&key) {
-        *count -= 1;
-        if *count == 0 {
-            indexes.network_hosts.remove(&key);
-        }
-    }
+fn unbind(indexes: &mut Indexes, place: Place<'_>) {
+    release(&mut indexes.network_hosts, &(place.network, Arc::from(place.host)));
     edit_group(
         &mut indexes.hosts,
-        host,
-        |bound| release(bound, network, port),
+        place.host,
+        |bound| {
+            bound.ports.remove(&place.port);
+            release(&mut bound.networks, &place.network);
+            if let Some(policy) = &place.policy {
+                release(&mut bound.policies, policy);
+            }
+        },
         |bound| bound.ports.is_empty(),
     );
 }
 
-fn release(bound: &mut Bound, network: NetworkId, port: PortId) {
-    bound.ports.remove(&port);
-    if let Some(count) = bound.networks.get_mut(&network) {
+/// Counts one less; a count of none has no entry.
+pub(super) fn release<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
-            bound.networks.remove(&network);
+            counts.remove(key);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Random records for the tests of this crate: ids from a small range, so that records meet.
 
+mod security;
+
 use crate::record::AnyRecord;
 use crate::*;
 use hadron_model::identity::{Assignment, Project, Role, Scope, Secret, User};
@@ -33,6 +35,13 @@ pub(crate) fn address() -> impl Strategy<Value = IpAddr> {
         (0..40_u8).prop_map(|last| IpAddr::from([10, 0, 0, last])),
         (0..40_u16).prop_map(|last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last])),
     ]
+}
+
+fn prefix() -> impl Strategy<Value = IpNet> {
+    (address(), 0..=128_u8).prop_map(|(address, length)| {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        IpNet::new(address, length.min(longest)).unwrap()
+    })
 }
 
 fn mac() -> impl Strategy<Value = Mac> {
@@ -69,7 +78,8 @@ prop_compose! {
         let segment = vni.map_or(Segment::Local, Segment::Vxlan);
         let number = NetworkNumber(number(id));
         Network {
-            id: NetworkId(id), number, project_id, name, description, admin_state_up, shared, mtu, segment, stamp,
+            id: NetworkId(id), number, project_id, name, description, admin_state_up, shared, mtu, segment,
+            port_security_enabled: shared || admin_state_up, privacy_addresses: shared, stamp,
         }
     }
 }
@@ -119,12 +129,31 @@ prop_compose! {
     }
 }
 
+#[derive(Clone, Debug)]
+struct PortSecurity {
+    groups: Vec<SecurityGroupId>,
+    pairs: Vec<AddressPair>,
+    policy: Option<PolicyNumber>,
+}
+
+fn security() -> impl Strategy<Value = PortSecurity> {
+    let pair = (prefix(), any::<bool>(), of(mac())).prop_map(|(ip, has_length, mac)| {
+        let has_length = has_length || ip.prefix_len() != ip.max_prefix_len();
+        AddressPair { ip, has_length, mac }
+    });
+    (vec(uuid(), 0..3), vec(pair, 0..3), of(1..4_u32)).prop_map(|(groups, pairs, policy)| PortSecurity {
+        groups: groups.into_iter().map(SecurityGroupId).collect(),
+        pairs,
+        policy: policy.map(PolicyNumber),
+    })
+}
+
 prop_compose! {
     fn port()(
         id in uuid(), network in uuid(), texts in [text(), text(), text(), text(), text(), text(), text(), text()],
         mac_address in mac(), fixed in vec((uuid(), address()), 0..4), admin_state_up: bool,
         status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error][..]),
-        stamp in stamp(),
+        security in security(), stamp in stamp(),
     ) -> Port {
         let [project_id, name, description, device_id, device_owner, host_id, vnic_type, profile] = texts;
         Port {
@@ -134,7 +163,9 @@ prop_compose! {
                 .into_iter()
                 .map(|(subnet, ip_address)| FixedIp { subnet_id: SubnetId(subnet), ip_address })
                 .collect(),
-            binding: Binding { host_id, vnic_type, profile }, status, stamp,
+            binding: Binding { host_id, vnic_type, profile }, status,
+            port_security_enabled: security.policy.is_some(), security_groups: security.groups,
+            allowed_address_pairs: security.pairs, policy: security.policy, stamp,
         }
     }
 }
@@ -215,11 +246,15 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             port_id: PortId(port)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
-        (uuid(), vec((0..3, uuid()), 0..5)).prop_map(|(id, created)| {
+        (uuid(), vec((0..7, uuid()), 0..5)).prop_map(|(id, created)| {
             let created = created.into_iter().map(|(kind, id)| match kind {
                 0 => Created::Network(NetworkId(id)),
                 1 => Created::Subnet(SubnetId(id)),
-                _ => Created::Port(PortId(id)),
+                2 => Created::Port(PortId(id)),
+                3 => Created::SecurityGroup(SecurityGroupId(id)),
+                4 => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
+                5 => Created::AddressGroup(AddressGroupId(id)),
+                _ => Created::DefaultRule(SecurityGroupRuleId(id)),
             });
             stored(BulkIntent { id, created: created.collect() })
         }),
@@ -238,6 +273,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
         2 => identity(),
         1 => hosts(),
         2 => own(),
+        6 => security::record(),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! An immutable state of the whole model, with its indexes.
 
+mod security;
+
 use crate::Position;
 use crate::index::{Indexes, device_hash};
 use crate::record::{AnyRecord, Record, RecordKey, Stored, Tables};
