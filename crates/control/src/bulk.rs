@@ -4,8 +4,11 @@
 //! removed with the last of them. A failure removes what was made; a crash leaves the intent, and [`undo_interrupted`]
 //! does the same at the next start. In between, the objects made so far can be seen.
 
-use crate::{Config, Error, Step, network, port, steps, subnet};
-use hadron_model::{Network, Port, Subnet};
+use crate::{
+    Config, Error, SecurityError, Step, address_group, default_rule, network, port, security_group,
+    security_group_rule, steps, subnet,
+};
+use hadron_model::{AddressGroup, DefaultRule, Network, Port, SecurityGroup, SecurityGroupRule, Subnet};
 use hadron_store::{BulkIntent, CommitInfo, Created, Snapshot, Store, StoreError, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -36,6 +39,30 @@ impl Made for Subnet {
 impl Made for Port {
     fn created(&self) -> Created {
         Created::Port(self.id)
+    }
+}
+
+impl Made for SecurityGroup {
+    fn created(&self) -> Created {
+        Created::SecurityGroup(self.id)
+    }
+}
+
+impl Made for SecurityGroupRule {
+    fn created(&self) -> Created {
+        Created::SecurityGroupRule(self.id)
+    }
+}
+
+impl Made for AddressGroup {
+    fn created(&self) -> Created {
+        Created::AddressGroup(self.id)
+    }
+}
+
+impl Made for DefaultRule {
+    fn created(&self) -> Created {
+        Created::DefaultRule(self.id)
     }
 }
 
@@ -196,7 +223,8 @@ pub async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error>
 fn size(tx: &Tx, object: Created) -> usize {
     match object {
         Created::Port(id) => 2 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
-        Created::Network(_) | Created::Subnet(_) => ROOM,
+        Created::SecurityGroupRule(_) | Created::AddressGroup(_) | Created::DefaultRule(_) => 2,
+        Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
 }
 
@@ -205,13 +233,27 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::Network(id) => network::delete(tx, id, None),
         Created::Subnet(id) => subnet::delete(tx, config, id, None),
         Created::Port(id) => port::delete(tx, config, id, None).map(Step::Done),
+        Created::SecurityGroup(id) => security_group::delete(tx, id, true, None),
+        Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
+        Created::AddressGroup(id) => address_group::delete(tx, id, None).map(Step::Done),
+        Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
     };
     match removed {
         // Gone already, or taken into use by somebody who saw it: then it stays.
         Err(Error::NetworkNotFound(_) | Error::SubnetNotFound(_) | Error::PortNotFound(_)) => {
             Ok(Step::Done(()))
         }
-        Err(error @ (Error::NetworkInUse { .. } | Error::SubnetInUse { .. })) => {
+        Err(Error::Security(
+            SecurityError::GroupNotFound(_)
+            | SecurityError::RuleNotFound(_)
+            | SecurityError::AddressGroupNotFound(_)
+            | SecurityError::DefaultRuleNotFound(_),
+        )) => Ok(Step::Done(())),
+        Err(
+            error @ (Error::NetworkInUse { .. }
+            | Error::SubnetInUse { .. }
+            | Error::Security(SecurityError::GroupInUse(_) | SecurityError::AddressGroupInUse(_))),
+        ) => {
             tracing::warn!(?object, %error, "an object of a failed bulk create stays");
             Ok(Step::Done(()))
         }

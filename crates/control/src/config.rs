@@ -11,12 +11,25 @@ pub struct Quotas {
     pub subnet: Option<usize>,
     /// Ports, those of the network's DHCP service included.
     pub port: Option<usize>,
+    /// Security groups, the default one included.
+    pub security_group: Option<usize>,
+    /// Rules of all the project's security groups together.
+    pub security_group_rule: Option<usize>,
+    /// Address groups.
+    pub address_group: Option<usize>,
 }
 
 impl Default for Quotas {
     /// Neutron's defaults.
     fn default() -> Self {
-        Self { network: Some(100), subnet: Some(100), port: Some(500) }
+        Self {
+            network: Some(100),
+            subnet: Some(100),
+            port: Some(500),
+            security_group: Some(10),
+            security_group_rule: Some(100),
+            address_group: None,
+        }
     }
 }
 
@@ -78,6 +91,10 @@ pub struct Config {
     pub max_fixed_ips: usize,
     /// Most objects in one bulk create.
     pub max_bulk: usize,
+    /// Most allowed address pairs of a port.
+    pub max_allowed_address_pairs: usize,
+    /// Most addresses of an address group.
+    pub max_address_group_addresses: usize,
 }
 
 impl Default for Config {
@@ -95,6 +112,8 @@ impl Default for Config {
             max_allocation_pools: 256,
             max_fixed_ips: 40,
             max_bulk: 10_000,
+            max_allowed_address_pairs: 10,
+            max_address_group_addresses: 10_000,
         }
     }
 }

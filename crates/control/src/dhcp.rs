@@ -97,6 +97,10 @@ fn create(tx: &mut Tx, config: &Config, network: &Network, wanted: &[SubnetId]) 
         device_owner: DEVICE_OWNER_DHCP.to_owned(),
         binding: Binding::default(),
         status: PortStatus::Active,
+        port_security_enabled: false,
+        security_groups: vec![],
+        allowed_address_pairs: vec![],
+        policy: None,
         stamp: stamp::born(tx, 1),
     };
     claim(tx, &mut port, wanted)?;

@@ -11,9 +11,11 @@
 //! Begin with [`port`] and [`ipam`]; [`network`] and [`subnet`] follow the same pattern.
 #![forbid(unsafe_code)]
 
+pub mod address_group;
 pub mod binding;
 pub mod bulk;
 pub mod config;
+pub mod default_rule;
 pub mod dhcp;
 pub mod error;
 pub mod host;
@@ -21,8 +23,11 @@ pub mod ipam;
 pub mod mac;
 pub mod network;
 pub mod port;
+pub mod port_security;
 pub mod quota;
 pub mod recovery;
+pub mod security_group;
+pub mod security_group_rule;
 pub mod segment;
 pub mod slaac;
 mod stamp;
@@ -30,5 +35,5 @@ pub mod steps;
 pub mod subnet;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::Error;
+pub use error::{Error, SecurityError};
 pub use steps::Step;

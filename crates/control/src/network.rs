@@ -27,6 +27,10 @@ pub struct NewNetwork {
     pub shared: bool,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: u32,
+    /// Whether its ports begin with port security.
+    pub port_security_enabled: bool,
+    /// Whether hosts may choose further addresses of their own.
+    pub privacy_addresses: bool,
     /// What an administrator asks for.
     pub provider: Provider,
 }
@@ -44,6 +48,10 @@ pub struct NetworkChange {
     pub shared: Option<bool>,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: Option<u32>,
+    /// Whether its further ports begin with port security; those that it has stay as they are.
+    pub port_security_enabled: Option<bool>,
+    /// Whether hosts may choose further addresses of their own.
+    pub privacy_addresses: Option<bool>,
     /// Provider attributes as given. A network's segment can't change; naming it as it is is no change.
     pub provider: Provider,
 }
@@ -63,6 +71,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         shared: new.shared,
         mtu: segment::mtu(config, segment, new.mtu)?,
         segment,
+        port_security_enabled: new.port_security_enabled,
+        privacy_addresses: new.privacy_addresses,
         stamp: stamp::born(tx, 1),
     };
     tx.put(network.clone());
@@ -92,6 +102,8 @@ pub fn update(
     set(&mut network.description, &change.description);
     set(&mut network.admin_state_up, &change.admin_state_up);
     set(&mut network.shared, &change.shared);
+    set(&mut network.port_security_enabled, &change.port_security_enabled);
+    set(&mut network.privacy_addresses, &change.privacy_addresses);
     if network != old.value {
         stamp::touch(tx, &mut network);
         tx.put(network.clone());

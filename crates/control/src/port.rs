@@ -3,6 +3,7 @@
 use crate::binding::{self, BindingChange, VifType};
 use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
+use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
 use crate::{Config, Error, dhcp, mac, stamp};
 use hadron_model::port::DEVICE_OWNER_DHCP;
@@ -32,6 +33,8 @@ pub struct NewPort {
     pub device_owner: String,
     /// Where it is plugged.
     pub binding: BindingChange,
+    /// What filters its traffic.
+    pub security: SecurityChange,
 }
 
 /// A new MAC for a port.
@@ -62,6 +65,8 @@ pub struct PortChange {
     pub device_owner: Option<String>,
     /// Where it is plugged.
     pub binding: BindingChange,
+    /// What filters its traffic.
+    pub security: SecurityChange,
 }
 
 /// Creates a port.
@@ -95,6 +100,10 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error
         device_owner: new.device_owner.clone(),
         binding: new.binding.apply(&Binding::default())?,
         status: PortStatus::Down,
+        port_security_enabled: false,
+        security_groups: vec![],
+        allowed_address_pairs: vec![],
+        policy: None,
         stamp: stamp::born(tx, 1),
     };
     tx.put(port.clone());

@@ -1,5 +1,9 @@
 //! What an operation is refused for, in Neutron's kinds.
 
+mod security;
+
+pub use security::SecurityError;
+
 use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PortId, SubnetId, Vni};
 use hadron_store::StoreError;
 use std::net::IpAddr;
@@ -228,6 +232,9 @@ pub enum Error {
     /// The join token is unknown, used, expired or for another host.
     #[error("the join token is unknown, used, expired or made for another host; make a new one")]
     JoinTokenInvalid,
+    /// About security groups, port security or address groups.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -278,6 +285,7 @@ impl Error {
             Self::HostNameTaken(_) => "HostNameTaken",
             Self::UnderlayInUse { .. } => "UnderlayInUse",
             Self::JoinTokenInvalid => "JoinTokenInvalid",
+            Self::Security(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
                 "ServiceUnavailable"
             }
@@ -323,6 +331,7 @@ impl Error {
             | Self::UnderlayInUse { .. } => 409,
             Self::RevisionNumberConstraintFailed { .. } => 412,
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
+            Self::Security(error) => error.status(),
             Self::NoNetworkAvailable => 503,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => 503,
             Self::Store(StoreError::TooLarge { .. }) => 400,
