@@ -137,7 +137,7 @@ fn decode(contents: &[u8], host: u32) -> Result<(Position, Batch), Damage> {
         }
         changes.push(body.split_to(length));
     }
-    let batch = Batch { complete_to: position.revision, forget: Vec::new(), changes, end_of_snapshot: true };
+    let batch = Batch { complete_to: position.revision, changes, end_of_snapshot: true, ..Batch::default() };
     Ok((position, batch))
 }
 
@@ -152,12 +152,19 @@ mod tests {
 
     fn held(count: u32) -> Held {
         let row = |number| {
-            Row::Network(NetworkRow { number, uuid: [1; 16], vni: Some(9), mtu: 1450, admin_up: true })
+            Row::Network(NetworkRow {
+                number,
+                uuid: [1; 16],
+                vni: Some(9),
+                mtu: 1450,
+                admin_up: true,
+                privacy_addresses: false,
+            })
         };
         let changes = (1..=count).map(|number| RowChange::encode_set(&row(number))).collect();
         let mut held = Held::default();
         held.begin(Mode::Snapshot);
-        held.apply(Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: true });
+        held.apply(Batch { complete_to: 1, changes, end_of_snapshot: true, ..Batch::default() });
         held
     }
 

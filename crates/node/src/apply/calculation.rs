@@ -204,7 +204,11 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::Presence { .. } | RowKey::Location { .. } => {}
+                RowKey::Presence { .. }
+                | RowKey::Location { .. }
+                | RowKey::Rule { .. }
+                | RowKey::Member { .. }
+                | RowKey::Policy(_) => {}
             }
             self.index(*key);
         }

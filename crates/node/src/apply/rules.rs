@@ -18,7 +18,7 @@ type Entries = Vec<(Key, Value)>;
 pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
     match row {
         Row::Network(row) => network(inputs, row),
-        Row::Subnet(_) => Entries::new(),
+        Row::Subnet(_) | Row::Rule(_) | Row::Member(_) | Row::Policy(_) => Entries::new(),
         Row::Presence(row) => presence(inputs, row),
         Row::Location(row) => location(inputs, row),
         Row::Port(row) => port(inputs, row),

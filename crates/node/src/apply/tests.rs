@@ -34,7 +34,14 @@ fn mac(last: u8) -> [u8; 6] {
 }
 
 fn network(number: u32, vni: Option<u32>) -> Row {
-    Row::Network(NetworkRow { number, uuid: [0; 16], vni, mtu: 1450, admin_up: true })
+    Row::Network(NetworkRow {
+        number,
+        uuid: [0; 16],
+        vni,
+        mtu: 1450,
+        admin_up: true,
+        privacy_addresses: false,
+    })
 }
 
 fn subnet(network: u32, number: u32, dhcp: bool) -> Row {
@@ -73,17 +80,19 @@ fn port(number: u32, network: u32, last: u8) -> PortRow {
         admin_up: true,
         port_security_disabled: false,
         revision: 1,
+        policy: None,
+        allowed_pairs: Vec::new(),
     }
 }
 
 fn set(rows: impl IntoIterator<Item = Row>) -> Batch {
     let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
-    Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false }
+    Batch { complete_to: 1, changes, ..Batch::default() }
 }
 
 fn remove(keys: impl IntoIterator<Item = RowKey>) -> Batch {
     let changes = keys.into_iter().map(RowChange::encode_removal).collect();
-    Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false }
+    Batch { complete_to: 1, changes, ..Batch::default() }
 }
 
 type Entries = BTreeMap<Key, Value>;
@@ -150,8 +159,14 @@ fn a_port_is_whole_only_with_row_network_and_interface() {
 fn administrative_state_of_port_or_network_disables_and_unfloods() {
     let mut down = port(9, 5, 7);
     down.admin_up = false;
-    let network_down =
-        Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: None, mtu: 1450, admin_up: false });
+    let network_down = Row::Network(NetworkRow {
+        number: 5,
+        uuid: [0; 16],
+        vni: None,
+        mtu: 1450,
+        admin_up: false,
+        privacy_addresses: false,
+    });
     for rows in [[network(5, None), Row::Port(down)], [network_down, Row::Port(port(9, 5, 7))]] {
         let entries = calculated(rows, &[("tap9", 33)]);
         let Some(Value::Port(row)) = entries.get(&Key::Port(table::PortKey { port: 9 })) else { panic!() };
@@ -265,7 +280,14 @@ fn row() -> impl Strategy<Value = Row> {
     let place = prop_oneof![Just(Place::Everywhere), (1..3u32).prop_map(Place::Host)];
     prop_oneof![
         (net.clone(), proptest::option::of(1..3u32), any::<bool>()).prop_map(|(n, vni, admin_up)| {
-            Row::Network(NetworkRow { number: n, uuid: [0; 16], vni, mtu: 1450, admin_up })
+            Row::Network(NetworkRow {
+                number: n,
+                uuid: [0; 16],
+                vni,
+                mtu: 1450,
+                admin_up,
+                privacy_addresses: false,
+            })
         }),
         (net.clone(), 1..3u32, any::<bool>()).prop_map(|(n, s, dhcp)| subnet(n, s, dhcp)),
         (net.clone(), 1..4u32).prop_map(|(n, h)| presence(n, h)),

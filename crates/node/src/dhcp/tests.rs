@@ -24,6 +24,8 @@ fn port(addresses: &[(Ipv6Addr, u32)]) -> PortRow {
         admin_up: true,
         port_security_disabled: false,
         revision: 1,
+        policy: None,
+        allowed_pairs: Vec::new(),
     }
 }
 
@@ -48,11 +50,18 @@ fn subnet(number: u32, enable_dhcp: bool) -> SubnetRow {
 }
 
 fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
-    let network = Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: None, mtu: 1442, admin_up: true });
+    let network = Row::Network(NetworkRow {
+        number: 5,
+        uuid: [0; 16],
+        vni: None,
+        mtu: 1442,
+        admin_up: true,
+        privacy_addresses: false,
+    });
     let rows = subnets.into_iter().map(Row::Subnet).chain([network]);
     let changes = rows.map(|row| RowChange::encode_set(&row)).collect();
     let mut held = Held::default();
-    held.apply(Batch { complete_to: 1, forget: Vec::new(), changes, end_of_snapshot: false });
+    held.apply(Batch { complete_to: 1, changes, ..Batch::default() });
     held
 }
 

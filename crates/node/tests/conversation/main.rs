@@ -67,7 +67,7 @@ impl Machine {
         identity.save(machine.path()).unwrap();
         let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
         let mut held = Held::default();
-        held.apply(Batch { complete_to: 20, forget: Vec::new(), changes, end_of_snapshot: false });
+        held.apply(Batch { complete_to: 20, changes, ..Batch::default() });
         let cache = Cache::new(machine.path(), 1);
         cache.store(&cache.encode(Position { history: HISTORY, revision: 20 }, &held)).unwrap();
         machine
@@ -108,7 +108,14 @@ fn v4(last: u8) -> Ipv6Addr {
 }
 
 fn network() -> Row {
-    Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: Some(500), mtu: 1450, admin_up: true })
+    Row::Network(NetworkRow {
+        number: 5,
+        uuid: [0; 16],
+        vni: Some(500),
+        mtu: 1450,
+        admin_up: true,
+        privacy_addresses: false,
+    })
 }
 
 fn subnet() -> Row {
@@ -139,6 +146,8 @@ fn port(number: u32, revision: u64) -> Row {
         admin_up: true,
         port_security_disabled: false,
         revision,
+        policy: None,
+        allowed_pairs: Vec::new(),
     })
 }
 
@@ -379,8 +388,14 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
     let rubbish = [b"rubbish".as_slice(), b"", &[0x0a, 0x02, 0x08, 0x05, 0x12, 0x02, 0x0a, 0x00]];
     let rows = [network(), port(9, 20)].map(|row| RowChange::encode_set(&row));
     let changes = rubbish.into_iter().map(Bytes::from_static).chain(rows).collect();
-    talk.say(Message::Batch(Batch { complete_to: 20, forget: vec![77], changes, end_of_snapshot: true }))
-        .await;
+    talk.say(Message::Batch(Batch {
+        complete_to: 20,
+        forget: vec![77],
+        changes,
+        end_of_snapshot: true,
+        ..Batch::default()
+    }))
+    .await;
     talk.reported(9, |report| report.wired).await;
     talk.acknowledged(20).await;
 }

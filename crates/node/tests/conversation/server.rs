@@ -187,16 +187,16 @@ impl Conversation {
         let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
         self.say(server_message::Message::Batch(Batch {
             complete_to,
-            forget: Vec::new(),
             changes,
             end_of_snapshot,
+            ..Batch::default()
         }))
         .await;
     }
 
     pub async fn remove(&self, complete_to: u64, keys: impl IntoIterator<Item = RowKey>) {
         let changes = keys.into_iter().map(RowChange::encode_removal).collect();
-        let batch = Batch { complete_to, forget: Vec::new(), changes, end_of_snapshot: false };
+        let batch = Batch { complete_to, changes, ..Batch::default() };
         self.say(server_message::Message::Batch(batch)).await;
     }
 

@@ -67,7 +67,14 @@ fn rows() -> [Row; 4] {
     let location =
         LocationRow { network: 5, port: 9, mac: MAC, addresses: vec![v4(9)], place: Place::Host(1) };
     [
-        Row::Network(NetworkRow { number: 5, uuid: [0; 16], vni: Some(500), mtu: 1450, admin_up: true }),
+        Row::Network(NetworkRow {
+            number: 5,
+            uuid: [0; 16],
+            vni: Some(500),
+            mtu: 1450,
+            admin_up: true,
+            privacy_addresses: false,
+        }),
         Row::Subnet(subnet),
         Row::Location(location),
         port(20),
@@ -85,6 +92,8 @@ fn port(revision: u64) -> Row {
         admin_up: true,
         port_security_disabled: false,
         revision,
+        policy: None,
+        allowed_pairs: Vec::new(),
     })
 }
 

@@ -150,9 +150,10 @@ impl TestNode {
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {
-        self.cost.0 += batch.changes.len() + batch.forget.len();
-        self.cost.1 +=
-            batch.changes.iter().map(|change| change.len()).sum::<usize>() + 5 * batch.forget.len();
+        let forgets = [&batch.forget, &batch.forget_policies, &batch.forget_rules, &batch.forget_members];
+        let forgets: usize = forgets.into_iter().map(Vec::len).sum();
+        self.cost.0 += batch.changes.len() + forgets;
+        self.cost.1 += batch.changes.iter().map(|change| change.len()).sum::<usize>() + 5 * forgets;
         let applied = self.held.apply(batch);
         assert_eq!((applied.unknown, applied.malformed.len()), (0, 0));
         if let Some(revision) = applied.complete_to {
