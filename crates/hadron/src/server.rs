@@ -50,6 +50,7 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
             network: limit(options.quota_network),
             subnet: limit(options.quota_subnet),
             port: limit(options.quota_port),
+            ..Quotas::default()
         },
         ..hadron_control::Config::default()
     };

@@ -158,6 +158,8 @@ impl Resource for Networks {
             admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
             shared: values.boolean("shared").unwrap_or(false),
             mtu: mtu(values).unwrap_or(0),
+            port_security_enabled: values.boolean("port_security_enabled").unwrap_or(true),
+            privacy_addresses: false,
             provider: provider(values),
         })
     }
@@ -174,6 +176,8 @@ impl Resource for Networks {
             admin_state_up: values.boolean("admin_state_up"),
             shared: values.boolean("shared"),
             mtu: mtu(values),
+            port_security_enabled: values.boolean("port_security_enabled"),
+            privacy_addresses: None,
             provider: provider(values),
         })
     }

@@ -10,6 +10,7 @@ use crate::values::Values;
 use hadron_control::binding::{self, BindingChange, VNIC_NORMAL, VifType};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
+use hadron_control::port_security::SecurityChange;
 use hadron_control::{Config, Error, Step};
 use hadron_model::{NetworkId, Port, PortId, SubnetId};
 use hadron_store::{Snapshot, Stored, Tx};
@@ -236,6 +237,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
+            security: SecurityChange::default(),
         })
     }
 
@@ -262,6 +264,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
+            security: SecurityChange::default(),
         })
     }
 

@@ -4,6 +4,7 @@ use crate::authority::{Credentials, TestAuthority};
 use crate::test_node::TestNode;
 use hadron_control::binding::BindingChange;
 use hadron_control::network::NewNetwork;
+use hadron_control::port_security::SecurityChange;
 use hadron_control::port::{NewPort, PortChange};
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{Gateway, NewSubnet};
@@ -135,6 +136,8 @@ impl Cloud {
             admin_state_up: true,
             shared: false,
             mtu: 0,
+            port_security_enabled: true,
+            privacy_addresses: false,
             provider: Provider::default(),
         };
         self.write(|tx, config| {
@@ -173,6 +176,7 @@ impl Cloud {
             device_id: String::new(),
             device_owner: String::new(),
             binding: BindingChange { host_id: Some((*host).to_owned()), ..BindingChange::default() },
+            security: SecurityChange::default(),
         };
         self.write(|tx, config| {
             hosts.iter().map(|host| hadron_control::port::create(tx, config, &new(host))).collect()
