@@ -222,7 +222,7 @@ pub async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error>
 /// How many records the removal of an object changes at most, as far as undoing several in one transaction matters.
 fn size(tx: &Tx, object: Created) -> usize {
     match object {
-        Created::Port(id) => 2 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
+        Created::Port(id) => 3 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
         Created::SecurityGroupRule(_) | Created::AddressGroup(_) | Created::DefaultRule(_) => 2,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }

@@ -22,6 +22,7 @@ pub mod host;
 pub mod ipam;
 pub mod mac;
 pub mod network;
+pub(crate) mod policy;
 pub mod port;
 pub mod port_security;
 pub mod quota;

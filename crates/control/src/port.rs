@@ -5,7 +5,7 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, dhcp, mac, stamp};
+use crate::{Config, Error, dhcp, mac, port_security, stamp};
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus};
 use hadron_store::{Counter, Tx};
@@ -73,7 +73,7 @@ pub struct PortChange {
 pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
     check_owner(None, &new.device_owner, "")?;
     // Guarded: the network changes with its subnets, so neither can go while the port comes.
-    tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
+    let network = tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
     quota::check(tx, config, &new.project_id, Counted::Port, 1)?;
     let id = PortId::random();
     let mac_address = match new.mac_address {
@@ -86,7 +86,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error
     let holder =
         Holder { network: new.network_id, port: id, mac: mac_address, device_owner: &new.device_owner };
     let fixed_ips = ipam::allocate(tx, config, holder, new.fixed_ips.as_deref())?;
-    let port = Port {
+    let mut port = Port {
         id,
         number: PortNumber(tx.next_number(Counter::Port)?),
         network_id: new.network_id,
@@ -106,6 +106,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error
         policy: None,
         stamp: stamp::born(tx, 1),
     };
+    port_security::begin(tx, config, &network, &mut port, &new.security)?;
     tx.put(port.clone());
     Ok(port)
 }
@@ -138,12 +139,14 @@ pub fn update(
             port.fixed_ips = addresses;
         }
     }
+    port_security::change(tx, config, &mut port, &change.security)?;
     if !port.admin_state_up {
         port.status = if port.is_distributed() { port.status } else { PortStatus::Down };
     }
     if port != old.value {
         stamp::touch(tx, &mut port);
         tx.put(port.clone());
+        port_security::end(tx, &old, Some(&port));
         dhcp::after_release(tx, config, &old)?;
     }
     Ok(tx.view().get::<Port>(&id).map_or(port, |port| port.value.clone()))
@@ -177,6 +180,7 @@ pub(crate) fn remove(tx: &mut Tx, port: &Port) {
     ipam::release_all(tx, port);
     mac::release(tx, port.network_id, port.mac_address);
     tx.delete::<Port>(&port.id);
+    port_security::end(tx, port, None);
 }
 
 fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) -> Result<(), Error> {

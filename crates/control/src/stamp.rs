@@ -1,7 +1,7 @@
 //! Times and revision numbers of objects.
 
 use crate::Error;
-use hadron_model::{Network, Port, Stamp, Subnet};
+use hadron_model::{AddressGroup, Network, Port, SecurityGroup, Stamp, Subnet};
 use hadron_store::Tx;
 
 /// Objects that carry a stamp.
@@ -18,7 +18,7 @@ macro_rules! stamped {
         }
     )+};
 }
-stamped!(Network, Subnet, Port);
+stamped!(Network, Subnet, Port, SecurityGroup, AddressGroup);
 
 /// The stamp of an object that this transaction creates, at the revision number at which Neutron shows a new one.
 pub(crate) fn born(tx: &Tx, revision_number: u64) -> Stamp {

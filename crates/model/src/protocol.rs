@@ -51,6 +51,11 @@ impl Protocol {
         Self { number, name: None }
     }
 
+    /// ICMPv6 by its name, `ipv6-icmp`.
+    pub const fn icmpv6() -> Self {
+        Self { number: ICMPV6, name: Some("ipv6-icmp") }
+    }
+
     /// The number in the IP header.
     pub fn number(self) -> u8 {
         self.number

@@ -122,6 +122,10 @@ fn create_port(tx: &mut Tx, (network_id, subnet_id): (NetworkId, SubnetId)) -> R
         device_owner: "compute:nova".into(),
         binding: Binding { host_id: format!("compute{}", number.0 % 100), ..Binding::default() },
         status: PortStatus::Down,
+        port_security_enabled: false,
+        security_groups: vec![],
+        allowed_address_pairs: vec![],
+        policy: None,
         stamp: Stamp::default(),
     });
     Ok(())

@@ -9,6 +9,7 @@ use hadron_control::host::{self, Join};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::network::{self, NewNetwork};
 use hadron_control::port::{self, NewPort};
+use hadron_control::port_security::SecurityChange;
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{self, Gateway, NewSubnet};
 use hadron_control::{Config, Error, steps};
@@ -104,6 +105,8 @@ pub fn new_network() -> NewNetwork {
         admin_state_up: true,
         shared: false,
         mtu: 0,
+        port_security_enabled: true,
+        privacy_addresses: false,
         provider: Provider::default(),
     }
 }
@@ -148,6 +151,7 @@ pub fn new_port(network: NetworkId) -> NewPort {
         device_id: String::new(),
         device_owner: String::new(),
         binding: BindingChange::default(),
+        security: SecurityChange::default(),
     }
 }
 

@@ -23,6 +23,8 @@ pub fn network(n: u32) -> Network {
         shared: false,
         mtu: 1450,
         segment: Segment::Local,
+        port_security_enabled: true,
+        privacy_addresses: false,
         stamp: Stamp::default(),
     }
 }
@@ -76,6 +78,10 @@ pub fn port(n: u32, network: NetworkId, fixed_ips: Vec<FixedIp>) -> Port {
         device_owner: "compute:nova".to_owned(),
         binding: Binding { host_id: format!("host-{}", n % 4), ..Binding::default() },
         status: PortStatus::Down,
+        port_security_enabled: false,
+        security_groups: vec![],
+        allowed_address_pairs: vec![],
+        policy: None,
         stamp: Stamp::default(),
     }
 }
