@@ -80,6 +80,10 @@ fn extension_header<E: Env>(env: &mut E, packet: &mut Packet, place: u32) -> Res
         proto::FRAGMENT => {
             let later = u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0;
             packet.fragment = if later { LATER } else { FIRST };
+            let Some(identification) = env.load(packet.l4_offset + 4) else {
+                return Err(DropReason::ExtensionHeaders);
+            };
+            packet.identification = u32::from_be_bytes(identification);
             8
         }
         // In units of 4 bytes, less 2 (RFC 4302 §2.2).
