@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// One whose server is nowhere, with rows on its disk.
-    fn with_rows(rows: impl IntoIterator<Item = Row>) -> Self {
+    async fn with_rows(rows: impl IntoIterator<Item = Row>) -> Self {
         let machine = Self::new();
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
@@ -68,8 +68,8 @@ impl Machine {
         let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
         let mut held = Held::default();
         held.apply(Batch { complete_to: 20, forget: Vec::new(), changes, end_of_snapshot: false });
-        let cache = Cache::new(machine.path(), 1);
-        cache.store(&cache.encode(Position { history: HISTORY, revision: 20 }, &held)).unwrap();
+        let mut cache = Cache::new(machine.path(), 1);
+        cache.store(Position { history: HISTORY, revision: 20 }, &held).await.unwrap();
         machine
     }
 
@@ -230,16 +230,17 @@ async fn a_node_that_comes_back_gets_the_difference_and_says_everything_again() 
 }
 
 #[tokio::test]
-async fn a_restart_without_a_server_wires_new_interfaces_and_answers_dhcp() {
+async fn a_node_killed_and_started_without_a_server_wires_new_interfaces_and_answers_dhcp() {
     let mut server = FakeServer::start(LONG).await;
     let machine = Machine::joined(&server).await;
     let running = machine.start();
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network(), subnet(), port(9, 20), port(10, 20)]).await;
+    talk.rows(20, true, [network(), subnet(), port(9, 20)]).await;
     talk.acknowledged(20).await;
-    running.node.stop().await;
-    drop((talk, server));
+    talk.rows(21, false, [port(10, 21)]).await;
+    talk.acknowledged(21).await;
+    drop((running, talk, server));
 
     let before = machine.memory.writes();
     let running = machine.start();
@@ -388,7 +389,7 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
 #[tokio::test]
 async fn programs_that_somebody_took_off_are_put_back() {
     tokio::time::pause();
-    let machine = Machine::with_rows([network(), port(9, 20)]);
+    let machine = Machine::with_rows([network(), port(9, 20)]).await;
     machine.links.plug(109, "tap9");
     let _running = machine.start();
     let program = Key::PortProgram(PortKey { port: 9 });
