@@ -74,6 +74,8 @@ pub(crate) struct Reconciler<P, L> {
     attached: HashMap<u32, (u32, String)>,
     refused_raises: HashMap<u32, String>,
     overlay_error: Option<String>,
+    /// The last trouble with keeping the overlay's packets untracked, to tell it once.
+    untracked_error: Option<String>,
     overlay: Retry,
     retry: Retry,
     /// Who asked for the position; answered after the next pass.
@@ -115,6 +117,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             attached: HashMap::new(),
             refused_raises: HashMap::new(),
             overlay_error: None,
+            untracked_error: None,
             overlay: Retry::default(),
             retry: Retry::default(),
             asked: Vec::new(),
@@ -476,6 +479,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.check_at = now + CHECK;
             self.check_fill();
             self.check_attached();
+            self.settle_untracked().await;
         }
     }
 
@@ -490,6 +494,16 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             );
             self.save_at = Some(Instant::now() + SAVE_PAUSE);
         }
+    }
+
+    /// An operator's firewall, when it is loaded anew, takes away every table that isn't its own.
+    async fn settle_untracked(&mut self) {
+        let settled = self.parts.links.settle_untracked(self.settings.overlay.port).await;
+        let error = settled.err().map(|error| chain(&error));
+        if let Some(text) = error.as_ref().filter(|text| self.untracked_error.as_ref() != Some(text)) {
+            tracing::warn!(error = text, "the host's connection tracking sees the overlay's packets");
+        }
+        self.untracked_error = error;
     }
 
     /// A program that somebody took off leaves its guest in front of the host's own stack: it is put back with the next pass.
