@@ -97,6 +97,26 @@ fn a_server_killed_keeps_what_it_acknowledged() -> Result<()> {
 }
 
 #[test]
+fn a_new_authority_disturbs_neither_nodes_nor_clients() -> Result<()> {
+    let mut cloud = Cloud::up("authority", Underlay::V4, &["compute1"])?;
+    let network = cloud.network("net")?;
+    cloud.subnet(&network, "10.0.0.0/24")?;
+    let one = Guest::start(&cloud, &network, "compute1", "one")?;
+    let said = cloud.admin(&["rotate-authority"])?;
+    ensure!(said.contains("ca.pem"), "no word of the file: {said}");
+    cloud.kill_agent("compute1");
+    cloud.start_agent("compute1", &[])?;
+    cloud.wait_for_nodes()?;
+    // The client knows the old authority only.
+    let two = Guest::start(&cloud, &network, "compute1", "two")?;
+    one.reaches(&two)?;
+    cloud.kill_server();
+    cloud.start_server()?;
+    cloud.wait_for_nodes().with_context(|| cloud.logs())?;
+    Guest::start(&cloud, &network, "compute1", "three").map(drop)
+}
+
+#[test]
 fn a_host_cut_off_catches_up_when_it_is_back() -> Result<()> {
     let cloud = Cloud::up("cut", Underlay::V4, &["compute1", "compute2"])?;
     let (near, far, network) = pair(&cloud)?;
