@@ -25,7 +25,7 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     send(env, packet)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let found = if packet.destination.is_multicast() {
         switch::everyone(env, packet)
@@ -48,7 +48,7 @@ fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn to_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let id = packet.target_id;
     aim_at_port(env, packet, id)?;
@@ -57,7 +57,7 @@ fn to_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     Ok(())
 }
 
-#[inline(never)]
+#[inline(always)]
 fn to_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     aim_at_host(env, packet, packet.target_id)?;
     env.redirect(packet.out);
@@ -101,7 +101,7 @@ pub fn copy_to_slot<E: Env>(env: &mut E, packet: &mut Packet, slot: u32) {
 const HOST_MARK: u32 = 1 << 31;
 
 /// Sets [`Packet::out`] to the interface of a port that may have the packet and whose rules let it in, and counts the packet there.
-#[inline(never)]
+#[inline(always)]
 fn aim_at_port<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
     let Some(port) = env.port(id) else { return Err(DropReason::TargetGone) };
     let (network, flags) = (port.network, port.flags);

@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use crate::table::{LAYOUT_VERSION, VtepKey, port_flag};
 
 /// By the interface.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Origin);
     layout(env)?;

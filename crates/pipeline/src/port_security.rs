@@ -135,7 +135,7 @@ fn is_valid(packet: &Packet) -> bool {
 }
 
 /// True when the address is the port's with the frame's source MAC; else the MAC is at fault or what `reason` says.
-#[inline(never)]
+#[inline(always)]
 fn owns<E: Env>(env: &E, packet: &Packet, address: Address, reason: DropReason) -> Result<(), DropReason> {
     let own = packet.source == packet.port_mac;
     if own && address == packet.port_mac.link_local() {

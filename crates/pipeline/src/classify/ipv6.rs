@@ -10,7 +10,7 @@ const HEADER: u32 = 40;
 /// Extension headers that are looked through; more are dropped. Hosts send two at most, fragments included.
 const MAX_EXTENSION_HEADERS: u32 = 6;
 
-#[inline(never)]
+#[inline(always)]
 pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     header(env, packet)?;
     if is_extension(packet.protocol) {

@@ -16,7 +16,7 @@ pub(super) const DENIED: u32 = 2;
 const SECOND: u64 = 1_000_000_000;
 
 /// Finds the packet's connection and takes the packet in.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> u32 {
     let Judgement { connection, subject, query, .. } = scratch;
     if !find(env, subject, connection) {

@@ -58,7 +58,7 @@ pub fn find_rule<E: Env>(env: &E, query: &Query) -> u64 {
     u64::from(found.flags) << 32 | u64::from(found.rule)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn by_class<E: Env>(env: &E, query: &Query) -> Rule {
     let Some(class) = env.class(&ClassKey::new(query.policy, query.way, query.remote, 128)) else {
         return NOTHING;
