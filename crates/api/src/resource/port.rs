@@ -1,18 +1,19 @@
 //! `/v2.0/ports`
 
+use super::security_group_rule::{group_not_found, may_use_group};
 use super::{Object, Request, Resource, Scope, names};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
-use crate::validate::{parse_address, parse_uuid, show};
+use crate::validate::{pairs_of, parse_address, parse_uuid, show};
 use crate::values::Values;
 use hadron_control::binding::{self, BindingChange, VNIC_NORMAL, VifType};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
 use hadron_control::port_security::SecurityChange;
 use hadron_control::{Config, Error, Step};
-use hadron_model::{NetworkId, Port, PortId, SubnetId};
+use hadron_model::{NetworkId, Port, PortId, SecurityGroupId, SubnetId};
 use hadron_store::{Snapshot, Stored, Tx};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -114,7 +115,7 @@ const TABLE: &[Column] = &[
         .default(Default::Unspecified),
     Column::new("binding:vif_details", |port, view| {
         let is_plugged = binding::vif_type(view, port) == VifType::Tap;
-        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":false}"# } else { "{}" }))
+        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":true}"# } else { "{}" }))
     })
     .by(&["binding"])
     .enforce_policy()
@@ -138,6 +139,29 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Unspecified)
         .validate(Validate::ObjectOrNone),
+    Column::new("port_security_enabled", |port, _| Some(Field::Bool(port.port_security_enabled)))
+        .by(&["port-security"])
+        .post_put()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .convert(Convert::Boolean),
+    Column::new("security_groups", |port, _| {
+        Some(Field::Ids(port.security_groups.iter().map(|id| id.0).collect()))
+    })
+    .by(&["security-group"])
+    .post_put()
+    .filter()
+    .default(Default::Unspecified)
+    .convert(Convert::NullToList)
+    .validate(Validate::Uuids),
+    Column::new("allowed_address_pairs", |port, _| Some(Field::AddressPairs(&port.allowed_address_pairs)))
+        .by(&["allowed-address-pairs"])
+        .post_put()
+        .enforce_policy()
+        .pairs()
+        .default(Default::Unspecified)
+        .convert(Convert::NullToList)
+        .validate(Validate::AddressPairs),
     Column::new("description", |port, _| Some(Field::Text(&port.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -187,6 +211,9 @@ impl Resource for Ports {
         if let Some(subnets) = filters.paired_ids("fixed_ips", "subnet_id") {
             return unique(subnets.iter().flat_map(|id| view.ports_of_subnet(SubnetId(*id))));
         }
+        if let Some(groups) = filters.ids("security_groups") {
+            return unique(groups.iter().flat_map(|id| view.ports_of_group(SecurityGroupId(*id))));
+        }
         if let Some(networks) = filters.ids("network_id") {
             return networks.iter().flat_map(|id| view.ports_of_network(NetworkId(*id))).cloned().collect();
         }
@@ -226,9 +253,11 @@ impl Resource for Ports {
         let device_owner = values.text("device_owner").unwrap_or_default();
         let device_id = values.text("device_id").unwrap_or_default();
         check_device(request, &device_owner, &device_id)?;
+        let project_id = values.text("project_id").unwrap_or_default();
+        let security = security_change(request, values, &project_id, &[])?;
         Ok(NewPort {
             network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
-            project_id: values.text("project_id").unwrap_or_default(),
+            project_id,
             name: values.text("name").unwrap_or_default(),
             description: values.text("description").unwrap_or_default(),
             admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
@@ -237,7 +266,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
-            security: SecurityChange::default(),
+            security,
         })
     }
 
@@ -264,7 +293,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
-            security: SecurityChange::default(),
+            security: security_change(request, values, &old.project_id, &old.security_groups)?,
         })
     }
 
@@ -282,7 +311,13 @@ impl Resource for Ports {
         port::update(tx, config, PortId(id), change, revision)
     }
 
-    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+    fn delete(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        _: bool,
+        revision: Option<u64>,
+    ) -> Result<Step<()>, Error> {
         port::delete(tx, config, PortId(id), revision).map(Step::Done)
     }
 }
@@ -324,6 +359,27 @@ fn fixed_ips(
         })
     };
     list.iter().map(request).collect::<Result<_, ApiError>>().map(Some)
+}
+
+/// The port's project may use its own groups, those that it has, and, for an administrator, any.
+fn security_change(
+    request: Request<'_>,
+    values: &Values,
+    project: &str,
+    has: &[SecurityGroupId],
+) -> Result<SecurityChange, ApiError> {
+    let groups = values.uuids("security_groups");
+    let groups = groups.map(|ids| ids.into_iter().map(SecurityGroupId).collect::<Vec<_>>());
+    let refused = |id: &&SecurityGroupId| !has.contains(id) && !may_use_group(request, **id, project);
+    if let Some(id) = groups.iter().flatten().find(refused) {
+        return Err(group_not_found(&id.to_string()));
+    }
+    let pairs = values.get("allowed_address_pairs").and_then(Value::as_array);
+    Ok(SecurityChange {
+        port_security_enabled: values.boolean("port_security_enabled"),
+        security_groups: groups,
+        allowed_address_pairs: pairs.map(|list| pairs_of(list)),
+    })
 }
 
 fn binding_change(values: &Values) -> Result<BindingChange, ApiError> {
