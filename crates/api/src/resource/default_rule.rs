@@ -83,16 +83,13 @@ const TABLE: &[Column] = &[
         .post()
         .filter()
         .convert(Convert::Boolean),
-    Column::new("revision_number", |rule, _| Some(Field::Integer(rule.stamp.revision_number)))
+    // Announced, but never shown.
+    Column::new("revision_number", |_, _| None)
         .by(&["standard-attr-revisions"])
         .filter()
         .default(Default::Null),
-    Column::new("created_at", |rule, _| Some(Field::Time(rule.stamp.created_at)))
-        .by(&["standard-attr-timestamp"])
-        .default(Default::Null),
-    Column::new("updated_at", |rule, _| Some(Field::Time(rule.stamp.updated_at)))
-        .by(&["standard-attr-timestamp"])
-        .default(Default::Null),
+    Column::new("created_at", |_, _| None).by(&["standard-attr-timestamp"]).default(Default::Null),
+    Column::new("updated_at", |_, _| None).by(&["standard-attr-timestamp"]).default(Default::Null),
 ];
 
 impl Object for DefaultRule {

@@ -11,6 +11,7 @@ pub mod default_rule;
 mod endpoint;
 pub mod network;
 pub mod port;
+mod port_values;
 mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
