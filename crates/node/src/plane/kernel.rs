@@ -171,8 +171,13 @@ impl Plane for Kernel {
             Key::OverlayProgram(()) => self.datapath.attachments().map(drop),
             Key::PortProgram(key) => self.datapath.detach_port(key.port).map(drop),
             Key::Interface(key) => tables.interfaces.remove(key).map(drop),
+            _ => return Err(PlaneError::new("the packet path has no such table")),
         }
         .map_err(from)
+    }
+
+    fn renew(&mut self, _policy: &crate::apply::pending::PolicyKey) -> Result<()> {
+        Err(PlaneError::new("the packet path has no such table"))
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -15,8 +15,8 @@ use hadron_wire::held::Held;
 use hadron_wire::proto::server_message::Message;
 use hadron_wire::proto::{Batch, Welcome, goodbye, welcome::Mode};
 use hadron_wire::row::{
-    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowChange, RowKey,
-    SubnetRow,
+    DhcpServer, Direction, Family, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, PortAddress,
+    PortRow, Prefix, Remote, Row, RowChange, RowKey, RuleRow, SubnetRow,
 };
 use server::{FakeServer, HISTORY, soon};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -107,6 +107,11 @@ fn v4(last: u8) -> Ipv6Addr {
     Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped()
 }
 
+/// Of no groups: nothing is allowed.
+fn policy(number: u32) -> Row {
+    Row::Policy(PolicyRow { number, groups: Vec::new() })
+}
+
 fn network() -> Row {
     Row::Network(NetworkRow {
         number: 5,
@@ -146,7 +151,7 @@ fn port(number: u32, revision: u64) -> Row {
         admin_up: true,
         port_security_disabled: false,
         revision,
-        policy: None,
+        policy: Some(1),
         allowed_pairs: Vec::new(),
     })
 }
@@ -181,7 +186,12 @@ async fn a_port_is_wired_whichever_comes_first_and_unwired_when_its_interface_go
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
     assert!(talk.hello.history_id.is_empty());
-    talk.rows(20, true, [network(), subnet(), location(9), location(10), port(9, 20), port(10, 20)]).await;
+    talk.rows(
+        20,
+        true,
+        [network(), policy(1), subnet(), location(9), location(10), port(9, 20), port(10, 20)],
+    )
+    .await;
     talk.reported(9, |report| report.wired && report.revision == 20).await;
     talk.reported(10, |report| !report.wired && report.error.is_empty()).await;
     talk.acknowledged(20).await;
@@ -219,7 +229,7 @@ async fn a_node_that_comes_back_gets_the_difference_and_says_everything_again() 
     let running = machine.start();
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network(), subnet(), port(9, 20)]).await;
+    talk.rows(20, true, [network(), policy(1), subnet(), port(9, 20)]).await;
     talk.acknowledged(20).await;
     talk.goodbye(goodbye::Reason::Shutdown).await;
     drop(talk);
@@ -245,7 +255,7 @@ async fn a_restart_without_a_server_wires_new_interfaces_and_answers_dhcp() {
     let running = machine.start();
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network(), subnet(), port(9, 20), port(10, 20)]).await;
+    talk.rows(20, true, [network(), policy(1), subnet(), port(9, 20), port(10, 20)]).await;
     talk.acknowledged(20).await;
     running.node.stop().await;
     drop((talk, server));
@@ -271,13 +281,13 @@ async fn what_a_snapshot_does_not_name_goes_and_only_at_its_end() {
     machine.memory.clone().put(&stale.0, &stale.1).unwrap();
     let running = machine.start();
     let talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(0, false, [network(), location(9)]).await;
+    talk.rows(0, false, [network(), policy(1), location(9)]).await;
     drop(talk);
 
     let mut talk = server.welcome(Mode::Snapshot).await;
     assert!(talk.hello.history_id.is_empty(), "half a snapshot counts as none");
     assert!(machine.has(stale.0), "a stale entry went before the rows were complete");
-    talk.rows(0, false, [network()]).await;
+    talk.rows(0, false, [network(), policy(1)]).await;
     talk.rows(20, true, [location(10)]).await;
     talk.acknowledged(20).await;
     assert!(!machine.has(stale.0) && !machine.has(fdb(9)) && machine.has(fdb(10)));
@@ -291,13 +301,51 @@ async fn a_full_table_is_reported_on_its_port_and_tried_again() {
     let running = machine.start();
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network()]).await;
+    talk.rows(20, true, [network(), policy(1)]).await;
     talk.acknowledged(20).await;
     machine.memory.limit(Some(machine.memory.entries().len() + 1));
     talk.rows(21, false, [port(9, 21)]).await;
     talk.reported(9, |report| !report.wired && report.error.contains("full")).await;
     talk.acknowledged(21).await;
     assert!(running.node.status().summary.pending > 0);
+    machine.memory.limit(None);
+    talk.reported(9, |report| report.wired && report.error.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_port_whose_policy_is_not_in_force_is_reported_until_it_is() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let _running = machine.start();
+    machine.links.plug(109, "tap9");
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), port(9, 20)]).await;
+    talk.reported(9, |report| !report.wired && report.error.contains("nothing is allowed")).await;
+    talk.rows(21, false, [Row::Policy(PolicyRow { number: 1, groups: vec![4] })]).await;
+    talk.reported(9, |report| report.wired && report.error.is_empty()).await;
+
+    let rule = |rule: u32| {
+        Row::Rule(RuleRow {
+            group: 4,
+            rule,
+            direction: Direction::Ingress,
+            family: Family::Ipv4,
+            protocol: None,
+            port_min: None,
+            port_max: None,
+            remote: Remote::Set(rule),
+            stateless: false,
+        })
+    };
+    talk.rows(22, false, (1..=33).map(rule)).await;
+    talk.reported(9, |report| !report.wired && report.error.contains("33 remote groups")).await;
+    talk.remove(23, [RowKey::Rule { group: 4, rule: 1 }]).await;
+    talk.reported(9, |report| report.wired && report.error.is_empty()).await;
+
+    machine.memory.limit(Some(machine.memory.entries().len()));
+    let prefixes = vec![Prefix::of(underlay(), 32)];
+    talk.rows(24, false, [Row::Member(MemberRow { set: 2, member: 1, prefixes })]).await;
+    talk.reported(9, |report| !report.wired && report.error.contains("full")).await;
     machine.memory.limit(None);
     talk.reported(9, |report| report.wired && report.error.is_empty()).await;
 }
@@ -310,7 +358,7 @@ async fn an_administratively_down_port_is_never_said_to_be_wired() {
     machine.links.plug(109, "tap9");
     let Row::Port(row) = port(9, 20) else { unreachable!() };
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network(), Row::Port(PortRow { admin_up: false, ..row.clone() })]).await;
+    talk.rows(20, true, [network(), policy(1), Row::Port(PortRow { admin_up: false, ..row.clone() })]).await;
     talk.reported(9, |report| !report.wired && report.error.is_empty()).await;
     talk.rows(21, false, [Row::Port(PortRow { revision: 21, ..row })]).await;
     talk.reported(9, |report| report.wired && report.revision == 21).await;
@@ -386,7 +434,7 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
     let rubbish = [b"rubbish".as_slice(), b"", &[0x0a, 0x02, 0x08, 0x05, 0x12, 0x02, 0x0a, 0x00]];
-    let rows = [network(), port(9, 20)].map(|row| RowChange::encode_set(&row));
+    let rows = [network(), policy(1), port(9, 20)].map(|row| RowChange::encode_set(&row));
     let changes = rubbish.into_iter().map(Bytes::from_static).chain(rows).collect();
     talk.say(Message::Batch(Batch {
         complete_to: 20,
@@ -403,7 +451,7 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
 #[tokio::test]
 async fn programs_that_somebody_took_off_are_put_back() {
     tokio::time::pause();
-    let machine = Machine::with_rows([network(), port(9, 20)]);
+    let machine = Machine::with_rows([network(), policy(1), port(9, 20)]);
     machine.links.plug(109, "tap9");
     let _running = machine.start();
     let program = Key::PortProgram(PortKey { port: 9 });
@@ -422,7 +470,7 @@ async fn a_refusal_is_shown_and_ports_go_on() {
     let running = machine.start();
     machine.links.plug(109, "tap9");
     let mut talk = server.welcome(Mode::Snapshot).await;
-    talk.rows(20, true, [network(), port(9, 20)]).await;
+    talk.rows(20, true, [network(), policy(1), port(9, 20)]).await;
     talk.acknowledged(20).await;
     talk.goodbye(goodbye::Reason::Removed).await;
     soon(async {
