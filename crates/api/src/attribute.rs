@@ -86,6 +86,8 @@ pub enum Convert {
     Keep,
     /// `convert_to_boolean`
     Boolean,
+    /// `convert_to_boolean_if_not_none`
+    BooleanIfGiven,
     /// `convert_to_int`
     Integer,
     /// `convert_to_mac_if_none`; `null` stays and means a random MAC.
@@ -98,6 +100,14 @@ pub enum Convert {
     Pools,
     /// `convert_none_to_empty_list`
     NullToList,
+    /// `convert_protocol`; `null` is any.
+    Protocol,
+    /// `convert_validate_port_value`
+    Port,
+    /// `convert_ethertype_to_case_insensitive`
+    Ethertype,
+    /// `convert_ip_prefix_to_cidr`; `null` is any.
+    RemotePrefix,
 }
 
 impl Convert {
@@ -142,11 +152,34 @@ pub enum Validate {
     SubnetPoolOrNone,
     /// `dict_or_none`
     ObjectOrNone,
+    /// `name_not_default`, at most so many characters.
+    NameNotDefault(usize),
+    /// `uuid_list`
+    Uuids,
+    /// `subnet_list`
+    Prefixes,
+    /// `allowed_address_pairs`
+    AddressPairs,
+}
+
+/// Why a value is not what it must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// A reason, told with the attribute's name.
+    Reason(String),
+    /// An error of its own.
+    Error(ApiError),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
+    }
 }
 
 impl Validate {
-    /// Checks a value; the error is the reason.
-    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
+    /// Checks a value.
+    pub(crate) fn check(self, value: &Value) -> Result<(), Fault> {
         validate::check(self, value)
     }
 }

@@ -23,6 +23,24 @@ pub struct Extension {
 /// Those that work, by alias.
 pub const EXTENSIONS: &[Extension] = &[
     Extension {
+        alias: "aap-reject-multicast",
+        name: "Allowed address pairs reject multicast extension",
+        description: "Allowed address pairs have no multicast addresses",
+        updated: "2026-04-01T00:00:00-00:00",
+    },
+    Extension {
+        alias: "address-group",
+        name: "Address group",
+        description: "Sets of prefixes that rules can name",
+        updated: "2020-07-15T10:00:00-00:00",
+    },
+    Extension {
+        alias: "allowed-address-pairs",
+        name: "Allowed Address Pairs",
+        description: "Ports may use further addresses beside their own",
+        updated: "2013-07-23T10:00:00-00:00",
+    },
+    Extension {
         alias: "binding",
         name: "Port Binding",
         description: "Ports name the host where they are plugged, and show how",
@@ -71,6 +89,18 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2018-05-03T10:00:00-00:00",
     },
     Extension {
+        alias: "port-security",
+        name: "Port Security",
+        description: "Filtering can be switched off for a port or the ports of a network",
+        updated: "2012-07-23T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-security-groups-filtering",
+        name: "Port filtering on security groups",
+        description: "Ports can be filtered by their security groups",
+        updated: "2018-01-09T09:00:00-00:00",
+    },
+    Extension {
         alias: "project-id",
         name: "project_id field enabled",
         description: "project_id is another name of tenant_id",
@@ -87,6 +117,42 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "If-Match constraints based on revision_number",
         description: "A change can demand the revision that it was made for",
         updated: "2016-12-11T00:00:00-00:00",
+    },
+    Extension {
+        alias: "security-group",
+        name: "security-group",
+        description: "Ports have groups of rules that say what they may send and receive",
+        updated: "2012-10-05T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-default-rules",
+        name: "Default rules for security groups",
+        description: "Administrators choose the rules with which groups begin",
+        updated: "2022-12-19T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-normalized-cidr",
+        name: "Normalized CIDR field for security group rules",
+        description: "Rules show their remote prefix without host bits",
+        updated: "2020-07-28T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-remote-address-group",
+        name: "Remote address group id field for security group rules",
+        description: "Rules can name an address group as the other end",
+        updated: "2020-08-25T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-rules-belongs-to-default-sg",
+        name: "Security group rule belongs to the project's default security group",
+        description: "Rules tell whether they belong to a project's default group",
+        updated: "2023-05-23T10:00:00-00:00",
+    },
+    Extension {
+        alias: "security-groups-shared-filtering",
+        name: "Security group filtering on the shared field",
+        description: "Groups can be filtered by whether they are shared",
+        updated: "2021-10-05T09:00:00-00:00",
     },
     Extension {
         alias: "sorting",
@@ -111,6 +177,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Resource timestamps",
         description: "Objects tell when they were made and last changed",
         updated: "2016-09-12T10:00:00-00:00",
+    },
+    Extension {
+        alias: "stateful-security-group",
+        name: "Stateful security group",
+        description: "Groups can do without connection tracking",
+        updated: "2019-11-26T09:00:00-00:00",
     },
 ];
 

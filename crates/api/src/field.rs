@@ -1,7 +1,8 @@
 //! The value of an attribute, as read from a record: one form for answers, filters, sorting and policy.
 
 use crate::json::{Writer, time_text};
-use hadron_model::{AddressRange, FixedIp, HostRoute, IpNet, Mac, Timestamp};
+use crate::resource::security_group_rule::RulesOf;
+use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Protocol, Timestamp};
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -38,6 +39,14 @@ pub enum Field<'a> {
     Pools(&'a [AddressRange]),
     /// Host routes.
     Routes(&'a [HostRoute]),
+    /// Allowed address pairs.
+    AddressPairs(&'a [AddressPair]),
+    /// An IP protocol.
+    Protocol(Protocol),
+    /// Prefixes.
+    Prefixes(&'a [IpNet]),
+    /// A security group's rules.
+    Rules(RulesOf<'a>),
     /// JSON as text.
     Json(&'a str),
 }
@@ -70,6 +79,10 @@ impl<'a> Field<'a> {
             Field::FixedIps(values) => json.fixed_ips(values),
             Field::Pools(values) => json.pools(values),
             Field::Routes(values) => json.routes(values),
+            Field::AddressPairs(values) => json.address_pairs(values),
+            Field::Protocol(value) => json.quoted(format_args!("{value}")),
+            Field::Prefixes(values) => json.prefixes(values),
+            Field::Rules(rules) => rules.write(json),
             Field::Json(value) => json.raw(value.as_bytes()),
         }
     }
@@ -84,6 +97,7 @@ impl<'a> Field<'a> {
             Field::Address(value) => write!(out, "{value}"),
             Field::Prefix(value) => write!(out, "{value}"),
             Field::Mac(value) => write!(out, "{value}"),
+            Field::Protocol(value) => write!(out, "{value}"),
             Field::Time(value) => out.write_str(std::str::from_utf8(&time_text(*value)).unwrap_or_default()),
             Field::Null
             | Field::Ids(_)
@@ -91,6 +105,9 @@ impl<'a> Field<'a> {
             | Field::FixedIps(_)
             | Field::Pools(_)
             | Field::Routes(_)
+            | Field::AddressPairs(_)
+            | Field::Prefixes(_)
+            | Field::Rules(_)
             | Field::Json(_) => return false,
         };
         written.is_ok()

@@ -29,8 +29,8 @@ struct Filter {
 
 #[derive(Clone, PartialEq, Debug)]
 enum Wanted {
-    /// The attribute's text is one of these.
-    Texts(HashSet<String>),
+    /// The attribute's text is one of these, or it has no value and that is wanted.
+    Texts { texts: HashSet<String>, or_nothing: bool },
     /// The attribute, a list of objects, has for each key here a member with one of the values.
     Pairs(Vec<(String, Vec<String>)>),
 }
@@ -73,8 +73,8 @@ impl Filters {
     pub(crate) fn texts(&self, name: &str) -> Option<Vec<&str>> {
         let filter = self.filters.iter().find(|filter| filter.name == name)?;
         match &filter.wanted {
-            Wanted::Texts(texts) => Some(texts.iter().map(String::as_str).collect()),
-            Wanted::Pairs(_) => None,
+            Wanted::Texts { texts, or_nothing: false } => Some(texts.iter().map(String::as_str).collect()),
+            Wanted::Texts { .. } | Wanted::Pairs(_) => None,
         }
     }
 
@@ -99,16 +99,20 @@ fn wanted<R>(attribute: &Attribute<R>, values: &[&str]) -> Result<Option<Wanted>
     if attribute.pairs {
         return pairs(values);
     }
-    let mut texts = HashSet::new();
+    let (mut texts, mut or_nothing) = (HashSet::new(), false);
     for value in values {
         let text = match attribute.convert.apply(Value::from(*value))? {
+            Value::Null => {
+                or_nothing = true;
+                continue;
+            }
             Value::Bool(value) => if value { "True" } else { "False" }.to_owned(),
             Value::String(text) => text,
             other => other.to_string(),
         };
         texts.insert(text);
     }
-    Ok(Some(Wanted::Texts(texts)))
+    Ok(Some(Wanted::Texts { texts, or_nothing }))
 }
 
 fn pairs(values: &[&str]) -> Result<Option<Wanted>, ApiError> {
@@ -132,10 +136,15 @@ fn pairs(values: &[&str]) -> Result<Option<Wanted>, ApiError> {
 impl Wanted {
     fn accept(&self, field: &Field<'_>, text: &mut String) -> bool {
         match self {
-            Wanted::Texts(texts) => {
-                text.clear();
-                field.write_text(text) && texts.contains(text.as_str())
-            }
+            Wanted::Texts { texts, or_nothing } => match field {
+                Field::Null => *or_nothing,
+                // Of a list, one must be wanted.
+                Field::Ids(ids) => ids.iter().any(|id| texts.contains(&id.as_hyphenated().to_string())),
+                field => {
+                    text.clear();
+                    field.write_text(text) && texts.contains(text.as_str())
+                }
+            },
             Wanted::Pairs(pairs) => pairs.iter().all(|(key, values)| has_pair(field, key, values)),
         }
     }

@@ -1,6 +1,6 @@
 //! JSON written straight into a buffer (RFC 8259), without trees in between.
 
-use hadron_model::{AddressRange, FixedIp, HostRoute, IpNet, Mac, Timestamp};
+use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Timestamp};
 use std::io::Write;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -136,6 +136,24 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// A pair's MAC is always shown: one that was given without has the port's by then.
+    pub(crate) fn address_pairs(&mut self, values: &[AddressPair]) {
+        self.list(values, |json, pair| {
+            json.raw(b"{\"mac_address\":");
+            match pair.mac {
+                Some(mac) => json.mac(mac),
+                None => json.null(),
+            }
+            json.raw(b",\"ip_address\":");
+            json.quoted(format_args!("{}", pair.ip_address()));
+            json.raw(b"}");
+        });
+    }
+
+    pub(crate) fn prefixes(&mut self, values: &[IpNet]) {
+        self.list(values, |json, prefix| json.prefix(*prefix));
+    }
+
     fn list<T>(&mut self, values: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.raw(b"[");
         for (index, value) in values.iter().enumerate() {
@@ -148,7 +166,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A string that needs no escapes.
-    fn quoted(&mut self, value: std::fmt::Arguments<'_>) {
+    pub(crate) fn quoted(&mut self, value: std::fmt::Arguments<'_>) {
         self.raw(b"\"");
         self.display(value);
         self.raw(b"\"");

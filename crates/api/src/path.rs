@@ -13,8 +13,8 @@ pub(crate) enum Path {
     Version,
     /// `/v2.0/extensions`, `/v2.0/extensions/ALIAS`
     Extensions(Option<String>),
-    /// `/v2.0/COLLECTION`, `/v2.0/COLLECTION/ID`; the collection with `_` for `-`.
-    Resource(String, Option<String>),
+    /// `/v2.0/COLLECTION`, `/v2.0/COLLECTION/ID`, `/v2.0/COLLECTION/ID/ACTION`; the collection with `_` for `-`.
+    Resource(String, Option<String>, Option<String>),
     /// Below `/v2.0`, but nothing there.
     UnknownInVersion,
     /// Nothing there.
@@ -35,15 +35,16 @@ impl Path {
         let mut parts = rest.split('/');
         let collection = parts.next().unwrap_or_default();
         let id = parts.next().filter(|id| !id.is_empty());
-        if parts.next().is_some() {
+        let action = parts.next().filter(|action| !action.is_empty());
+        if parts.next().is_some() || (action.is_some() && id.is_none()) {
             return Path::UnknownInVersion;
         }
-        let id = id.map(|id| decode(id.strip_suffix(".json").unwrap_or(id), false));
-        let collection = decode(collection.strip_suffix(".json").unwrap_or(collection), false);
+        let clean = |part: &str| decode(part.strip_suffix(".json").unwrap_or(part), false);
+        let (collection, id, action) = (clean(collection), id.map(clean), action.map(clean));
         match collection.replace('-', "_") {
-            name if name == "extensions" => Path::Extensions(id),
-            name if name.is_empty() => Path::UnknownInVersion,
-            name => Path::Resource(name, id),
+            name if name == "extensions" && action.is_none() => Path::Extensions(id),
+            name if name.is_empty() || name == "extensions" => Path::UnknownInVersion,
+            name => Path::Resource(name, id, action),
         }
     }
 
@@ -60,7 +61,8 @@ mod tests {
 
     #[test]
     fn reads_paths() {
-        let resource = |name: &str, id: Option<&str>| Path::Resource(name.to_owned(), id.map(str::to_owned));
+        let resource =
+            |name: &str, id: Option<&str>| Path::Resource(name.to_owned(), id.map(str::to_owned), None);
         assert_eq!(Path::parse("/"), Path::Root);
         assert_eq!(Path::parse("/v2.0"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/"), Path::Version);
@@ -68,7 +70,10 @@ mod tests {
         assert_eq!(Path::parse("/v2.0/networks.json"), resource("networks", None));
         assert_eq!(Path::parse("/v2.0/networks/"), resource("networks", None));
         assert_eq!(Path::parse("/v2.0/network-things/a%2Fb.json"), resource("network_things", Some("a/b")));
-        assert_eq!(Path::parse("/v2.0/networks/x/y"), Path::UnknownInVersion);
+        let action = Path::Resource("things".to_owned(), Some("x".to_owned()), Some("y".to_owned()));
+        assert_eq!(Path::parse("/v2.0/things/x/y.json"), action);
+        assert_eq!(Path::parse("/v2.0/extensions/x/y"), Path::UnknownInVersion);
+        assert_eq!(Path::parse("/v2.0/networks/x/y/z"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/extensions/net-mtu"), Path::Extensions(Some("net-mtu".to_owned())));
         assert_eq!(Path::parse("/healthcheck"), Path::Health);
     }

@@ -100,7 +100,7 @@ async fn answer(
         }
         Path::Version => Err(ApiError::method_not_allowed()),
         Path::Extensions(alias) => extension::answer(&parts.method, alias.as_deref()),
-        Path::Resource(name, id) => {
+        Path::Resource(name, id, action) => {
             let endpoint = api.endpoints.iter().find(|endpoint| endpoint.collection() == name);
             let endpoint = endpoint.ok_or_else(ApiError::not_found)?;
             let call = Call {
@@ -110,6 +110,7 @@ async fn answer(
                 method: parts.method,
                 headers: parts.headers,
                 id,
+                action,
                 caller,
                 request_id,
             };

@@ -1,6 +1,6 @@
 //! What a caller gives for an object: taken from JSON, completed, converted and checked by the resource's table.
 
-use crate::attribute::{Attribute, Convert, Default, Mask, Validate};
+use crate::attribute::{Attribute, Convert, Default, Fault, Mask, Validate};
 use crate::validate::{mac_of, parse_address, parse_prefix, parse_uuid, show, to_integer};
 use crate::{ApiError, Caller};
 use hadron_model::{HostRoute, IpNet, Mac};
@@ -116,6 +116,18 @@ impl Values {
         self.get(name)?.as_str().and_then(parse_prefix)
     }
 
+    /// A list of UUIDs.
+    pub(crate) fn uuids(&self, name: &str) -> Option<Vec<Uuid>> {
+        let list = self.get(name)?.as_array()?;
+        Some(list.iter().filter_map(|value| value.as_str().and_then(parse_uuid)).collect())
+    }
+
+    /// A list of prefixes.
+    pub(crate) fn prefixes(&self, name: &str) -> Option<Vec<IpNet>> {
+        let list = self.get(name)?.as_array()?;
+        Some(list.iter().filter_map(|value| value.as_str().and_then(parse_prefix)).collect())
+    }
+
     pub(crate) fn mac(&self, name: &str) -> Option<Mac> {
         self.get(name).and_then(mac_of)
     }
@@ -170,9 +182,10 @@ fn on_update<R>(attribute: &Attribute<R>, value: Option<Value>) -> Result<Option
 }
 
 fn check(name: &str, validate: Validate, value: &Value) -> Result<(), ApiError> {
-    validate
-        .check(value)
-        .map_err(|reason| ApiError::bad_request(format!("invalid value for {name}: {reason}")))
+    validate.check(value).map_err(|fault| match fault {
+        Fault::Reason(reason) => ApiError::bad_request(format!("invalid value for {name}: {reason}")),
+        Fault::Error(error) => error,
+    })
 }
 
 /// Fills in `project_id` and `tenant_id`, which are one, and refuses an owner that the caller may not name.

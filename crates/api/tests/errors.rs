@@ -102,9 +102,15 @@ async fn objects_have_the_recorded_attributes_of_what_is_announced() {
     let aliases = cloud.get(MEMBER, "/v2.0/extensions").await.expect(200);
     let mut announced = all(&aliases, "alias");
     announced.push("(core)");
-    for (member, object) in
-        [("network", json!({})), ("subnet", subnet), ("port", json!({"network_id": id(&network)}))]
-    {
+    let group = cloud.create(ADMIN, "security-groups", json!({})).await;
+    for (member, object) in [
+        ("network", json!({})),
+        ("subnet", subnet),
+        ("port", json!({"network_id": id(&network)})),
+        ("security_group", json!({})),
+        ("security_group_rule", json!({"security_group_id": id(&group), "direction": "ingress"})),
+        ("address_group", json!({})),
+    ] {
         let collection = format!("{member}s");
         let made = cloud.create(ADMIN, &collection, object).await;
         let mut have: Vec<&str> = made.as_object().unwrap().keys().map(String::as_str).collect();
@@ -139,7 +145,16 @@ async fn what_discovery_says() {
     assert_eq!(cloud.raw("", "GET", "/v2.0", Body::empty()).await.status, 401);
     assert_eq!(cloud.get(MEMBER, "/v2.0").await.error(), (404, "HTTPNotFound"));
     let resources = cloud.get(MEMBER, "/v2.0/").await.expect(200);
-    assert_eq!(all(&resources, "collection"), ["networks", "subnets", "ports"]);
+    let collections = [
+        "networks",
+        "subnets",
+        "ports",
+        "security_groups",
+        "security_group_rules",
+        "address_groups",
+        "default_security_group_rules",
+    ];
+    assert_eq!(all(&resources, "collection"), collections);
     assert_eq!(resources[0]["links"][0]["href"], "http://127.0.0.1:9696/v2.0/networks");
     let health = cloud.raw("", "GET", "/healthcheck", Body::empty()).await;
     assert_eq!(health.body, json!({"detailed": false, "reasons": ["OK"]}));

@@ -6,6 +6,9 @@ mod support;
 #[path = "../../control/tests/support/consistency.rs"]
 mod consistency;
 
+#[path = "support/hostile_security.rs"]
+mod security;
+
 use axum::body::Body;
 use axum::http::Request;
 use proptest::prelude::*;
@@ -78,13 +81,34 @@ const WORDS: &[&str] = &[
     "True",
     "subnetpool_id",
     "prefixlen",
+    "security_group",
+    "security_group_rule",
+    "address_group",
+    "security_groups",
+    "security_group_id",
+    "remote_group_id",
+    "remote_address_group_id",
+    "remote_ip_prefix",
+    "direction",
+    "ingress",
+    "protocol",
+    "tcp",
+    "port_range_min",
+    "port_range_max",
+    "ethertype",
+    "stateful",
+    "addresses",
+    "add_addresses",
+    "remove_addresses",
+    "port_security_enabled",
+    "allowed_address_pairs",
 ];
 
 /// Method, path, body and token.
 type Sent = (String, String, String, &'static str);
 
 /// Stands for the ids of what exists.
-const PLACES: usize = 4;
+const PLACES: usize = 7;
 
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -165,7 +189,7 @@ fn fitting(name: &'static str) -> BoxedStrategy<Value> {
         "device_owner" => of(&["compute:nova", "network:dhcp", "network:router_interface", ""]),
         "binding:vnic_type" => of(&["normal", "direct"]),
         "binding:profile" => Just(json!({"a": [1, {"b": null}]})).boxed(),
-        _ => word().prop_map(Value::String).boxed(),
+        name => security::fitting(name).unwrap_or_else(|| word().prop_map(Value::String).boxed()),
     };
     prop_oneof![9 => fits, 1 => json_value()].boxed()
 }
@@ -203,6 +227,9 @@ const PORT: &[&str] = &[
     "binding:host_id",
     "binding:profile",
     "binding:vnic_type",
+    "security_groups",
+    "port_security_enabled",
+    "allowed_address_pairs",
 ];
 
 /// An object that a resource takes, more often than not.
@@ -227,7 +254,11 @@ fn near(member: &'static str, names: &'static [&'static str], own: usize) -> Box
     (method, objects, 0usize..2, prop::option::of(0..PLACES), token)
         .prop_map(move |(method, objects, network, place, token)| {
             let objects = objects.into_iter().map(|mut object| {
-                if method == "POST" && member != "network" {
+                if method == "POST" && member == "security_group_rule" {
+                    object.entry("security_group_id").or_insert(json!("$4"));
+                    object.entry("direction").or_insert(json!("ingress"));
+                }
+                if method == "POST" && matches!(member, "subnet" | "port") {
                     object.insert("network_id".to_owned(), format!("${network}").into());
                 }
                 if method == "POST" && member == "subnet" {
@@ -267,7 +298,16 @@ fn query() -> impl Strategy<Value = String> {
 
 fn request() -> impl Strategy<Value = Sent> {
     let method = prop::sample::select(vec!["GET", "GET", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]);
-    let collections = prop::sample::select(vec!["networks", "subnets", "ports"]).prop_map(str::to_owned);
+    let collections = prop::sample::select(vec![
+        "networks",
+        "subnets",
+        "ports",
+        "security-groups",
+        "security-group-rules",
+        "address-groups",
+        "default-security-group-rules",
+    ])
+    .prop_map(str::to_owned);
     let collection = prop_oneof![5 => collections, 1 => word()];
     let token = prop::sample::select(vec![MEMBER, MEMBER, ADMIN, OTHER, SERVICE, "unscoped"]);
     let far = (method, collection, prop::option::of(word()), query(), junk(), token).prop_map(
@@ -282,6 +322,11 @@ fn request() -> impl Strategy<Value = Sent> {
         2 => near("network", NETWORK, 0),
         4 => near("subnet", SUBNET, 2),
         6 => near("port", PORT, 3),
+        2 => near("security_group", security::GROUP, 4),
+        4 => near("security_group_rule", security::RULE, 5),
+        1 => near("default_security_group_rule", security::TEMPLATE, 5),
+        1 => near("address_group", security::ADDRESS_GROUP, 6),
+        2 => security::action(),
     ]
 }
 
@@ -299,7 +344,11 @@ async fn places(cloud: &Cloud) -> Vec<String> {
     let subnet = json!({"network_id": id(&network), "ip_version": 4, "cidr": "10.0.0.0/28"});
     let subnet = cloud.create(MEMBER, "subnets", subnet).await;
     let port = cloud.create(MEMBER, "ports", json!({"network_id": id(&network)})).await;
-    [network, other, subnet, port].iter().map(id).collect()
+    let group = cloud.create(MEMBER, "security-groups", json!({})).await;
+    let rule = json!({"security_group_id": id(&group), "direction": "ingress"});
+    let rule = cloud.create(MEMBER, "security-group-rules", rule).await;
+    let addresses = cloud.create(MEMBER, "address-groups", json!({"addresses": ["10.0.0.0/24"]})).await;
+    [network, other, subnet, port, group, rule, addresses].iter().map(id).collect()
 }
 
 proptest! {

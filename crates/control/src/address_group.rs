@@ -40,7 +40,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewAddressGroup) -> Result<Add
         name: new.name.clone(),
         description: new.description.clone(),
         // The addresses come as a change of the new group.
-        stamp: stamp::born(tx, if addresses.is_empty() { 1 } else { 2 }),
+        stamp: stamp::born(tx, addresses.len() as u64),
         addresses,
     };
     tx.put(group.clone());

@@ -108,21 +108,23 @@ impl<K: Clone + Ord + Hash, V: Clone + PartialEq> Tracker<K, V> {
         self.entries.get(key).is_none_or(Entry::is_settled)
     }
 
-    /// Writes every missing or different value, in rising order of keys. What fails stays queued and is returned.
-    pub fn add<E>(&mut self, mut put: impl FnMut(&K, &V) -> Result<(), E>) -> Vec<Failure<K, E>> {
+    /// Writes every missing or different value, in rising order of keys: `put` gets the key, what is there, and what should be.
+    /// What fails stays queued and is returned.
+    pub fn add<E>(&mut self, mut put: impl FnMut(&K, Option<&V>, &V) -> Result<(), E>) -> Vec<Failure<K, E>> {
         self.queue.sort_unstable();
         self.drain(|key, entry| {
             let value = entry.desired.as_ref()?;
-            Some(put(key, value).map(|()| entry.actual = Some(value.clone())))
+            Some(put(key, entry.actual.as_ref(), value).map(|()| entry.actual = Some(value.clone())))
         })
     }
 
-    /// Removes every value that should not be there, in falling order of keys. What fails stays queued and is returned.
-    pub fn remove<E>(&mut self, mut erase: impl FnMut(&K) -> Result<(), E>) -> Vec<Failure<K, E>> {
+    /// Removes every value that should not be there, in falling order of keys: `erase` gets the key and what is there. What
+    /// fails stays queued and is returned.
+    pub fn remove<E>(&mut self, mut erase: impl FnMut(&K, &V) -> Result<(), E>) -> Vec<Failure<K, E>> {
         self.queue.sort_unstable_by(|a, b| b.cmp(a));
-        self.drain(|key, entry| match entry.desired {
-            Some(_) => None,
-            None => Some(erase(key).map(|()| entry.actual = None)),
+        self.drain(|key, entry| match (&entry.desired, &entry.actual) {
+            (None, Some(actual)) => Some(erase(key, actual).map(|()| entry.actual = None)),
+            _ => None,
         })
     }
 
@@ -173,13 +175,13 @@ mod tests {
 
     fn flush(tracker: &mut Tracker<u8, u8>, table: &mut Table) -> (usize, usize) {
         let (mut puts, mut erases) = (0, 0);
-        let failed = tracker.add(|key, value| {
+        let failed = tracker.add(|key, _, value| {
             puts += 1;
             table.insert(*key, *value);
             Ok::<_, Infallible>(())
         });
         assert!(failed.is_empty());
-        tracker.remove(|key| {
+        tracker.remove(|key, _| {
             erases += 1;
             assert!(table.remove(key).is_some(), "removed {key}, which was not there");
             Ok::<_, Infallible>(())
@@ -205,7 +207,7 @@ mod tests {
     fn what_failed_is_tried_again() {
         let mut tracker = Tracker::default();
         tracker.desire(1, Some(10));
-        assert_eq!(tracker.add(|_, _| Err("full")), [Failure { key: 1, error: "full" }]);
+        assert_eq!(tracker.add(|_, _, _| Err("full")), [Failure { key: 1, error: "full" }]);
         assert!(!tracker.is_settled(&1));
         let mut table = Table::new();
         assert_eq!(flush(&mut tracker, &mut table), (1, 0));

@@ -256,6 +256,7 @@ async fn datapath_config(
         overlay_mtu: config
             .settings
             .overlay_mtu(identity.underlay, underlay.map_or(USUAL_MTU, |link| link.mtu)),
+        timeouts: config.settings.limits.timeouts,
     };
     Ok(hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() })
 }

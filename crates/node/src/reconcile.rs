@@ -286,7 +286,9 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.lower_abandoned().await;
         self.writer.desire(self.calculation.take_changes());
         let is_complete = self.position.is_some();
-        let mut has_failed = !self.writer.write(&mut self.parts.plane, is_complete).is_empty();
+        let failed = self.writer.write(&mut self.parts.plane, is_complete);
+        self.touched.extend(self.calculation.ports_of_entries(&failed));
+        let mut has_failed = !failed.is_empty();
         has_failed |= is_complete && !self.commit();
         has_failed |= !self.raise().await;
         self.settle_overlay().await;
@@ -466,8 +468,12 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             ));
         }
         let entries = self.calculation.entries_of_port(port);
-        let unwritten = entries.iter().find_map(|key| self.writer.error(key)).map(str::to_owned);
-        unwritten.or_else(|| self.refused_raises.get(&port).cloned())
+        let unwritten = entries.iter().find_map(|key| self.writer.error(key));
+        let unwritten = unwritten.or_else(|| self.writer.blamed_error(self.calculation.blames(row)));
+        let unwritten = unwritten.map(str::to_owned);
+        unwritten
+            .or_else(|| self.calculation.policy_problem(row))
+            .or_else(|| self.refused_raises.get(&port).cloned())
     }
 
     async fn keep_house(&mut self) {

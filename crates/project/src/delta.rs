@@ -11,10 +11,10 @@ pub struct Delta {
     pub revision: Revision,
     /// Rows that came, went, or have another content or interest.
     pub rows: Vec<RowDelta>,
-    /// Hosts that became interested in a network: (host number, network number).
-    pub gained: Vec<(u32, u32)>,
-    /// Hosts that have no port in a network any more.
-    pub lost: Vec<(u32, u32)>,
+    /// Interests that hosts came to have, by host number.
+    pub gained: Vec<(u32, Interest)>,
+    /// Interests that hosts no longer have.
+    pub lost: Vec<(u32, Interest)>,
     /// Numbers of hosts that were removed.
     pub removed_hosts: Vec<u32>,
 }
@@ -42,10 +42,10 @@ pub enum Note {
         /// Whether it is to have the row now.
         has: bool,
     },
-    /// It is to have the rows of this network.
-    Gained(u32),
-    /// It drops the rows of this network.
-    Lost(u32),
+    /// It is to have the rows of this interest.
+    Gained(Interest),
+    /// It drops the rows of this interest.
+    Lost(Interest),
     /// It no longer exists.
     Removed,
 }
@@ -64,11 +64,11 @@ impl Delta {
     ///
     /// [`Subscription`]: crate::Subscription
     pub fn notes(&self, projection: &Projection, mut sink: impl FnMut(u32, Note)) {
-        for &(host, network) in &self.lost {
-            sink(host, Note::Lost(network));
+        for &(host, interest) in &self.lost {
+            sink(host, Note::Lost(interest));
         }
-        for &(host, network) in &self.gained {
-            sink(host, Note::Gained(network));
+        for &(host, interest) in &self.gained {
+            sink(host, Note::Gained(interest));
         }
         for row in &self.rows {
             let covers = |interest: Option<Interest>, host| {

@@ -1,5 +1,9 @@
 //! Rows as a function of their key and a snapshot of the model.
 
+mod security;
+
+pub(crate) use security::{AddressEntries, member_of, names};
+
 use crate::projection::Settings;
 use crate::{Interest, touch::DhcpPorts};
 use hadron_model::{
@@ -15,6 +19,7 @@ use std::sync::Arc;
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Snapshot,
     pub(crate) dhcp_ports: &'a DhcpPorts,
+    pub(crate) entries: &'a AddressEntries,
     pub(crate) settings: &'a Settings,
 }
 
@@ -33,14 +38,23 @@ impl<'a> Source<'a> {
             }
             RowKey::Presence { network, host } => self.presence(network, host),
             RowKey::Location { network, port } => self.location(network, port),
+            RowKey::Rule { group, rule } => self.rule(group, rule),
+            RowKey::Member { set, member } => self.member(set, member),
+            RowKey::Policy(number) => self.policy(number),
             RowKey::Port(number) => self.port(number),
         }
     }
 
-    /// Whether the host has a port in the network, and with it an interest in the network's rows.
-    pub(crate) fn is_interested(self, host: u32, network: u32) -> bool {
-        let Some(host) = self.model.host_by_number(HostNumber(host)) else { return false };
-        self.network(network).is_some_and(|network| self.model.host_network_ports(&host.name, network.id) > 0)
+    /// Whether the host is to have the rows of the interest.
+    pub(crate) fn is_interested(self, host: u32, interest: Interest) -> bool {
+        let Some(member) = self.model.host_by_number(HostNumber(host)) else { return false };
+        match interest {
+            Interest::Host(of) => of == host,
+            Interest::Network(network) => self
+                .network(network)
+                .is_some_and(|network| self.model.host_network_ports(&member.name, network.id) > 0),
+            _ => self.needs(&member.name, interest),
+        }
     }
 
     fn network(self, number: u32) -> Option<&'a Arc<Stored<Network>>> {
@@ -60,7 +74,7 @@ impl<'a> Source<'a> {
     fn presence(self, network: u32, host: u32) -> Option<(Interest, Row)> {
         self.network(network)?.segment.vni()?;
         let member = self.model.host_by_number(HostNumber(host))?;
-        if !self.is_interested(host, network) {
+        if !self.is_interested(host, Interest::Network(network)) {
             return None;
         }
         let row = row::PresenceRow { network, host, underlay: row::address(member.underlay) };
@@ -107,8 +121,10 @@ impl<'a> Source<'a> {
                 .collect(),
             interface_name: port.interface_name(),
             admin_up: port.admin_state_up,
-            port_security_disabled: false,
+            port_security_disabled: !port.port_security_enabled,
             revision: port.modified.max(host.created).0,
+            policy: port.policy.map(|policy| policy.0),
+            allowed_pairs: security::allowed_pairs(port),
         };
         Some((Interest::Host(host.number.0), Row::Port(row)))
     }
@@ -146,6 +162,7 @@ fn network_row(network: &Network) -> row::NetworkRow {
         vni: network.segment.vni().map(|vni| vni.get()),
         mtu: network.mtu,
         admin_up: network.admin_state_up,
+        privacy_addresses: network.privacy_addresses,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::Interest;
 use crate::delta::{Delta, RowDelta};
-use crate::derive::Source;
+use crate::derive::{AddressEntries, Source};
 use crate::tombstone::{Gone, Tombstones};
 use crate::touch::{DhcpPorts, Touched};
 use bytes::Bytes;
-use hadron_model::Port;
+use hadron_model::{AddressGroup, Port};
 use hadron_store::{Commit, Position, RecordKey, Revision, Snapshot};
 use hadron_wire::{Row, RowChange, RowKey};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,8 +37,10 @@ pub struct Projection {
     rows: HashMap<RowKey, Entry>,
     by_interest: HashMap<Interest, BTreeSet<RowKey>>,
     hosts: BTreeMap<u32, HostEntry>,
-    network_hosts: BTreeMap<u32, BTreeSet<u32>>,
+    /// Who has each interest but that of a host in itself.
+    subscribers: HashMap<Interest, BTreeSet<u32>>,
     dhcp_ports: DhcpPorts,
+    entries: AddressEntries,
     pub(crate) tombstones: Tombstones,
 }
 
@@ -56,8 +58,8 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct HostEntry {
     pub(crate) since: Revision,
-    /// Network number → since when.
-    pub(crate) networks: BTreeMap<u32, Revision>,
+    /// Since when it has each.
+    pub(crate) interests: BTreeMap<Interest, Revision>,
 }
 
 impl Projection {
@@ -71,10 +73,12 @@ impl Projection {
             rows: HashMap::new(),
             by_interest: HashMap::new(),
             hosts: BTreeMap::new(),
-            network_hosts: BTreeMap::new(),
+            subscribers: HashMap::new(),
             dhcp_ports: DhcpPorts::default(),
+            entries: AddressEntries::default(),
         };
         model.iter::<Port>().for_each(|port| projection.dhcp_ports.add(port));
+        model.iter::<AddressGroup>().for_each(|group| projection.entries.replace(None, Some(group)));
         projection.update(Touched::everything(model), model, false);
         projection
     }
@@ -103,10 +107,17 @@ impl Projection {
         let mut touched = Touched::default();
         for change in &commit.changes {
             touched.add(&change.key, &commit.before, &commit.after);
-            if let RecordKey::Port(id) = &change.key {
-                let [old, new] =
-                    [&commit.before, &commit.after].map(|side| side.get::<Port>(id).map(|port| &***port));
-                self.dhcp_ports.replace(old, new);
+            let sides = [&commit.before, &commit.after];
+            match &change.key {
+                RecordKey::Port(id) => {
+                    let [old, new] = sides.map(|side| side.get::<Port>(id).map(|port| &port.value));
+                    self.dhcp_ports.replace(old, new);
+                }
+                RecordKey::AddressGroup(id) => {
+                    let [old, new] = sides.map(|side| side.get::<AddressGroup>(id).map(|group| &group.value));
+                    self.entries.replace(old, new);
+                }
+                _ => {}
             }
         }
         self.position = commit.position;
@@ -125,20 +136,18 @@ impl Projection {
 
     /// The numbers of the hosts with this interest.
     pub fn interested(&self, interest: Interest) -> impl Iterator<Item = u32> {
-        let (host, network) = match interest {
+        let (host, others) = match interest {
             Interest::Host(host) => (self.hosts.contains_key(&host).then_some(host), None),
-            Interest::Network(network) => (None, self.network_hosts.get(&network)),
+            shared => (None, self.subscribers.get(&shared)),
         };
-        host.into_iter().chain(network.into_iter().flatten().copied())
+        host.into_iter().chain(others.into_iter().flatten().copied())
     }
 
     /// Whether `host` is to have the rows of `interest`.
     pub fn is_interested(&self, host: u32, interest: Interest) -> bool {
         match interest {
             Interest::Host(of) => of == host,
-            Interest::Network(network) => {
-                self.hosts.get(&host).is_some_and(|host| host.networks.contains_key(&network))
-            }
+            shared => self.hosts.get(&host).is_some_and(|host| host.interests.contains_key(&shared)),
         }
     }
 
@@ -164,20 +173,33 @@ impl Projection {
         for host in touched.hosts {
             if model.host_by_number(hadron_model::HostNumber(host)).is_some() {
                 let since = self.position.revision;
-                self.hosts.entry(host).or_insert_with(|| HostEntry { since, networks: BTreeMap::new() });
+                self.hosts.entry(host).or_insert_with(|| HostEntry { since, interests: BTreeMap::new() });
             } else if let Some(entry) = self.hosts.remove(&host) {
-                entry.networks.keys().for_each(|network| self.leave(host, *network));
+                entry.interests.keys().for_each(|interest| self.leave(host, *interest));
                 delta.removed_hosts.push(host);
             }
         }
-        for (host, network) in touched.interests {
-            self.update_interest(host, network, model, &mut delta);
+        for (host, interest) in touched.interests {
+            // What is touched while the projection is first built is what hosts need.
+            let is = !remember || self.source(model).is_interested(host, interest);
+            self.update_interest(host, interest, is, &mut delta);
+        }
+        for (group, set) in touched.namings {
+            let interest = Interest::Members(set);
+            for host in self.interested(Interest::Rules(group)).collect::<Vec<_>>() {
+                let is = self.source(model).is_interested(host, interest);
+                self.update_interest(host, interest, is, &mut delta);
+            }
         }
         delta
     }
 
+    fn source<'a>(&'a self, model: &'a Snapshot) -> Source<'a> {
+        Source { model, dhcp_ports: &self.dhcp_ports, entries: &self.entries, settings: &self.settings }
+    }
+
     fn update_row(&mut self, key: RowKey, model: &Snapshot, following: bool) -> Option<RowDelta> {
-        let source = Source { model, dhcp_ports: &self.dhcp_ports, settings: &self.settings };
+        let source = self.source(model);
         let revision = self.position.revision;
         let old = self.rows.get(&key);
         let before = old.map(|old| old.interest);
@@ -219,28 +241,26 @@ impl Projection {
         self.tombstones.push(self.position.revision, Gone::Row { interest, key });
     }
 
-    fn update_interest(&mut self, host: u32, network: u32, model: &Snapshot, delta: &mut Delta) {
-        let source = Source { model, dhcp_ports: &self.dhcp_ports, settings: &self.settings };
-        let is = source.is_interested(host, network);
+    fn update_interest(&mut self, host: u32, interest: Interest, is: bool, delta: &mut Delta) {
         let Some(entry) = self.hosts.get_mut(&host) else { return };
-        let was = entry.networks.contains_key(&network);
+        let was = entry.interests.contains_key(&interest);
         if is && !was {
-            entry.networks.insert(network, self.position.revision);
-            self.network_hosts.entry(network).or_default().insert(host);
-            delta.gained.push((host, network));
+            entry.interests.insert(interest, self.position.revision);
+            self.subscribers.entry(interest).or_default().insert(host);
+            delta.gained.push((host, interest));
         } else if was && !is {
-            entry.networks.remove(&network);
-            self.leave(host, network);
-            delta.lost.push((host, network));
-            self.tombstones.push(self.position.revision, Gone::Network { host, network });
+            entry.interests.remove(&interest);
+            self.leave(host, interest);
+            delta.lost.push((host, interest));
+            self.tombstones.push(self.position.revision, Gone::Interest { host, interest });
         }
     }
 
-    fn leave(&mut self, host: u32, network: u32) {
-        if let Some(hosts) = self.network_hosts.get_mut(&network) {
+    fn leave(&mut self, host: u32, interest: Interest) {
+        if let Some(hosts) = self.subscribers.get_mut(&interest) {
             hosts.remove(&host);
             if hosts.is_empty() {
-                self.network_hosts.remove(&network);
+                self.subscribers.remove(&interest);
             }
         }
     }

@@ -33,10 +33,10 @@ impl Default for Limits {
 pub struct Subscription {
     host: u32,
     mode: Mode,
-    forget: BTreeSet<u32>,
+    forget: BTreeSet<Interest>,
     dirty: BTreeMap<RowKey, Knowledge>,
-    /// Networks of which the node has been sent nothing yet.
-    fresh: BTreeSet<u32>,
+    /// Interests of which the node has been sent nothing yet.
+    fresh: BTreeSet<Interest>,
     /// The first complete batch is still to come; it is sent even if it is empty.
     is_first: bool,
     told: Revision,
@@ -76,16 +76,16 @@ impl Subscription {
     pub fn note(&mut self, note: Note, projection: &Projection) -> bool {
         match note {
             Note::Row { key, had, has } => self.note_row(key, had, has),
-            Note::Gained(network) => {
-                if !self.forget.contains(&network) {
-                    self.fresh.insert(network);
+            Note::Gained(interest) => {
+                if !self.forget.contains(&interest) {
+                    self.fresh.insert(interest);
                 }
-                self.add_new(projection.keys(Interest::Network(network)));
+                self.add_new(projection.keys(interest));
             }
-            Note::Lost(network) => {
-                self.dirty.retain(|key, _| key.network() != Some(network));
-                if !self.fresh.remove(&network) {
-                    self.forget.insert(network);
+            Note::Lost(interest) => {
+                self.dirty.retain(|key, _| Interest::that_forgets(*key) != Some(interest));
+                if !self.fresh.remove(&interest) {
+                    self.forget.insert(interest);
                 }
             }
             Note::Removed => {}
@@ -112,8 +112,8 @@ impl Subscription {
     /// The next key to be sent.
     fn pop(&mut self) -> Option<RowKey> {
         let (key, _) = self.dirty.pop_first()?;
-        if let Some(network) = key.network() {
-            self.fresh.remove(&network);
+        if let Some(interest) = Interest::that_forgets(key) {
+            self.fresh.remove(&interest);
         }
         Some(key)
     }
@@ -154,10 +154,10 @@ impl Projection {
         }
         // A removed host is told nothing more: its position must not pass its own end.
         self.host(subscription.host)?;
-        let mut batch = Batch {
-            forget: std::mem::take(&mut subscription.forget).into_iter().collect(),
-            ..Batch::default()
-        };
+        let mut batch = Batch::default();
+        for interest in std::mem::take(&mut subscription.forget) {
+            interest.forget_in(&mut batch);
+        }
         let mut bytes = 0;
         while batch.changes.len() < limits.changes.max(1)
             && bytes < limits.bytes.max(1)
@@ -193,11 +193,8 @@ impl Projection {
     fn change_for(&self, host: u32, key: RowKey) -> Option<bytes::Bytes> {
         match self.entry(&key) {
             Some(entry) if self.is_interested(host, entry.interest) => Some(entry.encoded.clone()),
-            // Rows of a network in which it has no port go by `forget`.
-            _ if key
-                .network()
-                .is_some_and(|network| !self.is_interested(host, Interest::Network(network))) =>
-            {
+            // Rows of an interest that it does not have go by being forgotten.
+            _ if Interest::that_forgets(key).is_some_and(|interest| !self.is_interested(host, interest)) => {
                 None
             }
             _ => Some(RowChange::encode_removal(key)),
@@ -207,26 +204,24 @@ impl Projection {
     fn interests(&self, host: u32) -> impl Iterator<Item = (Interest, Revision)> {
         let entry = self.host(host);
         let own = entry.map(|entry| (Interest::Host(host), entry.since));
-        let networks = entry.into_iter().flat_map(|entry| &entry.networks);
-        own.into_iter().chain(networks.map(|(network, since)| (Interest::Network(*network), *since)))
+        let others = entry.into_iter().flat_map(|entry| &entry.interests);
+        own.into_iter().chain(others.map(|(interest, since)| (*interest, *since)))
     }
 
     fn add_everything(&self, subscription: &mut Subscription) {
         for (interest, _) in self.interests(subscription.host) {
             subscription.add_new(self.keys(interest));
             // What a snapshot doesn't name is gone at its end.
-            if let Interest::Network(network) = interest {
-                subscription.fresh.insert(network);
-            }
+            subscription.fresh.insert(interest);
         }
     }
 
     fn add_difference(&self, subscription: &mut Subscription, held: Revision) {
         for (interest, since) in self.interests(subscription.host) {
             if since > held {
-                // It may hold rows of an earlier stay in the network.
-                if let Interest::Network(network) = interest {
-                    subscription.forget.insert(network);
+                // It may hold rows of an earlier time with the interest; its own are told apart by their keys.
+                if !matches!(interest, Interest::Host(_)) {
+                    subscription.forget.insert(interest);
                 }
                 subscription.add_new(self.keys(interest));
             } else {
@@ -241,8 +236,8 @@ impl Projection {
                 {
                     subscription.add_changed([key].into_iter());
                 }
-                crate::tombstone::Gone::Network { host, network } if host == subscription.host => {
-                    subscription.forget.insert(network);
+                crate::tombstone::Gone::Interest { host, interest } if host == subscription.host => {
+                    subscription.forget.insert(interest);
                 }
                 _ => {}
             }

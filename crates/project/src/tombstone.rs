@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 pub(crate) enum Gone {
     /// A row left an interest: it was deleted, or belongs to another one now.
     Row { interest: Interest, key: RowKey },
-    /// A host lost its interest in a network.
-    Network { host: u32, network: u32 },
+    /// A host lost an interest.
+    Interest { host: u32, interest: Interest },
 }
 
 /// The most recent departures, oldest first.

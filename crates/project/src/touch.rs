@@ -4,21 +4,33 @@
 //! |---|---|
 //! | network | its own; all of its locations and presences if its segment is another |
 //! | subnet | its own |
-//! | port | its own, its location, the presence of its old and new host; the subnets that it serves as DHCP port |
+//! | port | its own, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups |
+//! | security group that came, went, or has another statefulness | its rules; if it came or went also its members and the rules that name it |
+//! | security group's rule | its own |
+//! | address group | the members that came or went |
+//! | policy | its own |
 //! | host that came, went, or has another number or address | its presences, its ports and their locations |
 //! | anything else | none |
 
-use hadron_model::{Host, Network, NetworkId, Port, PortId, PortNumber, Subnet, SubnetId};
+mod security;
+
+use crate::Interest;
+use hadron_model::{
+    AddressGroup, Host, Network, NetworkId, Policy, Port, PortId, PortNumber, SecurityGroupRule, Subnet,
+    SubnetId,
+};
 use hadron_store::{RecordKey, Snapshot};
 use hadron_wire::RowKey;
 use std::collections::BTreeSet;
 
-/// Rows, and memberships of hosts in networks, that may have changed.
+/// Rows, and interests of hosts, that may have changed.
 #[derive(Default, Debug)]
 pub(crate) struct Touched {
     pub(crate) rows: BTreeSet<RowKey>,
-    /// (host number, network number)
-    pub(crate) interests: BTreeSet<(u32, u32)>,
+    /// (host number, interest)
+    pub(crate) interests: BTreeSet<(u32, Interest)>,
+    /// (group, set): the group's rules came to name the set, or no longer do.
+    pub(crate) namings: BTreeSet<(u32, u32)>,
     /// Host numbers
     pub(crate) hosts: BTreeSet<u32>,
 }
@@ -68,6 +80,8 @@ impl Touched {
                     if let Some(port) = side.get::<Port>(id) {
                         self.port(port, sides);
                         self.served_subnets(port, sides);
+                        self.members(port, sides);
+                        self.needs_of_port(port, sides);
                     }
                 }
             }
@@ -78,6 +92,10 @@ impl Touched {
                     sides.into_iter().for_each(|side| self.host(name, side, sides));
                 }
             }
+            RecordKey::SecurityGroup(id) => self.group(*id, sides),
+            RecordKey::SecurityGroupRule(id) => self.rule_by_id(*id, sides),
+            RecordKey::AddressGroup(id) => self.address_group(*id, sides),
+            RecordKey::Policy(groups) => self.policy(groups, sides),
             _ => {}
         }
     }
@@ -87,8 +105,20 @@ impl Touched {
         let mut touched = Self::default();
         touched.rows.extend(model.iter::<Network>().map(|network| RowKey::Network(network.number.0)));
         model.iter::<Subnet>().for_each(|subnet| touched.subnet(subnet, model));
-        model.iter::<Port>().for_each(|port| touched.port(port, [model, model]));
-        touched.hosts.extend(model.iter::<Host>().map(|host| host.number.0));
+        for port in model.iter::<Port>() {
+            touched.port(port, [model, model]);
+            touched.members(port, [model, model]);
+        }
+        model.iter::<SecurityGroupRule>().for_each(|rule| touched.rule(rule, [model, model]));
+        touched.rows.extend(model.iter::<Policy>().map(|policy| RowKey::Policy(policy.number.0)));
+        let nothing = Snapshot::default();
+        model.iter::<AddressGroup>().for_each(|group| touched.address_group(group.id, [&nothing, model]));
+        for host in model.iter::<Host>() {
+            touched.hosts.insert(host.number.0);
+            for (policy, _) in model.host_policies(&host.name) {
+                touched.needs_of_policy(host.number.0, policy, model);
+            }
+        }
         touched
     }
 
@@ -118,7 +148,7 @@ impl Touched {
             self.rows.insert(RowKey::Location { network, port: port.number.0 });
             for host in sides.into_iter().filter_map(|side| side.get::<Host>(&port.binding.host_id)) {
                 self.rows.insert(RowKey::Presence { network, host: host.number.0 });
-                self.interests.insert((host.number.0, network));
+                self.interests.insert((host.number.0, Interest::Network(network)));
             }
         }
     }
@@ -135,6 +165,9 @@ impl Touched {
 
     fn host(&mut self, name: &str, side: &Snapshot, sides: [&Snapshot; 2]) {
         self.hosts.extend(side.get::<Host>(&name.to_owned()).map(|host| host.number.0));
-        side.ports_of_host(name).for_each(|port| self.port(port, sides));
+        for port in side.ports_of_host(name) {
+            self.port(port, sides);
+            self.needs_of_port(port, sides);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The rows that a node holds, and how batches change them.
 
 use crate::proto::{Batch, welcome::Mode};
-use crate::row::{Decoded, MalformedRow, Row, RowChange, RowKey};
+use crate::row::{Decoded, MalformedRow, Row, RowChange, RowKey, RuleRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Desired state as far as a node has been told. It outlives streams: after a reconnection the next [`Held::begin`]
@@ -36,6 +36,15 @@ impl Held {
     /// The row of `key`.
     pub fn get(&self, key: &RowKey) -> Option<&Row> {
         self.rows.get(key)
+    }
+
+    /// The rules of a security group, by its number among the sets.
+    pub fn rules(&self, group: u32) -> impl Iterator<Item = &RuleRow> {
+        let all = RowKey::Rule { group, rule: 0 }..=RowKey::Rule { group, rule: u32::MAX };
+        self.rows.range(all).filter_map(|(_, row)| match row {
+            Row::Rule(row) => Some(row),
+            _ => None,
+        })
     }
 
     /// All rows, in key order.

@@ -4,10 +4,17 @@
 //! update and delete, each a call into `hadron-control`. Everything else is written once, in [`Endpoint`]. To add one, see
 //! `docs/how-to-add-a-resource.md`.
 
+pub mod address_group;
 mod answer;
+mod default_group;
+pub mod default_rule;
 mod endpoint;
 pub mod network;
 pub mod port;
+mod port_values;
+mod rule_match;
+pub mod security_group;
+pub mod security_group_rule;
 pub mod subnet;
 mod target;
 #[cfg(test)]
@@ -19,9 +26,12 @@ pub(crate) use endpoint::{Endpoint, Served};
 use crate::ApiError;
 use crate::attribute::Attribute;
 use crate::filter::Filters;
+use crate::request::Call;
+use crate::state::ApiState;
 use crate::values::Values;
 use hadron_control::{Config, Error, Step};
 use hadron_store::{CommitInfo, Record, Snapshot, Store, Stored, Tx};
+use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -32,6 +42,10 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         Box::new(Served::<network::Networks>::new(policy)),
         Box::new(Served::<subnet::Subnets>::new(policy)),
         Box::new(Served::<port::Ports>::new(policy)),
+        Box::new(Served::<security_group::SecurityGroups>::new(policy)),
+        Box::new(Served::<security_group_rule::SecurityGroupRules>::new(policy)),
+        Box::new(Served::<address_group::AddressGroups>::new(policy)),
+        Box::new(Served::<default_rule::DefaultRules>::new(policy)),
     ]
 }
 
@@ -80,10 +94,19 @@ pub trait Resource: Sized + Send + Sync + 'static {
     const ATTRIBUTES: &'static [Attribute<Self::Record>];
     /// Their names.
     const NAMES: &'static [&'static str];
+    /// Whether many can be created at once.
+    const IS_BULK: bool = true;
+    /// What can be done with an object beside changing its attributes, as paths behind the object's and names of policy rules.
+    const ACTIONS: &'static [&'static str] = &[];
 
     /// Records among which are all that a list asks for, by id. The more the filters narrow it the better, but the caller
     /// applies them again, and policy.
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Self::Record>>>;
+
+    /// Makes what every list has to show, before one is made.
+    fn settle(_state: &ApiState, _call: &Call, _filters: &Filters) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// What must hold before policy can judge a new object: what it belongs to exists and may be known to the caller.
     fn check_parents(
@@ -98,6 +121,16 @@ pub trait Resource: Sized + Send + Sync + 'static {
         is_subnet_visible: &dyn Fn(Uuid) -> bool,
         values: &Values,
     ) -> Result<Self::New, ApiError>;
+
+    /// What must hold of objects that are to be created at once.
+    fn check_many(_news: &[Self::New]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Makes the change of an action of a request's body.
+    fn prepare_action(_action: &str, _body: &Value) -> Result<Self::Change, ApiError> {
+        Err(ApiError::not_found())
+    }
 
     /// Makes a change of checked values.
     fn prepare_change(
@@ -128,8 +161,14 @@ pub trait Resource: Sized + Send + Sync + 'static {
         revision: Option<u64>,
     ) -> Result<Self::Record, Error>;
 
-    /// Deletes.
-    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error>;
+    /// Deletes; `is_admin` tells whether an administrator asks.
+    fn delete(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        is_admin: bool,
+        revision: Option<u64>,
+    ) -> Result<Step<()>, Error>;
 }
 
 /// The names of a table, for `Resource::NAMES`.

@@ -89,6 +89,12 @@ const TABLE: &[Column] = &[
     .enforce_policy()
     .default(Default::Unspecified)
     .convert(Convert::Integer),
+    Column::new("port_security_enabled", |network, _| Some(Field::Bool(network.port_security_enabled)))
+        .by(&["port-security"])
+        .post_put()
+        .enforce_policy()
+        .default(Default::Bool(true))
+        .convert(Convert::Boolean),
     Column::new("description", |network, _| Some(Field::Text(&network.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -196,7 +202,7 @@ impl Resource for Networks {
         network::update(tx, config, NetworkId(id), change, revision)
     }
 
-    fn delete(tx: &mut Tx, _: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+    fn delete(tx: &mut Tx, _: &Config, id: Uuid, _: bool, revision: Option<u64>) -> Result<Step<()>, Error> {
         network::delete(tx, NetworkId(id), revision)
     }
 }

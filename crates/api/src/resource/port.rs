@@ -1,20 +1,17 @@
 //! `/v2.0/ports`
 
+use super::port_values::{binding_change, check_device, fixed_ips, security_change};
 use super::{Object, Request, Resource, Scope, names};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
-use crate::validate::{parse_address, parse_uuid, show};
 use crate::values::Values;
-use hadron_control::binding::{self, BindingChange, VNIC_NORMAL, VifType};
-use hadron_control::ipam::FixedIpRequest;
+use hadron_control::binding::{self, VNIC_NORMAL, VifType};
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
-use hadron_control::port_security::SecurityChange;
 use hadron_control::{Config, Error, Step};
-use hadron_model::{NetworkId, Port, PortId, SubnetId};
+use hadron_model::{NetworkId, Port, PortId, SecurityGroupId, SubnetId};
 use hadron_store::{Snapshot, Stored, Tx};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -35,16 +32,6 @@ const VNIC_TYPES: &[Option<&str>] = &[
     Some("accelerator-direct-physical"),
     Some("remote-managed"),
 ];
-
-/// Owners of ports that a router has made, which name the router.
-const ROUTER_INTERFACE_OWNERS: [&str; 3] = [
-    "network:router_interface",
-    "network:router_interface_distributed",
-    "network:ha_router_replicated_interface",
-];
-
-/// Longest `binding:host_id`.
-const MAX_HOST_ID: usize = 255;
 
 type Column = Attribute<Port>;
 
@@ -114,7 +101,7 @@ const TABLE: &[Column] = &[
         .default(Default::Unspecified),
     Column::new("binding:vif_details", |port, view| {
         let is_plugged = binding::vif_type(view, port) == VifType::Tap;
-        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":false}"# } else { "{}" }))
+        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":true}"# } else { "{}" }))
     })
     .by(&["binding"])
     .enforce_policy()
@@ -138,6 +125,29 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Unspecified)
         .validate(Validate::ObjectOrNone),
+    Column::new("port_security_enabled", |port, _| Some(Field::Bool(port.port_security_enabled)))
+        .by(&["port-security"])
+        .post_put()
+        .enforce_policy()
+        .default(Default::Unspecified)
+        .convert(Convert::Boolean),
+    Column::new("security_groups", |port, _| {
+        Some(Field::Ids(port.security_groups.iter().map(|id| id.0).collect()))
+    })
+    .by(&["security-group"])
+    .post_put()
+    .filter()
+    .default(Default::Unspecified)
+    .convert(Convert::NullToList)
+    .validate(Validate::Uuids),
+    Column::new("allowed_address_pairs", |port, _| Some(Field::AddressPairs(&port.allowed_address_pairs)))
+        .by(&["allowed-address-pairs"])
+        .post_put()
+        .enforce_policy()
+        .pairs()
+        .default(Default::Unspecified)
+        .convert(Convert::NullToList)
+        .validate(Validate::AddressPairs),
     Column::new("description", |port, _| Some(Field::Text(&port.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -187,6 +197,9 @@ impl Resource for Ports {
         if let Some(subnets) = filters.paired_ids("fixed_ips", "subnet_id") {
             return unique(subnets.iter().flat_map(|id| view.ports_of_subnet(SubnetId(*id))));
         }
+        if let Some(groups) = filters.ids("security_groups") {
+            return unique(groups.iter().flat_map(|id| view.ports_of_group(SecurityGroupId(*id))));
+        }
         if let Some(networks) = filters.ids("network_id") {
             return networks.iter().flat_map(|id| view.ports_of_network(NetworkId(*id))).cloned().collect();
         }
@@ -226,9 +239,11 @@ impl Resource for Ports {
         let device_owner = values.text("device_owner").unwrap_or_default();
         let device_id = values.text("device_id").unwrap_or_default();
         check_device(request, &device_owner, &device_id)?;
+        let project_id = values.text("project_id").unwrap_or_default();
+        let security = security_change(request, values, &project_id, &[])?;
         Ok(NewPort {
             network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
-            project_id: values.text("project_id").unwrap_or_default(),
+            project_id,
             name: values.text("name").unwrap_or_default(),
             description: values.text("description").unwrap_or_default(),
             admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
@@ -237,7 +252,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
-            security: SecurityChange::default(),
+            security,
         })
     }
 
@@ -264,7 +279,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
-            security: SecurityChange::default(),
+            security: security_change(request, values, &old.project_id, &old.security_groups)?,
         })
     }
 
@@ -282,7 +297,13 @@ impl Resource for Ports {
         port::update(tx, config, PortId(id), change, revision)
     }
 
-    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+    fn delete(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        _: bool,
+        revision: Option<u64>,
+    ) -> Result<Step<()>, Error> {
         port::delete(tx, config, PortId(id), revision).map(Step::Done)
     }
 }
@@ -295,57 +316,4 @@ fn or<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
 fn unique<'a>(ports: impl Iterator<Item = &'a Arc<Stored<Port>>>) -> Vec<Arc<Stored<Port>>> {
     let by_id: BTreeMap<PortId, &Arc<Stored<Port>>> = ports.map(|port| (port.id, port)).collect();
     by_id.into_values().cloned().collect()
-}
-
-/// A router's port may name no router but one's own; there are none yet.
-fn check_device(request: Request<'_>, device_owner: &str, device_id: &str) -> Result<(), ApiError> {
-    let names_router = ROUTER_INTERFACE_OWNERS.contains(&device_owner) && !device_id.is_empty();
-    if names_router && !request.is_admin {
-        return Err(Error::DeviceIdNotOwnedByTenant(device_id.to_owned()).into());
-    }
-    Ok(())
-}
-
-fn fixed_ips(
-    values: &Values,
-    is_subnet_visible: &dyn Fn(Uuid) -> bool,
-) -> Result<Option<Vec<FixedIpRequest>>, ApiError> {
-    let Some(list) = values.get("fixed_ips").and_then(Value::as_array) else { return Ok(None) };
-    let request = |ip: &Value| {
-        let text = |key: &str| ip.get(key).and_then(Value::as_str);
-        let subnet_id = text("subnet_id").and_then(parse_uuid);
-        if let Some(id) = subnet_id.filter(|id| !is_subnet_visible(*id)) {
-            return Err(Error::SubnetNotFound(SubnetId(id)).into());
-        }
-        Ok(FixedIpRequest {
-            subnet_id: subnet_id.map(SubnetId),
-            ip_address: text("ip_address").and_then(parse_address),
-            delete_subnet: ip.get("delete_subnet").and_then(Value::as_bool).unwrap_or(false),
-        })
-    };
-    list.iter().map(request).collect::<Result<_, ApiError>>().map(Some)
-}
-
-fn binding_change(values: &Values) -> Result<BindingChange, ApiError> {
-    let host_id = match values.get("binding:host_id") {
-        None => None,
-        Some(Value::Null) => Some(String::new()),
-        Some(Value::String(host)) if host.chars().count() <= MAX_HOST_ID => Some(host.clone()),
-        Some(other) => {
-            return Err(ApiError::bad_request(format!(
-                "invalid value for binding:host_id: '{}' is not a host name",
-                show(other)
-            )));
-        }
-    };
-    let vnic_type = values.text("binding:vnic_type");
-    let profile = values.get("binding:profile").map(|profile| match profile {
-        Value::Object(members) if !members.is_empty() => profile.to_string(),
-        _ => String::new(),
-    });
-    Ok(BindingChange {
-        host_id,
-        vnic_type: vnic_type.map(|kind| if kind == VNIC_NORMAL { String::new() } else { kind }),
-        profile,
-    })
 }

@@ -267,7 +267,13 @@ impl Resource for Subnets {
         subnet::update(tx, config, SubnetId(id), change, revision)
     }
 
-    fn delete(tx: &mut Tx, config: &Config, id: Uuid, revision: Option<u64>) -> Result<Step<()>, Error> {
+    fn delete(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        _: bool,
+        revision: Option<u64>,
+    ) -> Result<Step<()>, Error> {
         subnet::delete(tx, config, SubnetId(id), revision)
     }
 }

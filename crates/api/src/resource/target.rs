@@ -5,7 +5,7 @@ use crate::field::Field;
 use crate::policy::Target;
 use crate::validate::parse_uuid;
 use crate::values::{Table, Values};
-use hadron_model::{Network, NetworkId};
+use hadron_model::{Network, NetworkId, SecurityGroup, SecurityGroupId};
 use hadron_store::Snapshot;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -20,16 +20,26 @@ pub(super) struct Subject<'a, R: Resource> {
 }
 
 impl<'a, R: Resource> Subject<'a, R> {
-    /// The network that it belongs to.
-    fn network(&self) -> Option<&'a Network> {
-        let index = self.table.place("network_id")?;
-        let id = match self.values.and_then(|values| values.at(index)) {
+    /// The id in an attribute, as asked for or else as it is.
+    fn id_in(&self, attribute: &str) -> Option<Uuid> {
+        let index = self.table.place(attribute)?;
+        match self.values.and_then(|values| values.at(index)) {
             Some(value) => value.as_str().and_then(parse_uuid),
             None => {
                 self.record.and_then(|record| id_of((self.table.attributes[index].read)(record, self.view)))
             }
-        };
-        self.view.get::<Network>(&NetworkId(id?)).map(|network| &network.value)
+        }
+    }
+
+    /// The network that it belongs to.
+    fn network(&self) -> Option<&'a Network> {
+        self.view.get::<Network>(&NetworkId(self.id_in("network_id")?)).map(|network| &network.value)
+    }
+
+    /// The security group that it belongs to.
+    fn security_group(&self) -> Option<&'a SecurityGroup> {
+        let id = SecurityGroupId(self.id_in("security_group_id")?);
+        self.view.get::<SecurityGroup>(&id).map(|group| &group.value)
     }
 }
 
@@ -45,6 +55,9 @@ impl<R: Resource> Target for Subject<'_, R> {
         }
         match name {
             "network:project_id" | "network:tenant_id" => Some(Cow::Borrowed(&self.network()?.project_id)),
+            "security_group:project_id" | "security_group:tenant_id" => {
+                Some(Cow::Borrowed(&self.security_group()?.project_id))
+            }
             "shared" => Some(Cow::Borrowed(boolean(self.network()?.shared))),
             _ => None,
         }

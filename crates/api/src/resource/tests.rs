@@ -1,6 +1,9 @@
 //! The tables held against the facts of Neutron 29 in `spec/resources.json`.
 
-use super::{Resource, network::Networks, port::Ports, subnet::Subnets};
+use super::{
+    Resource, address_group::AddressGroups, default_rule::DefaultRules, network::Networks, port::Ports,
+    security_group::SecurityGroups, security_group_rule::SecurityGroupRules, subnet::Subnets,
+};
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
 use serde_json::{Map, Value, json};
@@ -36,6 +39,11 @@ fn converter(convert: Convert) -> Option<&'static str> {
         Convert::Prefix => Some("convert_cidr_to_canonical_format"),
         Convert::Pools => Some("convert_allocation_pools_to_canonical_format"),
         Convert::NullToList => Some("convert_none_to_empty_list"),
+        Convert::BooleanIfGiven => Some("convert_to_boolean_if_not_none"),
+        Convert::Protocol => Some("convert_protocol"),
+        Convert::Port => Some("convert_validate_port_value"),
+        Convert::Ethertype => Some("convert_ethertype_to_case_insensitive"),
+        Convert::RemotePrefix => Some("convert_ip_prefix_to_cidr"),
     }
 }
 
@@ -57,6 +65,10 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::HostRoutes => ("hostroutes", Value::Null),
         Validate::SubnetPoolOrNone => ("subnetpool_id_or_none", Value::Null),
         Validate::ObjectOrNone => ("dict_or_none", Value::Null),
+        Validate::NameNotDefault(most) => ("name_not_default", most.into()),
+        Validate::Uuids => ("uuid_list", Value::Null),
+        Validate::Prefixes => ("subnet_list", Value::Null),
+        Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
     };
     Some(json!({ format!("type:{name}"): argument }))
 }
@@ -135,6 +147,14 @@ fn ports_are_as_neutron_has_them() {
 }
 
 #[test]
+fn security_groups_and_their_rules_are_as_neutron_has_them() {
+    hold::<SecurityGroups>();
+    hold::<SecurityGroupRules>();
+    hold::<DefaultRules>();
+    hold::<AddressGroups>();
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
@@ -143,4 +163,8 @@ fn names_are_those_of_the_tables() {
     check::<Networks>();
     check::<Subnets>();
     check::<Ports>();
+    check::<SecurityGroups>();
+    check::<SecurityGroupRules>();
+    check::<DefaultRules>();
+    check::<AddressGroups>();
 }

@@ -83,6 +83,38 @@ pub(super) fn host_routes(value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Distinct UUIDs.
+pub(super) fn uuids(value: &Value) -> Result<(), String> {
+    let list = distinct(value)?;
+    list.iter().try_for_each(uuid)
+}
+
+/// Distinct prefixes, each with its length.
+pub(super) fn prefixes(value: &Value) -> Result<(), String> {
+    for prefix in distinct(value)? {
+        let text = prefix.as_str().filter(|text| has_length(text));
+        if text.and_then(parse_prefix).is_none() {
+            return Err(format!("'{}' is not a valid IP subnet", show(prefix)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the text ends in `/` and a number.
+pub(super) fn has_length(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(_, length)| length.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A list without the same value twice.
+fn distinct(value: &Value) -> Result<&Vec<Value>, String> {
+    let list = value.as_array().ok_or_else(|| format!("'{}' is not a list", show(value)))?;
+    let mut seen = HashSet::new();
+    match list.iter().find(|item| !seen.insert(item.to_string())) {
+        Some(twice) => Err(format!("'{}' is in the list twice", show(twice))),
+        None => Ok(list),
+    }
+}
+
 fn is_loopback(prefix: IpNet) -> bool {
     prefix.addr().is_loopback()
 }

@@ -4,12 +4,17 @@
 
 mod address;
 mod list;
+mod pair;
+mod rule;
 
 pub(crate) use address::{parse_address, parse_mac, parse_prefix};
+pub(crate) use pair::pairs_of;
 
 use crate::ApiError;
-use crate::attribute::{Convert, Validate};
+use crate::attribute::{Convert, Fault, Validate};
+use hadron_control::{Error, SecurityError};
 use hadron_model::Mac;
+use hadron_model::security::DEFAULT_GROUP_NAME;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,6 +29,8 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
             Some(value) => Ok(value.into()),
             None => Err(ApiError::invalid_input(format!("'{}' is not a boolean", show(&value)))),
         },
+        Convert::BooleanIfGiven if value.is_null() => Ok(value),
+        Convert::BooleanIfGiven => self::convert(Convert::Boolean, value),
         Convert::Integer => match to_integer(&value) {
             Some(value) => Ok(value.into()),
             None => Err(ApiError::invalid_input(format!("'{}' is not an integer", show(&value)))),
@@ -39,11 +46,32 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
         },
         Convert::Pools => list::canonical_pools(value),
         Convert::NullToList => Ok(if value.is_null() { Value::Array(vec![]) } else { value }),
+        Convert::Protocol => rule::protocol(value),
+        Convert::Port => rule::port(value),
+        Convert::Ethertype => rule::ethertype(value),
+        Convert::RemotePrefix => rule::remote_prefix(value),
     }
 }
 
-/// Checks a value; the error is the reason.
-pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), String> {
+/// Checks a value.
+pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), Fault> {
+    match validate {
+        Validate::NameNotDefault(most) => {
+            string(value, most)?;
+            let is_default = value.as_str().is_some_and(|name| name.to_lowercase() == DEFAULT_GROUP_NAME);
+            if is_default { Err(refused(SecurityError::DefaultAlreadyExists)) } else { Ok(()) }
+        }
+        Validate::AddressPairs => pair::check_list(value),
+        other => Ok(plain(other, value)?),
+    }
+}
+
+fn refused(error: SecurityError) -> Fault {
+    Fault::Error(Error::from(error).into())
+}
+
+/// Checks a value whose faults are all told alike; the error is the reason.
+fn plain(validate: Validate, value: &Value) -> Result<(), String> {
     match validate {
         Validate::Anything => Ok(()),
         Validate::Uuid => uuid(value),
@@ -95,6 +123,9 @@ pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), String> {
             Value::Null | Value::Object(_) => Ok(()),
             other => Err(format!("'{}' is not a dictionary", show(other))),
         },
+        Validate::Uuids => list::uuids(value),
+        Validate::Prefixes => list::prefixes(value),
+        Validate::NameNotDefault(_) | Validate::AddressPairs => Ok(()),
     }
 }
 

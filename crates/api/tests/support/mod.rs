@@ -21,6 +21,7 @@ pub const SERVICE: &str = "service";
 pub const PROJECT: &str = "11111111111111111111111111111111";
 pub const OTHER_PROJECT: &str = "22222222222222222222222222222222";
 pub const ADMIN_PROJECT: &str = "33333333333333333333333333333333";
+pub const FRESH_PROJECT: &str = "55555555555555555555555555555555";
 
 pub const NOBODY: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -35,12 +36,19 @@ impl Authenticate for Tokens {
             READER => (Some(PROJECT), &["reader"]),
             OTHER => (Some(OTHER_PROJECT), &["member", "reader"]),
             SERVICE => (Some(ADMIN_PROJECT), &["service"]),
+            "manager" => (Some(PROJECT), &["manager", "member", "reader"]),
+            // A member of a project that nobody has used.
+            "fresh" => (Some(FRESH_PROJECT), &["member", "reader"]),
             "unscoped" => (None, &[]),
             "unavailable" => {
                 let reason = "the identity service is away".to_owned();
                 return Box::pin(std::future::ready(Err(AuthError::Unavailable { reason })));
             }
-            _ => return Box::pin(std::future::ready(Err(AuthError::Invalid))),
+            // A member of any project.
+            other => match other.strip_prefix("p:") {
+                Some(project) => (Some(project), &["member", "reader"]),
+                None => return Box::pin(std::future::ready(Err(AuthError::Invalid))),
+            },
         };
         let caller = Caller {
             user_id: format!("user-{token}"),
@@ -142,28 +150,30 @@ impl Cloud {
 
     /// Creates an object, which must succeed.
     pub async fn create(&self, token: &str, collection: &str, object: Value) -> Value {
-        let member = collection.strip_suffix('s').unwrap();
-        let body = serde_json::json!({ member: object });
+        let body = serde_json::json!({ member(collection): object });
         self.call(token, "POST", &format!("/v2.0/{collection}"), Some(body)).await.expect(201)
     }
 
     /// Tries to create an object.
     pub async fn try_create(&self, token: &str, collection: &str, object: Value) -> Answer {
-        let member = collection.strip_suffix('s').unwrap();
-        let body = serde_json::json!({ member: object });
+        let body = serde_json::json!({ member(collection): object });
         self.call(token, "POST", &format!("/v2.0/{collection}"), Some(body)).await
     }
 
     /// Tries to change an object.
     pub async fn update(&self, token: &str, collection: &str, id: &str, object: Value) -> Answer {
-        let member = collection.strip_suffix('s').unwrap();
-        let body = serde_json::json!({ member: object });
+        let body = serde_json::json!({ member(collection): object });
         self.call(token, "PUT", &format!("/v2.0/{collection}/{id}"), Some(body)).await
     }
 
     pub async fn delete(&self, token: &str, collection: &str, id: &str) -> Answer {
         self.call(token, "DELETE", &format!("/v2.0/{collection}/{id}"), None).await
     }
+}
+
+/// The name for one of a collection, as in bodies.
+fn member(collection: &str) -> String {
+    collection.strip_suffix('s').unwrap().replace('-', "_")
 }
 
 /// The id of an object.

@@ -8,19 +8,25 @@
 //! | a row | itself |
 //! | network row | presence and port rows of the network |
 //! | subnet row | the network row |
+//! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
 //! | the host's number or limits | all |
 
 use super::claims::{Claims, Source};
+use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
-use hadron_pipeline::table::Limit;
+use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
-use hadron_wire::row::{PortRow, Row, RowKey};
+use hadron_wire::row::{PolicyRow, PortRow, Row, RowKey};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+
+/// Connections that a port may have unless an operator says another number: an eighth of what a host of 1,000 ports keeps, so that
+/// no single port pushes the others' out.
+pub const CONNECTIONS: u32 = 65_536;
 
 /// Limits that every port of the host gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,12 +37,22 @@ pub struct Limits {
     pub miss: Limit,
     /// Broadcast and multicast frames.
     pub flood: Limit,
+    /// Connections that are kept.
+    pub connections: u32,
+    /// Seconds without a packet after which they are forgotten, by [`timeout`].
+    pub timeouts: [u32; timeout::SLOTS],
 }
 
 impl Default for Limits {
     /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
     fn default() -> Self {
-        Self { punt: per_second(20), miss: per_second(100), flood: per_second(1000) }
+        Self {
+            punt: per_second(20),
+            miss: per_second(100),
+            flood: per_second(1000),
+            connections: CONNECTIONS,
+            timeouts: timeout::DEFAULTS,
+        }
     }
 }
 
@@ -77,11 +93,20 @@ pub(super) struct Inputs {
 #[derive(Debug)]
 pub struct Calculation {
     inputs: Inputs,
+    policies: Policies,
     claims: Claims,
-    /// Network and interface name of each port row, as they stand in the indexes.
-    places: HashMap<u32, (u32, String)>,
+    /// Where each port row stands in the indexes.
+    places: HashMap<u32, Place>,
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
+}
+
+/// What a port is found by.
+#[derive(Debug)]
+struct Place {
+    network: u32,
+    name: String,
+    policy: Option<u32>,
 }
 
 impl Calculation {
@@ -96,6 +121,7 @@ impl Calculation {
         };
         let mut calculation = Self {
             inputs,
+            policies: Policies::default(),
             claims: Claims::default(),
             places: HashMap::new(),
             changed: BTreeSet::new(),
@@ -188,11 +214,35 @@ impl Calculation {
         self.inputs.holder(name)
     }
 
+    /// Why a port's policy isn't in force as it should be, or not at all; empty if it is as far as the rows go.
+    pub fn policy_problem(&self, port: &PortRow) -> Option<String> {
+        self.policies.problem(port)
+    }
+
+    /// Whose entries decide about a port's traffic beside its own.
+    pub fn blames(&self, port: &PortRow) -> impl Iterator<Item = Blame> + '_ {
+        let policy = port.policy.filter(|_| !port.port_security_disabled);
+        policy.into_iter().flat_map(|policy| self.policies.blames(policy))
+    }
+
+    /// The ports whose traffic these entries of the classifier decide about.
+    pub fn ports_of_entries(&self, keys: &[Key]) -> BTreeSet<u32> {
+        self.policies.ports_of_entries(keys)
+    }
+
     fn rows_changed(&mut self, touched: &BTreeSet<RowKey>) {
         let mut affected: HashSet<RowKey> = HashSet::new();
         for key in touched {
             affected.insert(*key);
             match *key {
+                RowKey::Rule { group, .. } => affected.extend(self.policies.with_group(group)),
+                RowKey::Member { set, .. } => {
+                    affected.remove(key);
+                    if self.recompute_member(set, *key) {
+                        affected.extend(self.policies.asking(set));
+                    }
+                }
+                RowKey::Policy(number) => self.policies.index(number, self.inputs.policy(number)),
                 RowKey::Network(network) => affected.extend(self.dependents(network)),
                 RowKey::Subnet { network, .. } => {
                     affected.insert(RowKey::Network(network));
@@ -204,11 +254,7 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::Presence { .. }
-                | RowKey::Location { .. }
-                | RowKey::Rule { .. }
-                | RowKey::Member { .. }
-                | RowKey::Policy(_) => {}
+                RowKey::Presence { .. } | RowKey::Location { .. } => {}
             }
             self.index(*key);
         }
@@ -220,7 +266,7 @@ impl Calculation {
     /// Ports that look for the same interface as port `number` does, by the indexes.
     fn namesakes(&self, number: u32) -> Vec<RowKey> {
         let place = self.places.get(&number);
-        place.into_iter().flat_map(|(_, name)| self.ports_named(name)).map(RowKey::Port).collect()
+        place.into_iter().flat_map(|place| self.ports_named(&place.name)).map(RowKey::Port).collect()
     }
 
     fn touch_ports(&mut self, network: u32) {
@@ -244,16 +290,22 @@ impl Calculation {
     }
 
     fn index_port(&mut self, number: u32) {
-        let key = RowKey::Port(number);
-        if let Some((network, name)) = self.places.remove(&number) {
-            note(&mut self.inputs.members, &network, key, false);
-            note(&mut self.inputs.named, &name, number, false);
+        if let Some(place) = self.places.remove(&number) {
+            self.note_port(number, &place, false);
         }
         if let Some(row) = self.inputs.port(number) {
-            let place = (row.network, row.interface_name.clone());
-            note(&mut self.inputs.members, &place.0, key, true);
-            note(&mut self.inputs.named, &place.1, number, true);
+            let policy = row.policy.filter(|_| !row.port_security_disabled);
+            let place = Place { network: row.network, name: row.interface_name.clone(), policy };
+            self.note_port(number, &place, true);
             self.places.insert(number, place);
+        }
+    }
+
+    fn note_port(&mut self, number: u32, place: &Place, exists: bool) {
+        note(&mut self.inputs.members, &place.network, RowKey::Port(number), exists);
+        note(&mut self.inputs.named, &place.name, number, exists);
+        if let Some(policy) = place.policy {
+            self.policies.index_port(number, policy, exists);
         }
     }
 
@@ -261,14 +313,25 @@ impl Calculation {
         let entries = match source {
             Source::Host => rules::host(&self.inputs),
             Source::Row(key) => match self.inputs.rows.get(&key) {
+                Some(Row::Policy(row)) => self.policies.compile(&self.inputs.rows, row),
                 Some(row) => rules::row(&self.inputs, row),
                 None => Vec::new(),
             },
         };
         self.claims.replace(source, entries, &mut self.changed);
-        if let Source::Row(RowKey::Port(port)) = source {
-            self.touched_ports.insert(port);
+        match source {
+            Source::Row(RowKey::Port(port)) => drop(self.touched_ports.insert(port)),
+            Source::Row(RowKey::Policy(policy)) => self.touched_ports.extend(self.policies.ports(policy)),
+            _ => {}
         }
+    }
+
+    /// Answers whether the policies that ask the set have to know.
+    fn recompute_member(&mut self, set: u32, key: RowKey) -> bool {
+        let source = Source::Row(key);
+        let old = self.claims.of(source).to_vec();
+        self.recompute(source);
+        self.policies.member_changed(set, &old, self.claims.of(source))
     }
 }
 
@@ -280,6 +343,13 @@ impl Inputs {
         }
     }
 
+    fn policy(&self, number: u32) -> Option<&PolicyRow> {
+        match self.rows.get(&RowKey::Policy(number))? {
+            Row::Policy(row) => Some(row),
+            _ => None,
+        }
+    }
+
     /// The port that has the interface of this name: the newest that looks for it.
     pub(super) fn holder(&self, name: &str) -> Option<u32> {
         self.named.get(name)?.last().copied()
@@ -287,7 +357,7 @@ impl Inputs {
 }
 
 /// Adds `member` to the set of `key` or takes it out; an empty set is no set.
-fn note<K: Clone + Eq + std::hash::Hash, M: Ord>(
+pub(super) fn note<K: Clone + Eq + std::hash::Hash, M: Ord>(
     index: &mut HashMap<K, BTreeSet<M>>,
     key: &K,
     member: M,

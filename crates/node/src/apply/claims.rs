@@ -6,7 +6,7 @@
 
 use super::{Key, Value};
 use hadron_wire::row::RowKey;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Who claims.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,8 +36,9 @@ impl Claims {
         for (key, value) in &entries {
             self.claim(source, *key, *value, changed);
         }
+        let kept: HashSet<&Key> = entries.iter().map(|(key, _)| key).collect();
         for key in old.unwrap_or_default() {
-            if !entries.iter().any(|(kept, _)| *kept == key) {
+            if !kept.contains(&key) {
                 self.withdraw(source, key, changed);
             }
         }

@@ -41,6 +41,22 @@ entries! {
     Network: table::NetworkKey => NetworkFacts;
     /// What the programs keep of a port: counters and rate limits.
     PortState: table::PortKey => ();
+    /// An address in a set.
+    Member: table::MemberKey => ();
+    /// A prefix in a set.
+    MemberPrefix: table::MemberPrefixKey => ();
+    /// What the programs count of a rule.
+    RuleCounter: table::RuleCounterKey => ();
+    /// What a class or a set of a policy is allowed.
+    Rule: table::RuleKey => table::Rule;
+    /// The class of a remote prefix in a policy.
+    Class: table::ClassKey => table::Class;
+    /// A set that a policy asks.
+    PolicySet: table::PolicySetKey => table::PolicySet;
+    /// A policy, but for its generation.
+    Policy: table::PolicyKey => PolicyFacts;
+    /// A prefix of source addresses that a port may use.
+    AllowedPrefix: table::AllowedPrefixKey => ();
     /// A source address that a port may use.
     Allowed: table::AllowedKey => ();
     /// A port with an interface here.
@@ -70,6 +86,13 @@ pub struct NetworkFacts {
     pub vni: u32,
     /// Bits of [`table::network_flag`].
     pub flags: u32,
+}
+
+/// A direction of a policy without its generation: that is the plane's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PolicyFacts {
+    /// How many sets it asks, those of slots 0 up to it.
+    pub set_count: u32,
 }
 
 /// A port or host that gets a network's broadcasts.

@@ -10,6 +10,8 @@
 pub mod calculation;
 pub mod claims;
 pub mod entry;
+pub mod policy;
+mod revocation;
 pub(crate) mod rules;
 pub mod writer;
 

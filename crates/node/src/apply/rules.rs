@@ -2,23 +2,30 @@
 
 use super::calculation::Inputs;
 use super::entry::{FloodMember, NetworkFacts};
-use super::{Key, Value};
+use super::{Key, Value, policy};
 use hadron_pipeline::table::{
-    self, AllowedKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey, LAYOUT_VERSION,
-    Neighbour, NeighbourKey, NetworkKey, PortKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag,
-    port_flag, target,
+    self as table, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface,
+    InterfaceKey, LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, RuleCounterKey, Vni, VniKey,
+    Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
+use hadron_policy::without_mapped;
 use hadron_wire::row::{
-    LocationRow, NetworkRow, Place, PortRow, PresenceRow, Row, RowKey, SubnetRow, unmapped,
+    LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow, unmapped,
 };
+
+use std::collections::BTreeSet;
 
 type Entries = Vec<(Key, Value)>;
 
 pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
     match row {
         Row::Network(row) => network(inputs, row),
-        Row::Subnet(_) | Row::Rule(_) | Row::Member(_) | Row::Policy(_) => Entries::new(),
+        Row::Subnet(_) | Row::Policy(_) => Entries::new(),
+        Row::Rule(row) => {
+            vec![(Key::RuleCounter(RuleCounterKey { rule: row.rule }), Value::RuleCounter(()))]
+        }
+        Row::Member(row) => policy::member(row),
         Row::Presence(row) => presence(inputs, row),
         Row::Location(row) => location(inputs, row),
         Row::Port(row) => port(inputs, row),
@@ -33,6 +40,7 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
         overlay_ifindex: host.overlay.unwrap_or(0),
         overlay_mtu: host.overlay_mtu,
         underlay: host.underlay.into(),
+        timeouts: host.limits.timeouts,
     };
     let mut entries = vec![(Key::Config(()), Value::Config(config))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
@@ -103,17 +111,24 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
     }
     let limits = inputs.host.limits;
     let is_enabled = row.admin_up && network.admin_up;
-    let security =
-        if row.port_security_disabled { port_flag::ACCEPT_UNKNOWN } else { port_flag::PORT_SECURITY };
+    let has_prefix = row.allowed_pairs.iter().any(|pair| pair.prefix.length < 128);
+    let has_other_mac = row.allowed_pairs.iter().any(|pair| pair.mac != row.mac);
+    let security = if row.port_security_disabled { 0 } else { port_flag::PORT_SECURITY };
+    let unknown = if row.port_security_disabled || has_other_mac { port_flag::ACCEPT_UNKNOWN } else { 0 };
     let mac = Mac(row.mac);
     let value = table::Port {
         network: row.network,
         ifindex,
         mac,
-        flags: security | if is_enabled { 0 } else { port_flag::DISABLED },
+        flags: security
+            | unknown
+            | if has_prefix { port_flag::ALLOWED_PREFIXES } else { 0 }
+            | if is_enabled { 0 } else { port_flag::DISABLED },
         punt_limit: limits.punt,
         miss_limit: limits.miss,
         flood_limit: limits.flood,
+        policy: row.policy.filter(|_| !row.port_security_disabled).unwrap_or(0),
+        connection_limit: limits.connections,
     };
     let key = PortKey { port: row.number };
     let mut entries = vec![
@@ -122,14 +137,28 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         (Key::PortProgram(key), Value::PortProgram(ifindex)),
         (Key::Interface(InterfaceKey { ifindex }), Value::Interface(Interface { port: row.number })),
     ];
-    entries.extend(row.addresses.iter().map(|address| {
-        let key = AllowedKey::new(row.number, mac, Address::from(address.address));
-        (Key::Allowed(key), Value::Allowed(()))
-    }));
+    let fixed = row.addresses.iter().map(|address| (mac, Prefix { address: address.address, length: 128 }));
+    let pairs = row
+        .allowed_pairs
+        .iter()
+        .flat_map(|pair| without_mapped(pair.prefix).into_iter().map(|prefix| (Mac(pair.mac), prefix)));
+    let sources: BTreeSet<(Mac, Prefix)> = fixed.chain(pairs).collect();
+    entries.extend(sources.into_iter().map(|(mac, prefix)| allowed(row.number, mac, prefix)));
     if is_enabled {
         entries.push((flood(row.network, target::PORT, row.number), Value::Flood(())));
     }
     entries
+}
+
+/// A source that a port may use.
+fn allowed(port: u32, mac: Mac, prefix: Prefix) -> (Key, Value) {
+    let address = Address::from(prefix.address);
+    if prefix.length == 128 {
+        (Key::Allowed(AllowedKey::new(port, mac, address)), Value::Allowed(()))
+    } else {
+        let key = AllowedPrefixKey::new(port, mac, address, prefix.length);
+        (Key::AllowedPrefix(key), Value::AllowedPrefix(()))
+    }
 }
 
 pub(super) fn network_of(inputs: &Inputs, network: u32) -> Option<&NetworkRow> {

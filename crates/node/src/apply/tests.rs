@@ -1,3 +1,5 @@
+mod policy;
+
 use super::calculation::{Calculation, HostFacts, Limits};
 use super::entry::NetworkFacts;
 use super::{Key, Value, Writer};
@@ -267,7 +269,7 @@ fn a_restart_writes_nothing_when_nothing_changed() {
 enum Step {
     Set(Row),
     Remove(RowKey),
-    Forget(u32),
+    Forget(Batch),
     Interface(u32, Option<u32>),
     Overlay(Option<u32>),
     HostNumber(u32),
@@ -292,17 +294,34 @@ fn row() -> impl Strategy<Value = Row> {
         (net.clone(), 1..3u32, any::<bool>()).prop_map(|(n, s, dhcp)| subnet(n, s, dhcp)),
         (net.clone(), 1..4u32).prop_map(|(n, h)| presence(n, h)),
         (net.clone(), id.clone(), last.clone(), place).prop_map(|(n, p, l, place)| location(n, p, l, place)),
-        (net, id, last, any::<bool>(), 1..4u32).prop_map(|(n, p, l, admin_up, name)| {
-            Row::Port(PortRow { admin_up, interface_name: format!("tap{name}"), ..port(p, n, l) })
-        }),
+        (net, id, last, any::<bool>(), 1..4u32, proptest::option::of(1..3u32)).prop_map(
+            |(n, p, l, admin_up, name, policy)| {
+                let interface_name = format!("tap{name}");
+                Row::Port(PortRow { admin_up, interface_name, policy, ..port(p, n, l) })
+            }
+        ),
     ]
+}
+
+fn forget() -> impl Strategy<Value = Batch> {
+    (0..4usize, 1..4u32).prop_map(|(kind, number)| {
+        let mut batch = set([]);
+        let kinds = [
+            &mut batch.forget,
+            &mut batch.forget_policies,
+            &mut batch.forget_rules,
+            &mut batch.forget_members,
+        ];
+        kinds.into_iter().nth(kind).unwrap().push(number);
+        batch
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => row().prop_map(Step::Set),
-        4 => row().prop_map(|row| Step::Remove(row.key())),
-        1 => (1..3u32).prop_map(Step::Forget),
+        8 => prop_oneof![row(), policy::row()].prop_map(Step::Set),
+        4 => prop_oneof![row(), policy::row()].prop_map(|row| Step::Remove(row.key())),
+        1 => forget().prop_map(Step::Forget),
         3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
         1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),
         1 => (1..3u32).prop_map(Step::HostNumber),
@@ -321,7 +340,7 @@ proptest! {
             match step {
                 Step::Set(row) => drop(calculation.apply(set([row]))),
                 Step::Remove(key) => drop(calculation.apply(remove([key]))),
-                Step::Forget(network) => drop(calculation.apply(Batch { forget: vec![network], ..set([]) })),
+                Step::Forget(batch) => drop(calculation.apply(batch)),
                 Step::Interface(name, index) => {
                     calculation.set_interface(&format!("tap{name}"), index);
                     interfaces.insert(name, index);

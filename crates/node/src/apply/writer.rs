@@ -1,21 +1,27 @@
 //! Brings the entries of a plane to what they should be.
 
+use super::policy::{Blame, blame};
+use super::revocation::Revocations;
 use super::{Key, Value};
 use crate::delta::{Failure, Tracker};
 use crate::error::chain;
 use crate::plane::{Plane, PlaneError};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Desired entries against those of a plane.
 #[derive(Debug, Default)]
 pub struct Writer {
     tracker: Tracker<Key, Value>,
     errors: HashMap<Key, String>,
+    /// The keys of `errors` that ports are to blame on the classifier.
+    blamed: HashMap<Blame, HashSet<Key>>,
+    revocations: Revocations,
 }
 
 impl Writer {
     /// Takes in what the plane holds. Nothing is desired yet.
     pub fn observe(&mut self, found: Vec<(Key, Value)>) {
+        self.revocations.observe(&found);
         self.tracker.observe(found);
     }
 
@@ -48,12 +54,23 @@ impl Writer {
         missing.len()
     }
 
-    /// Writes the differences: all additions in the order of [`Key`], then, if `removes`, all removals in the opposite order.
-    /// Answers the keys that failed; they stay pending.
+    /// Writes the differences: all additions in the order of [`Key`], then, if `removes`, all removals in the opposite order,
+    /// and last a new generation for the policies that allow less than before. Answers the keys that failed; they stay
+    /// pending.
     pub fn write(&mut self, plane: &mut impl Plane, removes: bool) -> Vec<Key> {
-        let mut failures = self.tracker.add(|key, value| plane.put(key, value));
+        let Self { tracker, revocations, .. } = self;
+        let mut failures = tracker.add(|key, old, value| {
+            plane.put(key, value)?;
+            revocations.written(key, old, value);
+            Ok(())
+        });
         if removes {
-            failures.extend(self.tracker.remove(|key| plane.remove(key)));
+            failures.extend(tracker.remove(|key, old| {
+                plane.remove(key)?;
+                revocations.removed(key, old);
+                Ok(())
+            }));
+            failures.extend(revocations.announce(|policy| plane.renew(policy)));
         }
         failures.into_iter().map(|failure| self.note(failure)).collect()
     }
@@ -70,13 +87,25 @@ impl Writer {
 
     /// Why the last attempt at an entry failed.
     pub fn error(&self, key: &Key) -> Option<&str> {
-        if self.is_settled(key) { None } else { self.errors.get(key).map(String::as_str) }
+        let is_done = self.is_settled(key) && !self.revocations.is_due(key);
+        if is_done { None } else { self.errors.get(key).map(String::as_str) }
+    }
+
+    /// Why what a port's policy allows isn't in the tables, or what it no longer allows still is.
+    pub fn blamed_error(&self, on: impl IntoIterator<Item = Blame>) -> Option<&str> {
+        let mut keys = on.into_iter().filter_map(|blame| self.blamed.get(&blame)).flatten();
+        keys.find_map(|key| self.error(key))
     }
 
     /// Forgets the errors of entries that were written since.
     pub fn forget_settled_errors(&mut self) {
-        let tracker = &self.tracker;
-        self.errors.retain(|key, _| !tracker.is_settled(key));
+        let Self { tracker, revocations, .. } = self;
+        let stays = |key: &Key| !tracker.is_settled(key) || revocations.is_due(key);
+        self.errors.retain(|key, _| stays(key));
+        self.blamed.retain(|_, keys| {
+            keys.retain(|key| stays(key));
+            !keys.is_empty()
+        });
     }
 
     fn note(&mut self, Failure { key, error }: Failure<Key, PlaneError>) -> Key {
@@ -92,6 +121,9 @@ impl Writer {
                 "an entry of the packet path can't be written; will be tried again"
             );
             self.errors.insert(key, text);
+            if let Some(blame) = blame(&key) {
+                self.blamed.entry(blame).or_default().insert(key);
+            }
         }
         key
     }

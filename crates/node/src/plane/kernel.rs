@@ -2,11 +2,12 @@
 
 use super::expedite::Expedited;
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
-use crate::apply::entry::{FloodMember, NetworkFacts};
+use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::error::Error;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use hadron_pipeline::table::PolicyKey;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,8 +55,13 @@ pub fn remove(pins: PathBuf, sizes: Sizes) -> Result<(), Error> {
     if !pins.exists() {
         return Ok(());
     }
-    let host =
-        HostConfig { host: 0, underlay: Ipv4Addr::UNSPECIFIED.into(), overlay_ifindex: 0, overlay_mtu: 0 };
+    let host = HostConfig {
+        host: 0,
+        underlay: Ipv4Addr::UNSPECIFIED.into(),
+        overlay_ifindex: 0,
+        overlay_mtu: 0,
+        timeouts: table::timeout::DEFAULTS,
+    };
     let opened = Datapath::open(Config { pins, host, sizes });
     opened.and_then(Datapath::unload).map_err(|error| Error::Plane(from(error)))
 }
@@ -80,6 +86,26 @@ impl Plane for Kernel {
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
         rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
+        rows(&mut all, tables.allowed_prefixes.dump(), |k, _| {
+            (Key::AllowedPrefix(k), Value::AllowedPrefix(()))
+        })?;
+        rows(&mut all, tables.members.dump(), |k, _| (Key::Member(k), Value::Member(())))?;
+        rows(&mut all, tables.member_prefixes.dump(), |k, _| {
+            (Key::MemberPrefix(k), Value::MemberPrefix(()))
+        })?;
+        rows(&mut all, tables.rules.dump(), |k, v| (Key::Rule(k), Value::Rule(v)))?;
+        rows(&mut all, tables.classes.dump(), |k, v| (Key::Class(k), Value::Class(v)))?;
+        rows(&mut all, tables.policy_sets.dump(), |k, v| (Key::PolicySet(k), Value::PolicySet(v)))?;
+        rows(&mut all, tables.policies.dump(), |k, v| {
+            (Key::Policy(k), Value::Policy(PolicyFacts { set_count: v.set_count }))
+        })?;
+        all.extend(
+            tables
+                .rule_states()
+                .map_err(from)?
+                .into_iter()
+                .map(|rule| (Key::RuleCounter(table::RuleCounterKey { rule }), Value::RuleCounter(()))),
+        );
         rows(&mut all, tables.ports.dump(), |k, v| (Key::Port(k), Value::Port(v)))?;
         rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
         rows(&mut all, tables.neighbours.dump(), |k, v| (Key::Neighbour(k), Value::Neighbour(v)))?;
@@ -129,6 +155,18 @@ impl Plane for Kernel {
                 tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
             }
             (Key::PortState(key), Value::PortState(())) => tables.ensure_port_state(key.port),
+            (Key::Member(key), Value::Member(())) => tables.members.put(key, &table::Member::default()),
+            (Key::MemberPrefix(key), Value::MemberPrefix(())) => {
+                tables.member_prefixes.put(key, &table::Member::default())
+            }
+            (Key::RuleCounter(key), Value::RuleCounter(())) => tables.ensure_rule_state(key.rule),
+            (Key::Rule(key), Value::Rule(row)) => tables.rules.put(key, row),
+            (Key::Class(key), Value::Class(row)) => tables.classes.put(key, row),
+            (Key::PolicySet(key), Value::PolicySet(row)) => tables.policy_sets.put(key, row),
+            (Key::Policy(key), Value::Policy(facts)) => tables.put_policy(key, facts.set_count),
+            (Key::AllowedPrefix(key), Value::AllowedPrefix(())) => {
+                tables.allowed_prefixes.put(key, &table::Allowed::default())
+            }
             (Key::Allowed(key), Value::Allowed(())) => tables.allowed.put(key, &table::Allowed::default()),
             (Key::Port(key), Value::Port(row)) => tables.ports.put(key, row),
             (Key::Fdb(key), Value::Fdb(row)) => tables.fdb.put(key, row),
@@ -160,6 +198,14 @@ impl Plane for Kernel {
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
             Key::PortState(key) => tables.remove_port_state(key.port),
+            Key::Member(key) => tables.members.remove(key).map(drop),
+            Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
+            Key::RuleCounter(key) => tables.remove_rule_state(key.rule),
+            Key::Rule(key) => tables.rules.remove(key).map(drop),
+            Key::Class(key) => tables.classes.remove(key).map(drop),
+            Key::PolicySet(key) => tables.policy_sets.remove(key).map(drop),
+            Key::Policy(key) => tables.policies.remove(key).map(drop),
+            Key::AllowedPrefix(key) => tables.allowed_prefixes.remove(key).map(drop),
             Key::Allowed(key) => tables.allowed.remove(key).map(drop),
             Key::Port(key) => tables.ports.remove(key).map(drop),
             Key::Fdb(key) => tables.fdb.remove(key).map(drop),
@@ -173,6 +219,10 @@ impl Plane for Kernel {
             Key::Interface(key) => tables.interfaces.remove(key).map(drop),
         }
         .map_err(from)
+    }
+
+    fn renew(&mut self, policy: &PolicyKey) -> Result<()> {
+        self.datapath.tables().renew_policy(policy).map_err(from)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -199,6 +249,7 @@ fn host_config(row: &table::Config) -> HostConfig {
         underlay: row.underlay.ip(),
         overlay_ifindex: row.overlay_ifindex,
         overlay_mtu: row.overlay_mtu,
+        timeouts: row.timeouts,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
 use crate::apply::{Key, Value};
+use hadron_pipeline::table::PolicyKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ struct Contents {
     entries: BTreeMap<Key, Value>,
     injected: Vec<(u32, Vec<u8>)>,
     writes: u64,
+    renewals: Vec<PolicyKey>,
     /// Most entries that there may be; more are refused, as by a full map.
     capacity: Option<usize>,
 }
@@ -30,6 +32,11 @@ impl Memory {
     /// The number of puts and removals so far.
     pub fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// The policies that got a new generation, in order.
+    pub fn renewals(&self) -> Vec<PolicyKey> {
+        self.lock().renewals.clone()
     }
 
     /// Frames that were sent to instances, with their interface.
@@ -79,6 +86,11 @@ impl Plane for Memory {
         let mut contents = self.lock();
         contents.entries.remove(key);
         contents.writes += 1;
+        Ok(())
+    }
+
+    fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError> {
+        self.lock().renewals.push(*policy);
         Ok(())
     }
 

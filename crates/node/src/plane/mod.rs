@@ -8,6 +8,7 @@ pub mod kernel;
 pub mod memory;
 
 use crate::apply::{Key, Value};
+use hadron_pipeline::table::PolicyKey;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -81,6 +82,9 @@ pub trait Plane: Send + 'static {
 
     /// Removes an entry. One that isn't there is no error.
     fn remove(&mut self, key: &Key) -> Result<(), PlaneError>;
+
+    /// Gives a policy a generation that none had before, so that its connections are judged again.
+    fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError>;
 
     /// Every entry that should be there is there: a plane that was filling new tables behind the back of old ones puts the
     /// new ones in force. Does nothing at any other time.

@@ -165,8 +165,12 @@ impl FakeServer {
     /// The next stream, welcomed.
     pub async fn welcome(&mut self, mode: Mode) -> Conversation {
         let conversation = self.conversation().await;
-        let welcome =
-            Welcome { version: 1, history_id: HISTORY.to_vec().into(), mode: mode.into(), host_number: 1 };
+        let welcome = Welcome {
+            version: *hadron_wire::version::VERSIONS.end(),
+            history_id: HISTORY.to_vec().into(),
+            mode: mode.into(),
+            host_number: 1,
+        };
         conversation.say(server_message::Message::Welcome(welcome)).await;
         conversation
     }

@@ -9,7 +9,8 @@ use hadron_node::{Config, Node, Settings, cleanup, join};
 use hadron_pipeline::{Address, table};
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{
-    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, Row, RowKey, SubnetRow,
+    DhcpServer, LocationRow, NetworkRow, Place, PolicyRow, PortAddress, PortRow, Prefix, Row, RowKey,
+    SubnetRow,
 };
 use rtnetlink::LinkUnspec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -49,7 +50,7 @@ fn v4(last: u8) -> Ipv6Addr {
     Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped()
 }
 
-fn rows() -> [Row; 4] {
+fn rows() -> [Row; 5] {
     let subnet = SubnetRow {
         number: 1,
         network: 5,
@@ -77,6 +78,7 @@ fn rows() -> [Row; 4] {
         }),
         Row::Subnet(subnet),
         Row::Location(location),
+        Row::Policy(PolicyRow { number: 1, groups: Vec::new() }),
         port(20),
     ]
 }
@@ -92,7 +94,7 @@ fn port(revision: u64) -> Row {
         admin_up: true,
         port_security_disabled: false,
         revision,
-        policy: None,
+        policy: Some(1),
         allowed_pairs: Vec::new(),
     })
 }
@@ -190,7 +192,8 @@ fn in_force(config: &Config) -> table::Config {
         host: word(4),
         overlay_ifindex: word(8),
         overlay_mtu: word(12),
-        underlay: Address(row[16..].try_into().unwrap()),
+        underlay: Address(row[16..32].try_into().unwrap()),
+        timeouts: std::array::from_fn(|slot| word(32 + 4 * slot)),
     }
 }
 

@@ -87,10 +87,16 @@ impl Golden {
         }
         for (name, subscription) in &mut self.subscriptions {
             while let Some(batch) = self.projection.next_batch(subscription, Limits::default()) {
-                batch
-                    .forget
-                    .iter()
-                    .for_each(|network| writeln!(out, "  {name} - all of net {network}").unwrap());
+                for (what, numbers) in [
+                    ("net", &batch.forget),
+                    ("policy", &batch.forget_policies),
+                    ("rules of set", &batch.forget_rules),
+                    ("members of set", &batch.forget_members),
+                ] {
+                    for number in numbers {
+                        writeln!(out, "  {name} - all of {what} {number}").unwrap();
+                    }
+                }
                 batch
                     .changes
                     .into_iter()
@@ -139,7 +145,15 @@ impl Call {
             ("subnet", true) => tx.delete::<Subnet>(&SubnetId(self.uuid(&self.name))),
             ("subnet", false) => tx.put(self.subnet()),
             ("port", true) => tx.delete::<Port>(&PortId(self.uuid(&self.name))),
-            ("port", false) => tx.put(self.port()),
+            ("port", false) => tx.put(self.port(tx)),
+            ("group", true) => tx.delete::<SecurityGroup>(&self.group().id),
+            ("group", false) => tx.put(self.group()),
+            ("rule", true) => tx.delete::<SecurityGroupRule>(&SecurityGroupRuleId(self.uuid(&self.name))),
+            ("rule", false) => tx.put(self.rule()),
+            ("addresses", true) => tx.delete::<AddressGroup>(&AddressGroupId(self.uuid(&self.name))),
+            ("addresses", false) => tx.put(self.address_group()),
+            ("policy", true) => tx.delete::<Policy>(&self.policy().groups),
+            ("policy", false) => tx.put(self.policy()),
             (other, _) => panic!("no such noun: {other}"),
         }
     }
@@ -165,6 +179,8 @@ impl Call {
             shared: false,
             mtu: self.value("mtu").unwrap_or(1450),
             segment: self.value("vni").and_then(Vni::new).map_or(Segment::Local, Segment::Vxlan),
+            port_security_enabled: true,
+            privacy_addresses: self.value("privacy").unwrap_or(false),
             stamp: Stamp::default(),
         }
     }
@@ -189,8 +205,10 @@ impl Call {
         }
     }
 
-    fn port(&self) -> Port {
+    fn port(&self, tx: &Tx) -> Port {
         let subnet_id = self.values.get("subnet").map(|subnet| SubnetId(self.uuid(subnet)));
+        let number = self.values.get("policy").map(|name| PolicyNumber(self.references[name]));
+        let policy = number.and_then(|number| Some(tx.view().policy_by_number(number)?.value.clone()));
         Port {
             id: PortId(self.uuid(&self.name)),
             number: PortNumber(self.number),
@@ -211,9 +229,82 @@ impl Call {
                 ..Binding::default()
             },
             status: PortStatus::Down,
+            port_security_enabled: policy.is_some(),
+            security_groups: policy.as_ref().map(|policy| policy.groups.clone()).unwrap_or_default(),
+            allowed_address_pairs: self.value("pair").map(pair).into_iter().collect(),
+            policy: policy.map(|policy| policy.number),
             stamp: Stamp::default(),
         }
     }
+
+    fn group(&self) -> SecurityGroup {
+        SecurityGroup {
+            id: SecurityGroupId(self.uuid(&self.name)),
+            number: SetNumber(self.number),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            stateful: self.value("stateful").unwrap_or(true),
+            is_default: false,
+            stamp: Stamp::default(),
+        }
+    }
+
+    fn rule(&self) -> SecurityGroupRule {
+        let remote = self.values.get("from").map(String::as_str).unwrap_or_default();
+        SecurityGroupRule {
+            id: SecurityGroupRuleId(self.uuid(&self.name)),
+            number: RuleNumber(self.number),
+            security_group_id: SecurityGroupId(self.uuid(&self.values["group"])),
+            project_id: String::new(),
+            direction: Direction::Ingress,
+            ethertype: Ethertype::Ipv4,
+            protocol: self.value("protocol"),
+            port_range_min: self.value("port"),
+            port_range_max: self.value("port"),
+            remote: match (remote, remote.parse()) {
+                ("", _) => Remote::Any,
+                (_, Ok(prefix)) => Remote::Prefix(prefix),
+                (name, _) if self.values.contains_key("addresses") => {
+                    Remote::AddressGroup(AddressGroupId(self.uuid(name)))
+                }
+                (name, _) => Remote::Group(SecurityGroupId(self.uuid(name))),
+            },
+            description: None,
+            stamp: Stamp::default(),
+        }
+    }
+
+    fn address_group(&self) -> AddressGroup {
+        let mut addresses: Vec<IpNet> =
+            self.values["has"].split(',').map(|text| text.parse().expect("prefix")).collect();
+        addresses.sort();
+        AddressGroup {
+            id: AddressGroupId(self.uuid(&self.name)),
+            number: SetNumber(self.number),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            addresses,
+            stamp: Stamp::default(),
+        }
+    }
+
+    /// `policy create NAME groups=a,b`
+    fn policy(&self) -> Policy {
+        let names = self.values.get("groups").map(String::as_str).unwrap_or_default();
+        let mut groups: Vec<_> = names
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| SecurityGroupId(self.uuid(name)))
+            .collect();
+        groups.sort();
+        Policy { number: PolicyNumber(self.number), groups }
+    }
+}
+
+fn pair(ip: IpNet) -> AddressPair {
+    AddressPair { ip, has_length: true, mac: None }
 }
 
 fn text(change: bytes::Bytes) -> String {
@@ -226,6 +317,9 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Subnet { network, subnet } => format!("net {network} subnet {subnet}"),
         RowKey::Presence { network, host } => format!("net {network} host {host}"),
         RowKey::Location { network, port } => format!("net {network} location of port {port}"),
+        RowKey::Rule { group, rule } => format!("set {group} rule {rule}"),
+        RowKey::Member { set, member } => format!("set {set} member {member}"),
+        RowKey::Policy(number) => format!("policy {number}"),
         RowKey::Port(number) => format!("port {number}"),
     };
     format!("{sign} {key}{}", row.map(|row| format!(": {}", contents(&row))).unwrap_or_default())
@@ -256,11 +350,29 @@ fn contents(row: &Row) -> String {
             };
             format!("{}{} {place}", Mac(row.mac), addresses(row.addresses.iter().copied()))
         }
+        Row::Rule(row) => {
+            let remote = match row.remote {
+                row::Remote::Any => "anywhere".to_owned(),
+                row::Remote::Prefix(remote) => prefix(&remote),
+                row::Remote::Set(set) => format!("set {set}"),
+            };
+            let ports = row.port_min.zip(row.port_max);
+            let ports = ports.map(|(min, max)| format!(" {min}-{max}")).unwrap_or_default();
+            let protocol = row.protocol.map_or("any".to_owned(), |protocol| protocol.to_string());
+            let stateless = if row.stateless { ", stateless" } else { "" };
+            format!("{:?} {:?} protocol {protocol}{ports}, {remote}{stateless}", row.direction, row.family)
+        }
+        Row::Member(row) => row.prefixes.iter().map(prefix).collect::<Vec<_>>().join(" "),
+        Row::Policy(row) => format!("sets {:?}", row.groups),
         Row::Port(row) => {
             let addresses = addresses(row.addresses.iter().map(|address| address.address));
             let mac = Mac(row.mac);
+            let mut security = row.policy.map_or(String::new(), |policy| format!(", policy {policy}"));
+            row.allowed_pairs.iter().for_each(|pair| {
+                write!(security, ", also {} {}", Mac(pair.mac), prefix(&pair.prefix)).unwrap();
+            });
             format!(
-                "net {}, {}, {mac}{addresses}, {}, as of {}",
+                "net {}, {}, {mac}{addresses}, {}{security}, as of {}",
                 row.network,
                 row.interface_name,
                 up(row.admin_up),

@@ -40,7 +40,10 @@ fn any_state() -> impl Strategy<Value = Vec<Op>> {
             Op::PutHost { host, .. } => Some((0, *host)),
             Op::PutNetwork { network, .. } => Some((1, *network)),
             Op::PutSubnet { subnet, .. } => Some((2, *subnet)),
-            Op::PutPort { port, .. } => Some((3, *port)),
+            Op::PutGroup { group, .. } => Some((3, *group)),
+            Op::PutAddressGroup { group, .. } => Some((4, *group)),
+            Op::PutRule { rule, .. } => Some((5, *rule)),
+            Op::PutPort { port, .. } => Some((6, *port)),
             _ => None,
         };
         let last: BTreeMap<_, _> = ops.into_iter().filter_map(|op| Some((rank(&op)?, op))).collect();
@@ -54,6 +57,9 @@ fn removal(op: &Op) -> Op {
         Op::PutNetwork { network, .. } => Op::DropNetwork { network },
         Op::PutSubnet { subnet, .. } => Op::DropSubnet { subnet },
         Op::PutPort { port, .. } => Op::DropPort { port },
+        Op::PutGroup { group, .. } => Op::DropGroup { group },
+        Op::PutAddressGroup { group, .. } => Op::DropAddressGroup { group },
+        Op::PutRule { rule, .. } => Op::DropRule { rule },
         ref other => other.clone(),
     }
 }
@@ -121,8 +127,8 @@ proptest! {
         // Hosts and ports come in any order among themselves and with each other; what a port names comes before it.
         let mut ordered: Vec<_> = state.iter().zip(&shuffle).collect();
         ordered.sort_by_key(|(op, random)| match op {
-            Op::PutNetwork { .. } => (0, **random),
-            Op::PutSubnet { .. } => (1, **random),
+            Op::PutNetwork { .. } | Op::PutGroup { .. } | Op::PutAddressGroup { .. } => (0, **random),
+            Op::PutSubnet { .. } | Op::PutRule { .. } => (1, **random),
             Op::PutPort { .. } => (2, **random),
             _ => (**random % 3, **random),
         });

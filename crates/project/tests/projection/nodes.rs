@@ -192,7 +192,16 @@ proptest! {
 }
 
 fn port(port: u8, host: u8) -> Op {
-    Op::PutPort { port, host: Some(host), dhcp: false, up: true, subnets: 0, mac: 0 }
+    Op::PutPort {
+        port,
+        host: Some(host),
+        dhcp: false,
+        up: true,
+        subnets: 0,
+        mac: 0,
+        groups: None,
+        pair: false,
+    }
 }
 
 fn two_hosts_and_a_network() -> World {

@@ -4,8 +4,8 @@ use crate::authority::{Credentials, TestAuthority};
 use crate::test_node::TestNode;
 use hadron_control::binding::BindingChange;
 use hadron_control::network::NewNetwork;
-use hadron_control::port_security::SecurityChange;
 use hadron_control::port::{NewPort, PortChange};
+use hadron_control::port_security::SecurityChange;
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{Gateway, NewSubnet};
 use hadron_control::{Config, Error, Quotas};
@@ -39,7 +39,7 @@ impl Cloud {
         let memory = Arc::new(Memory::new());
         let store = Store::open_with(memory.clone()).await.unwrap();
         let authority = Arc::new(TestAuthority::new());
-        let quotas = Quotas { network: None, subnet: None, port: None };
+        let quotas = Quotas { network: None, subnet: None, port: None, ..Quotas::default() };
         let control = Config { quotas, ..Config::default() };
         Self::serve(memory, store, authority, control, config).await
     }
@@ -163,11 +163,12 @@ impl Cloud {
         .await
     }
 
-    /// Ports, one on each of the hosts, in one transaction.
+    /// Ports, one on each of the hosts, in one transaction. They belong to a project of their network's own, whose default
+    /// group they have.
     pub async fn ports(&self, network_id: NetworkId, hosts: &[&str]) -> Vec<Port> {
         let new = |host: &&str| NewPort {
             network_id,
-            project_id: "p".into(),
+            project_id: network_id.0.simple().to_string(),
             name: String::new(),
             description: String::new(),
             admin_state_up: true,

@@ -285,7 +285,7 @@ async fn run(hosts: usize) -> Vec<Cost> {
     simulation.connect(vec![]).await;
     for node in simulation.disconnect().await {
         assert_eq!(
-            node.held.iter().filter(|(key, _)| key.network().is_none()).count(),
+            node.held.iter().filter(|(key, _)| matches!(key, hadron_wire::RowKey::Port(_))).count(),
             simulation.ports_of(&node.host)
         );
     }

@@ -27,8 +27,8 @@ async fn a_node_that_comes_back_gets_the_difference() {
     assert_eq!(node.mode(), Mode::Difference);
     node.take_cost();
     node.take().await;
-    assert_eq!(node.take_cost().0, 1, "the location of the new port");
-    assert_eq!(node.held.len(), rows + 1);
+    assert_eq!(node.take_cost().0, 2, "the location of the new port, and it as a member of its group");
+    assert_eq!(node.held.len(), rows + 2);
 
     // Also from a server that has just started on the same store.
     cloud.delete_port(port.id).await;
@@ -36,7 +36,7 @@ async fn a_node_that_comes_back_gets_the_difference() {
     let mut node = node.reconnect(&cloud, &credentials).await;
     assert_eq!(node.mode(), Mode::Difference);
     node.take().await;
-    assert_eq!((node.take_cost().0, node.held.len()), (1, rows));
+    assert_eq!((node.take_cost().0, node.held.len()), (2, rows));
 
     // Nothing happened: the first batch says so.
     let mut node = node.reconnect(&cloud, &credentials).await;

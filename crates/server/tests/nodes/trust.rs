@@ -7,6 +7,7 @@ use hadron_server::nodes::Counter;
 use hadron_wire::proto::goodbye::Reason;
 use hadron_wire::proto::nodes_client::NodesClient;
 use hadron_wire::proto::{Hello, RenewRequest, VersionRange};
+use hadron_wire::version::VERSIONS;
 use tonic::Code;
 
 #[tokio::test]
@@ -111,9 +112,12 @@ async fn a_peer_of_another_age_is_told_so() {
         assert_eq!(goodbye.reason(), Reason::Version);
         assert!(goodbye.text.contains("upgrade"), "{}", goodbye.text);
     }
-    let newer = Hello { versions: Some(VersionRange { min: 1, max: 2 }), ..hello("compute1") };
+    let newer = Hello {
+        versions: Some(VersionRange { min: *VERSIONS.start(), max: *VERSIONS.end() + 1 }),
+        ..hello("compute1")
+    };
     let node = TestNode::connect_with(&cloud, &credentials, newer, Default::default()).await;
-    assert_eq!(node.welcome.version, 1);
+    assert_eq!(node.welcome.version, *VERSIONS.end());
 }
 
 #[tokio::test]

@@ -129,6 +129,16 @@ impl Snapshot {
         keys.take_while(move |key| (key.0, key.1) == (group, direction)).map(|key| key.2)
     }
 
+    /// Whether a rule of the group of that direction names the set.
+    pub fn is_remote_of_group(&self, group: SecurityGroupId, direction: Direction, set: SetId) -> bool {
+        self.indexes.security.group_remotes.contains_key(&(group, direction, set))
+    }
+
+    /// The sets that a group's rules name, each once or, if rules of both directions do, twice.
+    pub fn sets_named_by(&self, group: SecurityGroupId) -> impl Iterator<Item = SetId> + '_ {
+        Direction::ALL.into_iter().flat_map(move |direction| self.remotes_of_group(group, direction))
+    }
+
     /// The policies that include a group, by number. One exists for each distinct set of groups that ports have.
     pub fn policies_of_group(&self, group: SecurityGroupId) -> impl Iterator<Item = &Record1<Policy>> {
         let first = (group, PolicyNumber(0));

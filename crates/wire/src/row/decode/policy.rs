@@ -2,7 +2,7 @@
 
 use super::{MalformedRow, Reader};
 use crate::proto;
-use crate::row::{Direction, Family, MemberRow, PolicyRow, Prefix, Remote, RuleRow};
+use crate::row::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 
 /// Protocol numbers whose ports are types and codes.
 const ICMP: [u32; 2] = [1, 58];
@@ -89,11 +89,9 @@ impl Reader {
             Some(Kind::Set(number)) => self.number("set", number).map(Remote::Set),
             Some(Kind::Prefix(prefix)) => {
                 let prefix = self.prefix("prefix", Some(prefix))?;
-                if family_of(&prefix) == family {
-                    Ok(Remote::Prefix(prefix))
-                } else {
-                    Err(self.bad("prefix"))
-                }
+                // A prefix of IPv6 may look like IPv4.
+                let is_possible = family == Family::Ipv6 || prefix.unmapped().0.is_ipv4();
+                if is_possible { Ok(Remote::Prefix(prefix)) } else { Err(self.bad("prefix")) }
             }
             Some(Kind::Any(false)) | None => Err(self.bad("remote")),
         }
@@ -103,8 +101,4 @@ impl Reader {
 /// Zero names nothing, and the highest bit marks classes in the classifier.
 fn is_number(number: u32) -> bool {
     (1..1 << 31).contains(&number)
-}
-
-fn family_of(prefix: &Prefix) -> Family {
-    if prefix.unmapped().0.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
 }

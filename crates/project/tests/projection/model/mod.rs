@@ -1,9 +1,11 @@
 //! A small cloud that random operations change, and the store that follows it.
 
+mod security;
+
 use hadron_model::{
-    Binding, FixedIp, Host, HostNumber, IpNet, Mac, Network, NetworkId, NetworkNumber, Port, PortId,
-    PortNumber, PortStatus, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
-    port::DEVICE_OWNER_DHCP,
+    AddressGroup, Binding, FixedIp, Host, HostNumber, IpNet, Mac, Network, NetworkId, NetworkNumber,
+    PolicyNumber, Port, PortId, PortNumber, PortStatus, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -16,6 +18,9 @@ pub const HOSTS: u8 = 4;
 pub const NETWORKS: u8 = 3;
 pub const SUBNETS: u8 = 6;
 pub const PORTS: u8 = 12;
+pub const GROUPS: u8 = 3;
+pub const RULES: u8 = 7;
+pub const ADDRESS_GROUPS: u8 = 2;
 
 /// The cloud as plain maps.
 #[derive(Clone, Default, Debug)]
@@ -24,6 +29,10 @@ pub struct Model {
     pub networks: BTreeMap<u8, Network>,
     pub subnets: BTreeMap<u8, Subnet>,
     pub ports: BTreeMap<u8, Port>,
+    pub groups: BTreeMap<u8, SecurityGroup>,
+    pub rules: BTreeMap<u8, SecurityGroupRule>,
+    pub address_groups: BTreeMap<u8, AddressGroup>,
+    pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
 }
@@ -64,9 +73,36 @@ pub enum Op {
         up: bool,
         subnets: u8,
         mac: u8,
+        /// A bit for each group; `None` without port security.
+        groups: Option<u8>,
+        pair: bool,
     },
     DropPort {
         port: u8,
+    },
+    PutGroup {
+        group: u8,
+        stateful: bool,
+    },
+    DropGroup {
+        group: u8,
+    },
+    /// Rule r is of group r mod [`GROUPS`].
+    PutRule {
+        rule: u8,
+        remote: u8,
+        port: Option<u16>,
+    },
+    DropRule {
+        rule: u8,
+    },
+    /// A bit for each prefix that it may have.
+    PutAddressGroup {
+        group: u8,
+        addresses: u8,
+    },
+    DropAddressGroup {
+        group: u8,
     },
 }
 
@@ -81,8 +117,14 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         2 => (0..SUBNETS, any::<bool>(), any::<bool>())
             .prop_map(|(subnet, gateway, dhcp)| Op::PutSubnet { subnet, gateway, dhcp }),
         1 => (0..SUBNETS).prop_map(|subnet| Op::DropSubnet { subnet }),
-        8 => (0..PORTS, prop::option::weighted(0.8, host), prop::bool::weighted(0.15), any::<bool>(), 0u8..4, 0u8..3)
-            .prop_map(|(port, host, dhcp, up, subnets, mac)| Op::PutPort { port, host, dhcp, up, subnets, mac }),
+        8 => (
+            0..PORTS, prop::option::weighted(0.8, host), prop::bool::weighted(0.15), any::<bool>(), 0u8..4, 0u8..3,
+            prop::option::weighted(0.8, 0u8..1 << GROUPS), any::<bool>(),
+        )
+            .prop_map(|(port, host, dhcp, up, subnets, mac, groups, pair)| {
+                Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair }
+            }),
+        8 => security::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
 }
@@ -171,19 +213,25 @@ impl Model {
                 let record = self.a_port(op);
                 self.ports.insert(port, record.clone());
                 tx.put(record);
+                self.sync_policies(tx);
             }
             Op::DropPort { port } => {
                 if self.ports.remove(&port).is_none() {
                     return false;
                 }
                 tx.delete::<Port>(&port_id(port));
+                self.sync_policies(tx);
             }
+            _ => return self.apply_security(op, tx),
         }
         true
     }
 
     fn a_port(&self, op: &Op) -> Port {
-        let Op::PutPort { port, host, dhcp, up, subnets, mac } = *op else { unreachable!("only for ports") };
+        let Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair } = *op else {
+            unreachable!("only for ports")
+        };
+        let security = self.security_of(groups.filter(|_| !dhcp), pair, port);
         let network = port % NETWORKS;
         let fixed_ips = (0..2).filter(|bit| subnets & (1 << bit) != 0).map(|bit| network * 2 + bit);
         Port {
@@ -209,6 +257,10 @@ impl Model {
                 ..Binding::default()
             },
             status: PortStatus::Down,
+            port_security_enabled: security.policy.is_some(),
+            security_groups: security.groups,
+            allowed_address_pairs: security.pairs,
+            policy: security.policy,
             stamp: Stamp::default(),
         }
     }
@@ -236,6 +288,8 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
         shared: false,
         mtu,
         segment: if vxlan { Segment::Vxlan(vni) } else { Segment::Local },
+        port_security_enabled: true,
+        privacy_addresses: mtu == 1500,
         stamp: Stamp::default(),
     }
 }

@@ -1,6 +1,8 @@
 //! Which rows a host is to have, by the words of `rows.proto` and nothing else: slow, and in another way than the
 //! projection.
 
+mod security;
+
 use crate::model::Model;
 use hadron_model::{Host, Network, Port, Subnet};
 use hadron_wire::row::{
@@ -23,6 +25,7 @@ pub fn rows_of(model: &Model, host: &Host) -> Rows {
     for port in model.ports.values().filter(|port| port.binding.host_id == host.name) {
         rows.push(Row::Port(port_row(model, port)));
     }
+    rows.extend(security::rows(model, host));
     rows.into_iter().map(|row| (row.key(), row)).collect()
 }
 
@@ -47,6 +50,7 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         vni,
         mtu: network.mtu,
         admin_up: network.admin_state_up,
+        privacy_addresses: network.privacy_addresses,
     })];
     for subnet in model.subnets.values().filter(|subnet| subnet.network_id == network.id) {
         rows.push(Row::Subnet(subnet_row(model, number, subnet)));
@@ -120,7 +124,9 @@ fn port_row(model: &Model, port: &Port) -> PortRow {
             .collect(),
         interface_name: format!("tap{}", &port.id.0.to_string()[..11]),
         admin_up: port.admin_state_up,
-        port_security_disabled: false,
+        port_security_disabled: !port.port_security_enabled,
         revision: 0,
+        policy: port.policy.map(|policy| policy.0),
+        allowed_pairs: security::allowed_pairs(port),
     }
 }

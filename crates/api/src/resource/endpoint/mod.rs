@@ -1,0 +1,194 @@
+//! The operations of a resource over HTTP, written once for all.
+
+mod read;
+mod write;
+
+use super::target::Subject;
+use super::{Object, Resource};
+use crate::attribute::{Default, Mask};
+use crate::policy::{Policy, RuleId};
+use crate::request::Call;
+use crate::state::ApiState;
+use crate::validate::parse_uuid;
+use crate::values::{Table, Values};
+use crate::{ApiError, Caller};
+use axum::body::Body;
+use axum::http::{Method, Response, StatusCode};
+use hadron_store::{Snapshot, Stored};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// The answer to come.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send + 'a>>;
+
+/// A resource at its address.
+pub(crate) trait Endpoint: Send + Sync {
+    /// Its name for one.
+    fn member(&self) -> &'static str;
+    /// Its name for many, the last part of its address.
+    fn collection(&self) -> &'static str;
+    /// Answers a request.
+    fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a>;
+}
+
+/// A resource with the rules that decide on it.
+pub(crate) struct Served<R> {
+    rules: Arc<Rules>,
+    resource: PhantomData<fn() -> R>,
+}
+
+/// The places of a resource's rules.
+struct Rules {
+    create: Operation,
+    update: Operation,
+    delete: Option<RuleId>,
+    get: Option<RuleId>,
+    /// For each of the resource's actions.
+    actions: Vec<Operation>,
+    /// For each attribute, the rule that it takes to see it, if it has one.
+    see: Vec<Option<RuleId>>,
+}
+
+/// An operation that gives attributes.
+struct Operation {
+    name: String,
+    rule: Option<RuleId>,
+    /// For each attribute that has a rule of its own, that rule.
+    attributes: Vec<Option<RuleId>>,
+}
+
+impl Operation {
+    fn new<R: Resource>(policy: &Policy, verb: &str) -> Self {
+        let name = format!("{verb}_{}", R::MEMBER);
+        let attributes = R::ATTRIBUTES.iter().map(|attribute| {
+            let rule = || policy.deciding(&format!("{name}:{}", attribute.name));
+            attribute.enforce_policy.then(rule).flatten()
+        });
+        Self { rule: policy.deciding(&name), attributes: attributes.collect(), name }
+    }
+
+    /// An action, whose rule has its name.
+    fn action(policy: &Policy, name: &str) -> Self {
+        Self { name: name.to_owned(), rule: policy.deciding(name), attributes: vec![] }
+    }
+}
+
+impl<R: Resource> Served<R> {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let see = R::ATTRIBUTES.iter().map(|attr| policy.find(&format!("get_{}:{}", R::MEMBER, attr.name)));
+        let rules = Rules {
+            create: Operation::new::<R>(policy, "create"),
+            update: Operation::new::<R>(policy, "update"),
+            delete: policy.deciding(&format!("delete_{}", R::MEMBER)),
+            get: policy.deciding(&format!("get_{}", R::MEMBER)),
+            actions: R::ACTIONS.iter().map(|action| Operation::action(policy, action)).collect(),
+            see: see.collect(),
+        };
+        Self { rules: Arc::new(rules), resource: PhantomData }
+    }
+
+    fn table() -> Table<R::Record> {
+        Table { attributes: R::ATTRIBUTES, names: R::NAMES }
+    }
+
+    fn not_found(id: &str) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, R::NOT_FOUND, format!("{} {id} could not be found", R::MEMBER))
+    }
+
+    fn subject<'a>(
+        record: Option<&'a R::Record>,
+        values: Option<&'a Values>,
+        view: &'a Snapshot,
+    ) -> Subject<'a, R> {
+        Subject { table: Self::table(), record, values, view }
+    }
+
+    /// Whether the caller may know of the record.
+    fn is_visible(&self, policy: &Policy, caller: &Caller, record: &R::Record, view: &Snapshot) -> bool {
+        policy.check(self.rules.get, caller, &Self::subject(Some(record), None, view))
+    }
+
+    /// The record of an id in an address, if the caller may know of it.
+    fn find(
+        &self,
+        policy: &Policy,
+        caller: &Caller,
+        id: &str,
+        view: &Snapshot,
+    ) -> Result<Arc<Stored<R::Record>>, ApiError> {
+        let found = parse_uuid(id).and_then(|id| view.get::<R::Record>(&R::Record::key_of(id)));
+        let visible = found.filter(|record| self.is_visible(policy, caller, &record.value, view));
+        visible.cloned().ok_or_else(|| Self::not_found(id))
+    }
+
+    /// Refuses an operation that the rules don't let the caller do, with the names of the rules that were asked.
+    fn authorise(
+        policy: &Policy,
+        caller: &Caller,
+        operation: &Operation,
+        subject: &Subject<'_, R>,
+        given: Mask,
+    ) -> Result<(), ApiError> {
+        let mut asked = vec![(operation.name.clone(), operation.rule)];
+        for (index, attribute) in R::ATTRIBUTES.iter().enumerate() {
+            let rule = operation.attributes.get(index).copied().flatten();
+            let Some(rule) = rule.filter(|_| given.has(index)) else { continue };
+            asked.push((format!("{}:{}", operation.name, attribute.name), Some(rule)));
+            let value = subject.values.and_then(|values| values.at(index));
+            let members = value.and_then(|value| value.as_array()).into_iter().flatten();
+            for key in members.filter_map(|member| member.as_object()).flat_map(|member| member.keys()) {
+                let name = format!("{}:{}:{key}", operation.name, attribute.name);
+                if asked.iter().all(|(known, _)| *known != name) {
+                    asked.push((name.clone(), policy.deciding(&name)));
+                }
+            }
+        }
+        if asked.iter().all(|(_, rule)| policy.check(*rule, caller, subject)) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            &asked.into_iter().map(|(name, _)| format!("rule:{name}")).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// The attributes given on create that have a value other than their default.
+    fn given_on_create(values: &Values) -> Mask {
+        Mask::of(R::ATTRIBUTES, |index, attribute| match values.at(index) {
+            None => false,
+            Some(value) => match attribute.default {
+                Default::Required | Default::Unspecified => true,
+                default => default.value().as_ref() != Some(value),
+            },
+        })
+    }
+}
+
+impl<R: Resource> Endpoint for Served<R> {
+    fn member(&self) -> &'static str {
+        R::MEMBER
+    }
+
+    fn collection(&self) -> &'static str {
+        R::COLLECTION
+    }
+
+    fn answer<'a>(&'a self, state: &'a ApiState, mut call: Call) -> Answer<'a> {
+        Box::pin(async move {
+            let id = call.id.take();
+            if let (Some(id), Some(action)) = (&id, call.action.take()) {
+                return self.act(state, call, id, &action).await;
+            }
+            match (&call.method, id) {
+                (&Method::GET, None) => self.list(state, call).await,
+                (&Method::GET, Some(id)) => self.show(state, &call, &id).await,
+                (&Method::POST, None) => self.create(state, call).await,
+                (&Method::PUT, Some(id)) => self.update(state, call, &id).await,
+                (&Method::DELETE, Some(id)) => self.delete(state, call, &id).await,
+                (&Method::PUT | &Method::DELETE, None) => Err(Self::not_found("None")),
+                _ => Err(ApiError::method_not_allowed()),
+            }
+        })
+    }
+}

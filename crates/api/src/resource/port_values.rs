@@ -1,0 +1,102 @@
+//! What a request says of a port, read from checked values.
+
+use super::Request;
+use super::security_group_rule::{group_not_found, may_use_group};
+use crate::ApiError;
+use crate::validate::{pairs_of, parse_address, parse_uuid, show};
+use crate::values::Values;
+use hadron_control::Error;
+use hadron_control::binding::{BindingChange, VNIC_NORMAL};
+use hadron_control::ipam::FixedIpRequest;
+use hadron_control::port_security::SecurityChange;
+use hadron_model::{SecurityGroupId, SubnetId};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Owners of ports that a router has made, which name the router.
+const ROUTER_INTERFACE_OWNERS: [&str; 3] = [
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+];
+
+/// Longest `binding:host_id`.
+const MAX_HOST_ID: usize = 255;
+
+/// A router's port may name no router but one's own; there are none yet.
+pub(super) fn check_device(
+    request: Request<'_>,
+    device_owner: &str,
+    device_id: &str,
+) -> Result<(), ApiError> {
+    let names_router = ROUTER_INTERFACE_OWNERS.contains(&device_owner) && !device_id.is_empty();
+    if names_router && !request.is_admin {
+        return Err(Error::DeviceIdNotOwnedByTenant(device_id.to_owned()).into());
+    }
+    Ok(())
+}
+
+pub(super) fn fixed_ips(
+    values: &Values,
+    is_subnet_visible: &dyn Fn(Uuid) -> bool,
+) -> Result<Option<Vec<FixedIpRequest>>, ApiError> {
+    let Some(list) = values.get("fixed_ips").and_then(Value::as_array) else { return Ok(None) };
+    let request = |ip: &Value| {
+        let text = |key: &str| ip.get(key).and_then(Value::as_str);
+        let subnet_id = text("subnet_id").and_then(parse_uuid);
+        if let Some(id) = subnet_id.filter(|id| !is_subnet_visible(*id)) {
+            return Err(Error::SubnetNotFound(SubnetId(id)).into());
+        }
+        Ok(FixedIpRequest {
+            subnet_id: subnet_id.map(SubnetId),
+            ip_address: text("ip_address").and_then(parse_address),
+            delete_subnet: ip.get("delete_subnet").and_then(Value::as_bool).unwrap_or(false),
+        })
+    };
+    list.iter().map(request).collect::<Result<_, ApiError>>().map(Some)
+}
+
+/// The port's project may use its own groups, those that it has, and, for an administrator, any.
+pub(super) fn security_change(
+    request: Request<'_>,
+    values: &Values,
+    project: &str,
+    has: &[SecurityGroupId],
+) -> Result<SecurityChange, ApiError> {
+    let groups = values.uuids("security_groups");
+    let groups = groups.map(|ids| ids.into_iter().map(SecurityGroupId).collect::<Vec<_>>());
+    let refused = |id: &&SecurityGroupId| !has.contains(id) && !may_use_group(request, **id, project);
+    if let Some(id) = groups.iter().flatten().find(refused) {
+        return Err(group_not_found(&id.to_string()));
+    }
+    let pairs = values.get("allowed_address_pairs").and_then(Value::as_array);
+    Ok(SecurityChange {
+        port_security_enabled: values.boolean("port_security_enabled"),
+        security_groups: groups,
+        allowed_address_pairs: pairs.map(|list| pairs_of(list)),
+    })
+}
+
+pub(super) fn binding_change(values: &Values) -> Result<BindingChange, ApiError> {
+    let host_id = match values.get("binding:host_id") {
+        None => None,
+        Some(Value::Null) => Some(String::new()),
+        Some(Value::String(host)) if host.chars().count() <= MAX_HOST_ID => Some(host.clone()),
+        Some(other) => {
+            return Err(ApiError::bad_request(format!(
+                "invalid value for binding:host_id: '{}' is not a host name",
+                show(other)
+            )));
+        }
+    };
+    let vnic_type = values.text("binding:vnic_type");
+    let profile = values.get("binding:profile").map(|profile| match profile {
+        Value::Object(members) if !members.is_empty() => profile.to_string(),
+        _ => String::new(),
+    });
+    Ok(BindingChange {
+        host_id,
+        vnic_type: vnic_type.map(|kind| if kind == VNIC_NORMAL { String::new() } else { kind }),
+        profile,
+    })
+}
