@@ -1,5 +1,5 @@
 //! The kernel's programs against the host build of the same crate: random tables, random packets, both doors. The same
-//! verdict, the same packet, the same copies and punts, the same counters and rate limits.
+//! verdict, the same packet, the same copies and punts, the same counters, rate limits and connections.
 //!
 //! A million packets, in cases of a random set of tables each. A failure prints the case's seed; `HADRON_SEED=<seed>` runs that
 //! case alone, `HADRON_PACKETS=<n>` another number of packets. Begin reading at `run_case`.
@@ -40,23 +40,42 @@ fn kernel_and_host_agree() {
     bench.assert_covered();
 }
 
-/// One set of tables, and packets from ports and from the overlay.
+/// One set of tables, and packets from ports and from the overlay. Half-way some permissions go.
 fn run_case(bench: &mut Bench, seed: u64) {
     let mut random = Random::new(seed);
-    let world = case::world(&mut random, bench.interfaces());
+    let mut world = case::world(&mut random, bench.interfaces());
     bench.load(&world);
-    for _ in 0..PER_CASE {
-        if random.one_in(3) {
+    let mut recent: Vec<Vec<u8>> = vec![Vec::new(); 8];
+    for number in 0..PER_CASE {
+        if number == PER_CASE / 2 {
+            world.policies.change(&mut random);
+            bench.load_policies(&world.policies);
+        }
+        let earlier = random.below(recent.len());
+        let answer = if random.one_in(3) { frames::answer(&mut random, &recent[earlier]) } else { None };
+        if let Some(frame) = answer {
+            recent[earlier] = frame.clone();
+            match world.interface_of(&frame) {
+                Some(ifindex) => bench.port_sends(ifindex, &frame, 0),
+                None => {
+                    let (vni, source) = world.tunnel_source(&mut random);
+                    bench.overlay_brings(vni, source, &frame);
+                }
+            }
+        } else if random.one_in(3) {
             let (vni, source) = world.tunnel_source(&mut random);
             let mac = case::elsewhere(&mut random);
             let frame = frames::any(&mut random, &world, mac);
             bench.overlay_brings(vni, source, &frame);
+            recent[earlier] = frame;
         } else {
             let (ifindex, mac) = world.interface(&mut random);
             let frame = frames::any(&mut random, &world, mac);
             let gso_size = if random.one_in(50) { random.below(1600) as u32 } else { 0 };
             bench.port_sends(ifindex, &frame, gso_size);
+            recent[earlier] = frame;
         }
     }
     bench.compare_counters();
+    bench.compare_connections();
 }

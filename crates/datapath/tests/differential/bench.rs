@@ -2,13 +2,15 @@
 
 use super::capture::{Capture, Left};
 use super::case::{Interfaces, World};
+use super::policies::Policies;
 use crate::support::{self, program};
 use hadron_datapath::drop::DropReason;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Datapath, NetworkState, Punts, Totals, stage::Stage};
 use hadron_pipeline::VerdictKind;
-use hadron_pipeline::host::{Frame, Node, Outcome, Output};
+use hadron_pipeline::host::{Frame, Node, Outcome, Output, PrefixKey, Prefixes};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ pub struct Bench {
     before: Totals,
     verdicts: BTreeMap<u32, u64>,
     drops: BTreeMap<DropReason, u64>,
+    connections: BTreeMap<u8, u64>,
 }
 
 impl Bench {
@@ -59,6 +62,7 @@ impl Bench {
             output: program::Output::new(),
             verdicts: BTreeMap::new(),
             drops: BTreeMap::new(),
+            connections: BTreeMap::new(),
         }
     }
 
@@ -73,6 +77,10 @@ impl Bench {
         replace(&tables.ports, &world.ports);
         let allowed = world.allowed.iter().map(|key| (*key, Allowed { reserved: 0 })).collect();
         replace(&tables.allowed, &allowed);
+        let prefixes = world.allowed_prefixes.iter().map(|key| (*key, Allowed { reserved: 0 })).collect();
+        replace(&tables.allowed_prefixes, &prefixes);
+        clear(&tables.connections);
+        clear(&tables.fragments);
         replace(&tables.fdb, &world.fdb);
         replace(&tables.neighbours, &world.neighbours);
         replace(&tables.hosts, &world.hosts);
@@ -95,15 +103,37 @@ impl Bench {
             tables.remove_port_state(port).expect("state");
         }
         world.states.iter().for_each(|port| tables.ensure_port_state(*port).expect("state"));
+        for rule in tables.rule_states().expect("rules") {
+            tables.remove_rule_state(rule).expect("rule");
+        }
+        world.policies.counted.iter().for_each(|rule| tables.ensure_rule_state(*rule).expect("rule"));
+        self.load_policies(&world.policies);
         support::write_config(&support::pins("differential").join("tables-2-1"), &world.config);
         self.model();
     }
 
+    /// Writes the tables of policies. Connections stay.
+    pub fn load_policies(&mut self, policies: &Policies) {
+        let tables = self.datapath.tables();
+        replace(&tables.policies, &policies.policies);
+        replace(&tables.policy_sets, &policies.sets);
+        replace(&tables.classes, &policies.classes);
+        replace(&tables.rules, &policies.rules);
+        let members = policies.members.iter().map(|key| (*key, Member::default())).collect();
+        replace(&tables.members, &members);
+        let prefixes = policies.member_prefixes.iter().map(|key| (*key, Member::default())).collect();
+        replace(&tables.member_prefixes, &prefixes);
+        let model = &mut self.node.tables;
+        model.policies = rows(&tables.policies);
+        model.policy_sets = rows(&tables.policy_sets);
+        model.classes = prefix_rows(&tables.classes);
+        model.rules = prefix_rows(&tables.rules);
+        model.members = rows(&tables.members);
+        model.member_prefixes = prefix_rows(&tables.member_prefixes);
+    }
+
     /// Makes the model of what the kernel's tables hold.
     fn model(&mut self) {
-        fn rows<K: Row + Eq + std::hash::Hash, V: Row>(map: &hadron_datapath::Map<K, V>) -> HashMap<K, V> {
-            map.dump().expect("rows").into_iter().collect()
-        }
         let tables = self.datapath.tables();
         let (networks, flood) = tables.networks.tables();
         let states: Vec<_> =
@@ -122,6 +152,22 @@ impl Bench {
             vteps: rows(&tables.vteps),
             meters: states.iter().map(|key| (*key, Meters::default())).collect(),
             port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),
+            connection_counts: states.iter().map(|key| (*key, ConnectionCount::default())).collect(),
+            allowed_prefixes: prefix_rows(&tables.allowed_prefixes),
+            policies: rows(&tables.policies),
+            policy_sets: rows(&tables.policy_sets),
+            classes: prefix_rows(&tables.classes),
+            rules: prefix_rows(&tables.rules),
+            members: rows(&tables.members),
+            member_prefixes: prefix_rows(&tables.member_prefixes),
+            connections: HashMap::new(),
+            fragments: HashMap::new(),
+            rule_counters: tables
+                .rule_states()
+                .expect("rules")
+                .into_iter()
+                .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
+                .collect(),
         });
         self.node.now = program::monotonic();
         self.node.down = self.interfaces.ports.last().copied().into_iter().collect();
@@ -247,7 +293,41 @@ impl Bench {
         }
     }
 
+    /// The tables that the programs write. Times differ by what has passed in the kernel meanwhile.
+    pub fn compare_connections(&mut self) {
+        let tables = self.datapath.tables();
+        let passed = program::monotonic() - self.node.now;
+        let later = |found: u64, expected: u64| (expected..=expected + passed).contains(&found);
+        let mut found: HashMap<_, _> = rows(&tables.connections);
+        for (key, expected) in &self.node.tables.connections {
+            let row = found.remove(key).unwrap_or_else(|| panic!("no connection {key:?}: {expected:?}"));
+            assert!(later(row.expires, expected.expires) && later(row.began, expected.began), "{key:?}");
+            let timeless = Connection { expires: expected.expires, began: expected.began, ..row };
+            assert_eq!(timeless, *expected, "{key:?}");
+            *self.connections.entry(row.state).or_default() += 1;
+        }
+        assert_eq!(found, HashMap::new(), "connections that nobody expects");
+        let mut found: HashMap<_, _> = rows(&tables.fragments);
+        for (key, expected) in &self.node.tables.fragments {
+            assert!(found.remove(key).is_some_and(|row| later(row.expires, expected.expires)), "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "fragments that nobody expects");
+        for (key, expected) in &self.node.tables.rule_counters {
+            assert_eq!(tables.rule_allowed(key.rule).expect("counter"), Some(expected.allowed), "{key:?}");
+        }
+        let expired =
+            self.node.tables.connections.values().filter(|row| row.expires <= self.node.now).count();
+        let sweep = tables.sweep().expect("sweep");
+        assert_eq!(sweep.expired, expired as u64);
+        assert_eq!(sweep.live, (self.node.tables.connections.len() - expired) as u64);
+        let refused: u64 =
+            self.node.tables.connection_counts.values().map(|row| u64::from(row.refused)).sum();
+        // Ports without a row to count in have none of their connections kept, so none was lost.
+        assert_eq!((sweep.refused, sweep.lost), (refused, 0));
+    }
+
     pub fn report(&self) {
+        println!("connections by state: {:?}", self.connections);
         println!("verdicts by kind: {:?}", self.verdicts);
         println!("drops: {:?}", self.drops);
     }
@@ -270,6 +350,27 @@ impl Bench {
             .filter(|reason| !out_of_reach.contains(reason) && !self.drops.contains_key(reason))
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
+        for state in connection_state::OPENING..=connection_state::DENIED {
+            assert!(self.connections.contains_key(&state), "no connection ended in state {state}");
+        }
+    }
+}
+
+fn rows<K: Row + Eq + Hash, V: Row>(map: &hadron_datapath::Map<K, V>) -> HashMap<K, V> {
+    map.dump().expect("rows").into_iter().collect()
+}
+
+fn prefix_rows<K: Row + PrefixKey, V: Row>(map: &hadron_datapath::Map<K, V>) -> Prefixes<K, V> {
+    let mut prefixes = Prefixes::default();
+    for (key, value) in map.dump().expect("rows") {
+        prefixes.insert(key, value);
+    }
+    prefixes
+}
+
+fn clear<K: Row, V: Row>(map: &hadron_datapath::Map<K, V>) {
+    for (key, _) in map.dump().expect("rows") {
+        map.remove(&key).expect("row");
     }
 }
 

@@ -1,5 +1,6 @@
 //! A random host: a few ports in a few networks, known and unknown neighbours, and now and then a row that leads nowhere.
 
+use super::policies::Policies;
 use super::random::Random;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Mac};
@@ -23,6 +24,8 @@ pub struct World {
     pub networks: BTreeMap<u32, (u32, u32)>,
     pub flood: BTreeSet<(u32, FloodTarget)>,
     pub fdb: BTreeMap<FdbKey, FdbEntry>,
+    pub allowed_prefixes: BTreeSet<AllowedPrefixKey>,
+    pub policies: Policies,
     pub neighbours: BTreeMap<NeighbourKey, Neighbour>,
     pub hosts: BTreeMap<HostKey, Host>,
     pub vnis: BTreeMap<VniKey, Vni>,
@@ -89,6 +92,8 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         networks: BTreeMap::new(),
         flood: BTreeSet::new(),
         fdb: BTreeMap::new(),
+        allowed_prefixes: BTreeSet::new(),
+        policies: Policies::default(),
         neighbours: BTreeMap::new(),
         hosts: BTreeMap::new(),
         vnis: BTreeMap::new(),
@@ -99,6 +104,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         addresses_v6: (1..=14).map(v6).collect(),
         is_underlay_v6,
     };
+    world.policies = Policies::any(random, &world.addresses_v4, &world.addresses_v6);
     world.add_networks(random);
     for (index, ifindex) in interfaces.ports.iter().enumerate() {
         world.add_port(random, index as u32 + 1, *ifindex);
@@ -127,6 +133,7 @@ impl World {
         // Most in one network, so that there is somebody to talk to.
         let network = random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut flags = if random.one_in(3) { 0 } else { port_flag::PORT_SECURITY };
+        flags |= if random.one_in(2) { port_flag::ALLOWED_PREFIXES } else { 0 };
         flags |= if random.one_in(20) { port_flag::DISABLED } else { 0 };
         let limit = |random: &mut Random| {
             let interval = if random.one_in(2) { 0 } else { SLOW };
@@ -150,6 +157,10 @@ impl World {
         self.allowed.insert(AllowedKey::new(port, row.mac, v6(port as u8)));
         if random.one_in(4) {
             self.allowed.insert(AllowedKey::new(port, port_mac(12), v4(12)));
+        }
+        if random.one_in(3) {
+            let key = AllowedPrefixKey::new(port, row.mac, v4(8), 125);
+            self.allowed_prefixes.insert(key);
         }
         self.locate(network, port, FdbEntry { kind: target::PORT, id: port });
         self.flood.insert((network, FloodTarget { kind: target::PORT, id: port }));
@@ -214,6 +225,12 @@ impl World {
             random.below(self.all_interfaces.len() - 1)
         };
         (self.all_interfaces[index], port_mac(index as u32 + 1))
+    }
+
+    /// The interface of the instance here that has the frame's source MAC.
+    pub fn interface_of(&self, frame: &[u8]) -> Option<u32> {
+        let instances = &self.all_interfaces[..self.all_interfaces.len() - 1];
+        instances.get(usize::from(frame[11]).checked_sub(1)?).copied()
     }
 
     /// VNI and outer source of a packet from the overlay.

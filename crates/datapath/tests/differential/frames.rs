@@ -34,6 +34,44 @@ pub fn any(random: &mut Random, world: &World, from: Mac) -> Vec<u8> {
     frame
 }
 
+/// What the receiver of a plain TCP, UDP or ICMP packet without options would answer.
+pub fn answer(random: &mut Random, frame: &[u8]) -> Option<Vec<u8>> {
+    let (addresses, length, transport) = match (frame.get(12..15)?, frame.get(20)?) {
+        ([0x08, 0x00, 0x45], _) => (26, 4, 34),
+        ([0x86, 0xdd, 0x60], 6 | 17 | 58) => (22, 16, 54),
+        _ => return None,
+    };
+    let protocol = if length == 4 { frame[23] } else { frame[20] };
+    let mut answer = frame.to_vec();
+    if answer.len() < transport + 8 || answer[0] & 1 == 1 {
+        return None;
+    }
+    swap(&mut answer, 0, 6);
+    swap(&mut answer, addresses, length);
+    match protocol {
+        6 => {
+            swap(&mut answer, transport, 2);
+            *answer.get_mut(transport + 13)? = random.pick(&[0x12, 0x12, 0x10, 0x10, 0x11, 0x14]);
+        }
+        17 => swap(&mut answer, transport, 2),
+        1 | 58 => {
+            answer[transport] = match answer[transport] {
+                8 => 0,
+                128 => 129,
+                kind => kind,
+            }
+        }
+        _ => return None,
+    }
+    Some(answer)
+}
+
+/// Two neighbouring fields of `length` bytes change places.
+fn swap(bytes: &mut [u8], at: usize, length: usize) {
+    let (first, second) = bytes[at..at + 2 * length].split_at_mut(length);
+    first.swap_with_slice(second);
+}
+
 fn noise(random: &mut Random, frame: &mut Vec<u8>) {
     let length = random.below(200);
     frame.extend((0..length).map(|_| random.byte()));
@@ -93,8 +131,12 @@ fn source(random: &mut Random, world: &World, frame: &[u8], is_v4: bool) -> Addr
     }
 }
 
-fn destination(random: &mut Random, world: &World, is_v4: bool) -> Address {
+fn destination(random: &mut Random, world: &World, frame: &[u8], is_v4: bool) -> Address {
     let pool = if is_v4 { &world.addresses_v4 } else { &world.addresses_v6 };
+    // Mostly that of the MAC, so that there is somebody to answer.
+    if random.one_in(2) && frame[0] & 1 == 0 {
+        return pool[usize::from(frame[5].clamp(1, 14)) - 1];
+    }
     match (random.below(10), is_v4) {
         (0, true) => Address::BROADCAST_V4,
         (0, false) => Address::ALL_NODES,
@@ -127,7 +169,7 @@ fn arp(random: &mut Random, world: &World, frame: &mut Vec<u8>) {
 
 /// An IP packet of either family, with its payload and the length that its header states.
 fn ip(random: &mut Random, world: &World, frame: &mut Vec<u8>, is_v4: bool) {
-    let (from, to) = (source(random, world, frame, is_v4), destination(random, world, is_v4));
+    let (from, to) = (source(random, world, frame, is_v4), destination(random, world, frame, is_v4));
     let (protocol, body) = payload::any(random, world, source_mac(frame), from, to, is_v4);
     if is_v4 {
         ipv4(random, frame, from, to, protocol, &body)
@@ -147,7 +189,7 @@ fn ipv4(random: &mut Random, frame: &mut Vec<u8>, from: Address, to: Address, pr
     };
     frame.extend([8, 0, 0x40 | words as u8, 0]);
     frame.extend((length as u16).to_be_bytes());
-    frame.extend(random.bytes::<2>());
+    frame.extend([0, random.below(3) as u8]);
     frame.extend(fragment.to_be_bytes());
     frame.extend([random.pick(&[64, 64, 255, 1, 0]), protocol, 0, 0]);
     frame.extend(four(from));
@@ -181,7 +223,7 @@ fn extensions(random: &mut Random, protocol: u8) -> (u8, Vec<u8>) {
                 let offset = if random.one_in(2) { 0 } else { random.below(0x1000) as u16 & !7 };
                 bytes.extend([next, 0]);
                 bytes.extend((offset | random.below(2) as u16).to_be_bytes());
-                bytes.extend(random.bytes::<4>());
+                bytes.extend([0, 0, 0, random.below(3) as u8]);
             }
             _ => {
                 let units = random.below(3);

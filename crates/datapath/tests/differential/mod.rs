@@ -5,4 +5,5 @@ pub mod capture;
 pub mod case;
 pub mod frames;
 pub mod payload;
+pub mod policies;
 pub mod random;
