@@ -5,10 +5,12 @@
 //! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
 //! | sync | [`crate::sync`] | with reconcile |
 //! | dhcp | [`crate::dhcp`] | with the node |
+//! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
 
 use crate::apply::Limits;
 use crate::cache::Cache;
+use crate::connections;
 use crate::dhcp::{self, Counters, Leases};
 use crate::error::Error;
 use crate::identity::Identity;
@@ -21,6 +23,7 @@ use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Sync};
 use hadron_datapath::{HostConfig, Sizes};
+use hadron_pipeline::table::timeout;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub overlay_mtu: Option<u32>,
     /// Rate limits of each port.
     pub limits: Limits,
+    /// Seconds without a packet after which connections are forgotten, by [`timeout`].
+    pub timeouts: [u32; timeout::SLOTS],
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -88,6 +93,7 @@ impl Default for Settings {
             overlay: OverlayConfig::default(),
             overlay_mtu: None,
             limits: Limits::default(),
+            timeouts: timeout::DEFAULTS,
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -102,10 +108,11 @@ pub struct Node {
     outbox: Arc<Outbox>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
+    tracked: Arc<connections::Watch>,
     summary: watch::Receiver<Summary>,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 2],
+    others: [JoinHandle<()>; 3],
 }
 
 impl Node {
@@ -148,6 +155,8 @@ impl Node {
         let host = identity.host_name.clone();
         let renew_after = SystemTime::UNIX_EPOCH;
         let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after };
+        let tracked = Arc::new(connections::Watch::default());
+        let sweep = connections::keep(parts.connections, tracked.clone());
         let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());
         Ok(Self {
             host,
@@ -155,10 +164,11 @@ impl Node {
             outbox,
             leases,
             counters,
+            tracked,
             summary: seen,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
-            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp)],
+            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp), tokio::spawn(sweep)],
         })
     }
 
@@ -176,6 +186,7 @@ impl Node {
             ports: self.outbox.ports(),
             leases: self.leases.len(),
             dhcp,
+            tracked: self.tracked.last(),
         }
     }
 
@@ -256,6 +267,7 @@ async fn datapath_config(
         overlay_mtu: config
             .settings
             .overlay_mtu(identity.underlay, underlay.map_or(USUAL_MTU, |link| link.mtu)),
+        timeouts: config.settings.timeouts,
     };
     Ok(hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() })
 }

@@ -16,7 +16,8 @@ use super::claims::{Claims, Source};
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
-use hadron_pipeline::table::Limit;
+use hadron_datapath::Sizes;
+use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -33,12 +34,15 @@ pub struct Limits {
     pub miss: Limit,
     /// Broadcast and multicast frames.
     pub flood: Limit,
+    /// Connections that are kept at a time.
+    pub connections: u32,
 }
 
 impl Default for Limits {
-    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. An eighth of the table of connections.
     fn default() -> Self {
-        Self { punt: per_second(20), miss: per_second(100), flood: per_second(1000) }
+        let connections = Sizes::host().connection_limit();
+        Self { punt: per_second(20), miss: per_second(100), flood: per_second(1000), connections }
     }
 }
 
@@ -60,6 +64,8 @@ pub struct HostFacts {
     pub overlay_mtu: u32,
     /// Limits of each port.
     pub limits: Limits,
+    /// Seconds without a packet after which connections are forgotten, by [`timeout`].
+    pub timeouts: [u32; timeout::SLOTS],
 }
 
 /// All that entries follow from.

@@ -1,6 +1,6 @@
 //! Everything that a node writes into the packet path, as one sum of keys and one of values.
 
-use super::pending as table;
+use hadron_pipeline::table;
 
 macro_rules! entries {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty;)*) => {

@@ -10,7 +10,6 @@
 pub mod calculation;
 pub mod claims;
 pub mod entry;
-pub mod pending;
 pub mod policy;
 mod revocation;
 pub(crate) mod rules;

@@ -8,12 +8,12 @@
 
 use super::calculation::note;
 use super::entry::PolicyFacts;
-use super::pending::{
-    self as table, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySet, PolicySetKey, RuleKey,
-    direction, family, rule_flag, set_flag,
-};
 use super::{Key, Value};
 use hadron_pipeline::Address;
+use hadron_pipeline::table::{
+    self, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySet, PolicySetKey, RuleKey, direction,
+    family, rule_flag, set_flag,
+};
 use hadron_policy::{Compiled, PortPrefix, Row, Side, without_mapped};
 use hadron_wire::held::Held;
 use hadron_wire::row::{Direction, Family, MemberRow, PolicyRow, PortRow, Prefix, RowKey};

@@ -3,9 +3,9 @@
 //! A connection carries the generation of its policy. A new generation is given once the tables no longer allow what went: one
 //! that came earlier would let a connection be judged by the old rows and pass for good. Additions need none.
 
-use super::pending::{PolicyKey, rule_flag};
 use super::{Key, Value};
 use crate::delta::Failure;
+use hadron_pipeline::table::{PolicyKey, rule_flag};
 use std::collections::{BTreeSet, HashMap};
 
 /// Policies that are due for a new generation, and what it takes to know.

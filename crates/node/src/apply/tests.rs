@@ -24,6 +24,7 @@ fn host() -> HostFacts {
         overlay: Some(77),
         overlay_mtu: 1450,
         limits: Limits::default(),
+        timeouts: table::timeout::DEFAULTS,
     }
 }
 

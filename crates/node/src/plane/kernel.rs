@@ -1,10 +1,12 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
 use super::expedite::Expedited;
+use super::policies::Generations;
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
 use crate::apply::entry::{FloodMember, NetworkFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
+use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
 use std::net::Ipv4Addr;
@@ -16,7 +18,8 @@ type Result<T, E = PlaneError> = std::result::Result<T, E>;
 /// The kernel's tables and programs of this node.
 #[derive(Clone)]
 pub struct Kernel {
-    datapath: Arc<Datapath>,
+    pub(super) datapath: Arc<Datapath>,
+    pub(super) generations: Generations,
     expedites: bool,
 }
 
@@ -29,9 +32,11 @@ impl Kernel {
     pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
-        let plane = Kernel { datapath, expedites };
+        let generations = Generations::new(datapath.tables()).map_err(|error| Error::Plane(from(error)))?;
+        let plane = Kernel { datapath, generations, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
+            connections: Arc::new(plane.clone()),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
@@ -54,18 +59,23 @@ pub fn remove(pins: PathBuf, sizes: Sizes) -> Result<(), Error> {
     if !pins.exists() {
         return Ok(());
     }
-    let host =
-        HostConfig { host: 0, underlay: Ipv4Addr::UNSPECIFIED.into(), overlay_ifindex: 0, overlay_mtu: 0 };
+    let host = HostConfig {
+        host: 0,
+        underlay: Ipv4Addr::UNSPECIFIED.into(),
+        overlay_ifindex: 0,
+        overlay_mtu: 0,
+        timeouts: table::timeout::DEFAULTS,
+    };
     let opened = Datapath::open(Config { pins, host, sizes });
     opened.and_then(Datapath::unload).map_err(|error| Error::Plane(from(error)))
 }
 
-fn from(error: hadron_datapath::Error) -> PlaneError {
+pub(super) fn from(error: hadron_datapath::Error) -> PlaneError {
     if error.is_interface_gone() { PlaneError::waiting(error) } else { PlaneError::new(error) }
 }
 
 /// Rows of a table as entries.
-fn rows<K, V>(
+pub(super) fn rows<K, V>(
     into: &mut Vec<(Key, Value)>,
     rows: hadron_datapath::Result<Vec<(K, V)>>,
     entry: impl Fn(K, V) -> (Key, Value),
@@ -79,6 +89,7 @@ impl Plane for Kernel {
         let tables = self.datapath.tables();
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
+        self.dump_policies(&mut all)?;
         rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
         rows(&mut all, tables.ports.dump(), |k, v| (Key::Port(k), Value::Port(v)))?;
         rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
@@ -129,6 +140,18 @@ impl Plane for Kernel {
                 tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
             }
             (Key::PortState(key), Value::PortState(())) => tables.ensure_port_state(key.port),
+            (Key::Member(key), Value::Member(())) => tables.members.put(key, &table::Member::default()),
+            (Key::MemberPrefix(key), Value::MemberPrefix(())) => {
+                tables.member_prefixes.put(key, &table::Member::default())
+            }
+            (Key::RuleCounter(key), Value::RuleCounter(())) => tables.ensure_rule_state(key.rule),
+            (Key::Rule(key), Value::Rule(row)) => tables.rules.put(key, row),
+            (Key::Class(key), Value::Class(row)) => tables.classes.put(key, row),
+            (Key::PolicySet(key), Value::PolicySet(row)) => tables.policy_sets.put(key, row),
+            (Key::Policy(key), Value::Policy(facts)) => self.put_policy(key, *facts),
+            (Key::AllowedPrefix(key), Value::AllowedPrefix(())) => {
+                tables.allowed_prefixes.put(key, &table::Allowed::default())
+            }
             (Key::Allowed(key), Value::Allowed(())) => tables.allowed.put(key, &table::Allowed::default()),
             (Key::Port(key), Value::Port(row)) => tables.ports.put(key, row),
             (Key::Fdb(key), Value::Fdb(row)) => tables.fdb.put(key, row),
@@ -160,6 +183,14 @@ impl Plane for Kernel {
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
             Key::PortState(key) => tables.remove_port_state(key.port),
+            Key::Member(key) => tables.members.remove(key).map(drop),
+            Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
+            Key::RuleCounter(key) => tables.remove_rule_state(key.rule),
+            Key::Rule(key) => tables.rules.remove(key).map(drop),
+            Key::Class(key) => tables.classes.remove(key).map(drop),
+            Key::PolicySet(key) => tables.policy_sets.remove(key).map(drop),
+            Key::Policy(key) => tables.policies.remove(key).map(drop),
+            Key::AllowedPrefix(key) => tables.allowed_prefixes.remove(key).map(drop),
             Key::Allowed(key) => tables.allowed.remove(key).map(drop),
             Key::Port(key) => tables.ports.remove(key).map(drop),
             Key::Fdb(key) => tables.fdb.remove(key).map(drop),
@@ -171,13 +202,12 @@ impl Plane for Kernel {
             Key::OverlayProgram(()) => self.datapath.attachments().map(drop),
             Key::PortProgram(key) => self.datapath.detach_port(key.port).map(drop),
             Key::Interface(key) => tables.interfaces.remove(key).map(drop),
-            _ => return Err(PlaneError::new("the packet path has no such table")),
         }
         .map_err(from)
     }
 
-    fn renew(&mut self, _policy: &crate::apply::pending::PolicyKey) -> Result<()> {
-        Err(PlaneError::new("the packet path has no such table"))
+    fn renew(&mut self, policy: &table::PolicyKey) -> Result<()> {
+        self.renew_policy(policy).map_err(from)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -204,6 +234,15 @@ fn host_config(row: &table::Config) -> HostConfig {
         underlay: row.underlay.ip(),
         overlay_ifindex: row.overlay_ifindex,
         overlay_mtu: row.overlay_mtu,
+        timeouts: row.timeouts,
+    }
+}
+
+impl Connections for Kernel {
+    fn sweep(&self) -> Result<Sweep> {
+        let hadron_datapath::Sweep { live, expired, capacity, refused, lost } =
+            self.datapath.tables().sweep().map_err(from)?;
+        Ok(Sweep { live, expired, capacity, refused, lost })
     }
 }
 

@@ -6,9 +6,11 @@
 mod expedite;
 pub mod kernel;
 pub mod memory;
+mod policies;
 
-use crate::apply::pending::PolicyKey;
 use crate::apply::{Key, Value};
+use crate::connections::Connections;
+use hadron_pipeline::table::PolicyKey;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -133,4 +135,6 @@ pub struct PlaneParts<P, Q> {
     pub punts: Q,
     /// Their answers.
     pub inject: Arc<dyn Inject>,
+    /// The connections that are kept.
+    pub connections: Arc<dyn Connections>,
 }

@@ -192,7 +192,8 @@ fn in_force(config: &Config) -> table::Config {
         host: word(4),
         overlay_ifindex: word(8),
         overlay_mtu: word(12),
-        underlay: Address(row[16..].try_into().unwrap()),
+        underlay: Address(row[16..32].try_into().unwrap()),
+        timeouts: table::timeout::DEFAULTS,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::apply::entry::PolicyFacts;
-use crate::apply::pending::{
-    self as table, AllowedPrefixKey, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySetKey, RuleKey,
+use crate::plane::{Plane, PlaneError};
+use hadron_pipeline::table::{
+    self, AllowedPrefixKey, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySetKey, RuleKey,
     direction, family,
 };
-use crate::plane::{Plane, PlaneError};
 use hadron_wire::row::{AllowedPair, Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 use std::collections::BTreeSet;
 
