@@ -250,6 +250,6 @@ impl Port {
     }
 }
 
-fn id_of(object: &Value) -> Result<String> {
+pub(crate) fn id_of(object: &Value) -> Result<String> {
     Ok(object["id"].as_str().context("an object without id")?.to_owned())
 }

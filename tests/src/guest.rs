@@ -3,6 +3,7 @@
 use crate::cloud::{Cloud, PATIENCE, Port};
 use anyhow::{Result, ensure};
 use hadron_lab::{Instance, PingReport, Process};
+use serde_json::Value;
 use std::net::IpAddr;
 
 /// A port, the instance behind it, and the DHCP client in that.
@@ -19,6 +20,12 @@ impl Guest {
     /// the IPv6 one, if any, by hand.
     pub fn start(cloud: &Cloud, network: &str, host: &str, name: &str) -> Result<Self> {
         let port = cloud.port(network, host)?;
+        Self::plug(cloud, port, host, name)
+    }
+
+    /// As [`Guest::start`], with further attributes of the port.
+    pub fn start_with(cloud: &Cloud, network: &str, host: &str, name: &str, more: Value) -> Result<Self> {
+        let port = cloud.port_with(network, host, more)?;
         Self::plug(cloud, port, host, name)
     }
 

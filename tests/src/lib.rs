@@ -1,11 +1,15 @@
 //! What the scenarios, the demo and the benches share: a cloud on the lab and a client of its APIs.
 //!
-//! [`cloud`] brings hadron processes up on lab hosts; [`client`] talks to them. The scenarios themselves are in `tests/`, the demo in
+//! [`cloud`] brings hadron processes up on lab hosts; [`client`] talks to them; [`knock`] tries whether somebody gets in;
+//! [`frame`] builds what no honest instance sends. The scenarios themselves are in `tests/`, the demo in
 //! `src/bin/demo.rs`.
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod cloud;
+pub mod frame;
+pub mod groups;
 pub mod guest;
+pub mod knock;
 pub mod openstack;
 pub mod process;

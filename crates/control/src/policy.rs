@@ -8,8 +8,8 @@ use hadron_model::{Direction, Policy, PolicyNumber, SecurityGroupId};
 use hadron_store::{Counter, SetId, Snapshot, Tx};
 use std::collections::BTreeSet;
 
-/// How few ports a policy has for its record to be written with each further one, so that another server that removes the
-/// last notices. A server's count lags behind by what others commit in a few milliseconds, which is less.
+/// How few ports a policy has for its record to be written with each that comes or goes, so that servers that make or remove
+/// the last at the same time notice. A server's count lags behind by what others commit in a few milliseconds, which is less.
 const FEW: usize = 32;
 
 /// The policy of `groups`, which are sorted and distinct, for a further port.
@@ -27,15 +27,20 @@ pub(crate) fn acquire(tx: &mut Tx, groups: &[SecurityGroupId]) -> Result<PolicyN
     Ok(number)
 }
 
-/// Removes the policy if no port has it any more.
+/// Removes the policy if no port has it any more, after a port has given it up.
 pub(crate) fn release(tx: &mut Tx, number: PolicyNumber) {
     let view = tx.view();
-    if view.ports_of_policy(number).next().is_some() {
+    let left = view.ports_of_policy(number).take(FEW).count();
+    let Some(groups) = view.policy_by_number(number).map(|policy| policy.groups.clone()) else { return };
+    if left >= FEW {
         return;
     }
-    if let Some(groups) = view.policy_by_number(number).map(|policy| policy.groups.clone()) {
-        tx.get::<Policy>(&groups);
-        tx.delete::<Policy>(&groups);
+    if let Some(policy) = tx.get::<Policy>(&groups) {
+        if left == 0 {
+            tx.delete::<Policy>(&groups);
+        } else {
+            tx.put(policy.value.clone());
+        }
     }
 }
 

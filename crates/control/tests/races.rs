@@ -3,79 +3,11 @@
 mod support;
 
 use hadron_control::network::{self, NetworkChange};
-use hadron_control::port::{self, NewPort};
-use hadron_control::subnet;
-use hadron_control::{Error, Step, host, slaac};
-use hadron_model::{Host, Mac, Network, NetworkId, SubnetId};
-use hadron_store::backend::Backend;
-use hadron_store::{Memory, Snapshot, Store, Tx};
-use std::sync::Arc;
+use hadron_control::{host, slaac, subnet};
+use hadron_model::{Host, Mac, Network};
+use hadron_store::Tx;
+use support::servers::servers;
 use support::*;
-
-/// Two servers on one backend.
-struct Servers {
-    one: Cloud,
-    two: Cloud,
-    network: NetworkId,
-    subnet: SubnetId,
-}
-
-async fn servers() -> Servers {
-    let backend: Arc<dyn Backend> = Arc::new(Memory::new());
-    let config = Cloud::new().await.config;
-    let one = Cloud { store: Store::open_with(backend.clone()).await.unwrap(), config: config.clone() };
-    let two = Cloud { store: Store::open_with(backend).await.unwrap(), config };
-    let network = one.network().await.id;
-    let subnet = one.subnet(&new_subnet(network, "10.0.0.0/24")).await.unwrap().id;
-    two.store.wait_current().await.unwrap();
-    Servers { one, two, network, subnet }
-}
-
-impl Servers {
-    /// Runs `first` on one server; `rival` commits on the other when `first` has run for the first time. What each came to.
-    async fn race<A, B>(
-        &self,
-        mut first: impl FnMut(&mut Tx) -> Result<A, Error>,
-        mut rival: impl FnMut(&mut Tx) -> Result<B, Error>,
-    ) -> (Result<A, &'static str>, Result<B, &'static str>) {
-        let mut came = None;
-        let handle = tokio::runtime::Handle::current();
-        let went = self
-            .one
-            .write(|tx| {
-                let answer = first(tx);
-                if came.is_none() {
-                    let write = self.two.write(&mut rival);
-                    came = Some(tokio::task::block_in_place(|| handle.block_on(write)));
-                }
-                answer
-            })
-            .await;
-        let name = |error: Error| error.type_name();
-        (went.map_err(name), came.unwrap().map_err(name))
-    }
-
-    async fn check(&self) -> Arc<Snapshot> {
-        let view = self.two.store.wait_current().await.unwrap();
-        consistency::check(&view);
-        view
-    }
-
-    fn create_port<'a>(
-        &'a self,
-        new: &'a NewPort,
-    ) -> impl Fn(&mut Tx) -> Result<hadron_model::Port, Error> + 'a {
-        |tx| port::create(tx, &self.one.config, new)
-    }
-
-    fn delete_subnet(&self) -> impl Fn(&mut Tx) -> Result<Step<()>, Error> + '_ {
-        |tx| subnet::delete(tx, &self.one.config, self.subnet, None)
-    }
-
-    fn delete_network(&self) -> impl Fn(&mut Tx) -> Result<Step<()>, Error> + '_ {
-        |tx| network::delete(tx, self.network, None)
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subnet_goes_while_a_port_comes() {

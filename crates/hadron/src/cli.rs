@@ -75,6 +75,15 @@ pub struct Server {
     /// Ports that a project may have, -1 for no limit.
     #[arg(long, default_value_t = 500, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_port: i64,
+    /// Security groups that a project may have, the default one included, -1 for no limit.
+    #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_security_group: i64,
+    /// Security group rules that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 100, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_security_group_rule: i64,
+    /// Address groups that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = -1, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_address_group: i64,
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,

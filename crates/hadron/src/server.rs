@@ -50,7 +50,9 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
             network: limit(options.quota_network),
             subnet: limit(options.quota_subnet),
             port: limit(options.quota_port),
-            ..Quotas::default()
+            security_group: limit(options.quota_security_group),
+            security_group_rule: limit(options.quota_security_group_rule),
+            address_group: limit(options.quota_address_group),
         },
         ..hadron_control::Config::default()
     };

@@ -12,6 +12,7 @@ pub fn check(view: &Snapshot) {
     networks_have_their_own_segment(view);
     subnets_are_well_formed(view);
     every_network_has_the_dhcp_port_that_it_needs(view);
+    super::security::check(view);
     assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
 }
 

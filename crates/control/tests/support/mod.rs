@@ -3,6 +3,8 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod consistency;
+pub mod security;
+pub mod servers;
 
 use hadron_control::binding::BindingChange;
 use hadron_control::host::{self, Join};

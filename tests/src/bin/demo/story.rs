@@ -1,5 +1,6 @@
 //! What the demo does.
 
+use crate::door;
 use crate::telling::{part, step, table};
 use anyhow::{Context, Result, ensure};
 use hadron_lab::{Instance, Process, Underlay};
@@ -20,15 +21,15 @@ pub struct Story {
 }
 
 /// A project with a network, two ports on two hosts, and two instances.
-struct Tenant {
-    user: User,
-    guests: Vec<Guest>,
+pub(crate) struct Tenant {
+    pub(crate) user: User,
+    pub(crate) guests: Vec<Guest>,
 }
 
-struct Guest {
-    name: String,
-    port: Port,
-    instance: Instance,
+pub(crate) struct Guest {
+    pub(crate) name: String,
+    pub(crate) port: Port,
+    pub(crate) instance: Instance,
     _dhcp: Process,
 }
 
@@ -53,6 +54,8 @@ pub fn tell(underlay: Underlay) -> Result<Story> {
     }
     part("Two projects, the same addresses");
     isolation(&tenants)?;
+    part("A door that opens and closes");
+    door::tell(&cloud, &tenants[0])?;
     let story = Story { tenants, cloud, admin };
     part("Ports and where they are");
     story.show_ports()?;
@@ -216,6 +219,6 @@ fn neighbour(guest: &Guest, address: IpAddr) -> Result<String> {
     Ok(words.nth(1).with_context(|| format!("no neighbour {address}: {line}"))?.to_owned())
 }
 
-fn text<'a>(object: &'a Value, key: &str) -> Result<&'a str> {
+pub(crate) fn text<'a>(object: &'a Value, key: &str) -> Result<&'a str> {
     object[key].as_str().with_context(|| format!("no {key} in {object}"))
 }
