@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use hadron_lab::{Fault, Underlay};
-use hadron_tests::cloud::{Cloud, PATIENCE};
+use hadron_tests::client::Client;
+use hadron_tests::cloud::{CONTROLLER, Cloud, PATIENCE};
 use hadron_tests::guest::Guest;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::runtime::Builder;
 
 const PACE: Duration = Duration::from_millis(5);
 
@@ -94,6 +96,28 @@ fn a_server_killed_keeps_what_it_acknowledged() -> Result<()> {
     cloud.wait_for_nodes()?;
     let last = ports.pop().context("no port")?;
     Guest::plug(&cloud, last, "compute1", "last").map(drop)
+}
+
+#[test]
+fn a_new_authority_disturbs_neither_nodes_nor_clients() -> Result<()> {
+    let mut cloud = Cloud::up("authority", Underlay::V4, &["compute1"])?;
+    let network = cloud.network("net")?;
+    cloud.subnet(&network, "10.0.0.0/24")?;
+    let one = Guest::start(&cloud, &network, "compute1", "one")?;
+    let old = std::fs::read(cloud.ca_path()?)?;
+    cloud.admin(&["rotate-authority"])?;
+    ensure!(std::fs::read(cloud.ca_path()?)? != old, "ca.pem has no new authority");
+    cloud.kill_agent("compute1");
+    cloud.start_agent("compute1", &[])?;
+    cloud.kill_server();
+    cloud.start_server()?;
+    cloud.wait_for_nodes().with_context(|| cloud.logs())?;
+    // The one client has the new file, the other doesn't.
+    let two = Guest::start(&cloud, &network, "compute1", "two")?;
+    one.reaches(&two)?;
+    let (api, runtime) = (cloud.address(9696)?, Builder::new_current_thread().enable_all().build()?);
+    cloud.host(CONTROLLER)?.run(|| runtime.block_on(Client::connect(api, &old)))??;
+    Ok(())
 }
 
 #[test]

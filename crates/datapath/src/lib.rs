@@ -16,9 +16,10 @@
 //!   ones. [`Datapath::commit`] replaces the programs and drops the old tables.
 //!
 //! ```no_run
-//! # use hadron_datapath::{Config, Datapath, HostConfig, Sizes};
+//! # use hadron_datapath::{Config, Datapath, HostConfig, Sizes, table};
 //! # fn main() -> hadron_datapath::Result<()> {
-//! let host = HostConfig { host: 1, underlay: "192.0.2.1".parse().unwrap(), overlay_ifindex: 9, overlay_mtu: 1450 };
+//! let host = HostConfig { host: 1, underlay: "192.0.2.1".parse().unwrap(), overlay_ifindex: 9, overlay_mtu: 1450,
+//!     timeouts: table::timeout::DEFAULTS };
 //! let datapath = Datapath::open(Config { pins: "/sys/fs/bpf/hadron/node1".into(), host, sizes: Sizes::host() })?;
 //! datapath.attach_overlay(9)?;
 //! // … write the rows of all ports, then attach:
@@ -29,6 +30,7 @@
 #![deny(unsafe_code)]
 
 mod bpffs;
+mod connection;
 mod counter;
 mod error;
 mod inject;
@@ -44,6 +46,7 @@ mod size;
 mod sys;
 mod tables;
 
+pub use connection::Sweep;
 pub use counter::Totals;
 pub use error::{Error, Result};
 pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
@@ -80,6 +83,8 @@ pub struct HostConfig {
     pub overlay_ifindex: u32,
     /// Largest inner IP packet of the overlay in bytes: 1450 on a 1500-byte IPv4 underlay, 1430 on IPv6.
     pub overlay_mtu: u32,
+    /// Seconds without a packet after which connections are forgotten, by [`table::timeout`].
+    pub timeouts: [u32; table::timeout::SLOTS],
 }
 
 impl HostConfig {
@@ -89,8 +94,8 @@ impl HostConfig {
             IpAddr::V4(address) => Address::v4(address.octets()),
             IpAddr::V6(address) => Address(address.octets()),
         };
-        let HostConfig { host, overlay_ifindex, overlay_mtu, .. } = *self;
-        table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay }
+        let HostConfig { host, overlay_ifindex, overlay_mtu, timeouts, .. } = *self;
+        table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// So often a row is tried again when the kernel is busy with its bucket or short of memory at that moment.
 const ATTEMPTS: u32 = 16;
 
-/// A hash table of the packet path. This process is its only writer of rows, so it knows their number.
+/// A hash table or trie of the packet path. This process is its only writer of rows, so it knows their number.
 /// All operations may be called from several threads at once.
 pub struct Map<K, V> {
     raw: RawMap,
@@ -100,6 +100,11 @@ impl<K: Row, V: Row> Map<K, V> {
             self.rows.fetch_sub(1, Relaxed);
         }
         Ok(removed)
+    }
+
+    /// Takes over the number of rows of a table that the programs write.
+    pub(crate) fn recount(&self, rows: u64) {
+        self.rows.store(rows, Relaxed);
     }
 
     /// Reads a row. Of a per-CPU table: the row of each possible CPU.

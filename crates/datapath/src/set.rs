@@ -110,6 +110,8 @@ fn kernel_kind(kind: Kind) -> (u32, u32) {
         Kind::PerCpuArray => (kind::PERCPU_ARRAY, 0),
         Kind::Hash => (kind::HASH, NO_PREALLOC),
         Kind::PerCpuHash => (kind::PERCPU_HASH, NO_PREALLOC),
+        Kind::LpmTrie => (kind::LPM_TRIE, NO_PREALLOC),
+        Kind::LruHash => (kind::LRU_HASH, 0),
         Kind::RingBuffer => (kind::RINGBUF, 0),
     }
 }
@@ -123,7 +125,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         let (keys, values) = match table.kind {
             Kind::RingBuffer => continue,
             Kind::Array | Kind::PerCpuArray => rows_of_array(table, &source).map_err(error("read"))?,
-            Kind::Hash | Kind::PerCpuHash => source.dump().map_err(error("read"))?,
+            Kind::Hash | Kind::PerCpuHash | Kind::LpmTrie | Kind::LruHash => source.dump().map_err(error("read"))?,
         };
         let values = values.chunks_exact(target.value_bytes());
         for (key, value) in keys.chunks_exact(table.key_size as usize).zip(values) {

@@ -1,4 +1,4 @@
-use hadron_pipeline::table::{Kind, TABLES, Table};
+use hadron_pipeline::table::{CONNECTIONS, Kind, TABLES, Table};
 use std::collections::BTreeMap;
 
 /// How large the tables are made. They take memory by the rows that they hold, and 16 bytes for each that they may hold.
@@ -44,6 +44,11 @@ impl Sizes {
                 (Profile::Lab, _) => (table.size / 64).max(256),
             },
         }
+    }
+
+    /// Most connections of one port: an eighth of the table, so that no single one pushes the others' out, and at least 4,096.
+    pub fn connection_limit(&self) -> u32 {
+        (self.of(&CONNECTIONS) / 8).max(4096)
     }
 
     /// Every table with its size.

@@ -29,6 +29,26 @@ pub struct Tables {
     pub vteps: Map<VtepKey, Vtep>,
     /// Networks and their flood lists.
     pub networks: Networks,
+    /// Sources of address pairs with a prefix.
+    pub allowed_prefixes: Map<AllowedPrefixKey, Allowed>,
+    /// Policies by direction.
+    pub policies: Map<PolicyKey, Policy>,
+    /// The sets that a policy's rules name.
+    pub policy_sets: Map<PolicySetKey, PolicySet>,
+    /// Remote address → class within a policy.
+    pub classes: Map<ClassKey, Class>,
+    /// Addresses in a set.
+    pub members: Map<MemberKey, Member>,
+    /// Prefixes in a set.
+    pub member_prefixes: Map<MemberPrefixKey, Member>,
+    /// What a policy allows.
+    pub rules: Map<RuleKey, Rule>,
+    /// Connections that were allowed; the programs write them.
+    pub connections: Map<ConnectionKey, Connection>,
+    /// Packets whose first fragment was allowed; the programs write them.
+    pub fragments: Map<FragmentKey, Fragment>,
+    pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
+    rule_counters: Map<RuleCounterKey, RuleCounters>,
     meters: Map<PortKey, Meters>,
     port_counters: Map<PortKey, PortCounters>,
     config: RawMap,
@@ -48,6 +68,17 @@ impl Tables {
             vnis: hash(set, &table::VNIS)?,
             vteps: hash(set, &table::VTEPS)?,
             networks: Networks::new(hash(set, &table::NETWORKS)?, hash(set, &table::FLOOD)?)?,
+            allowed_prefixes: hash(set, &table::ALLOWED_PREFIXES)?,
+            policies: hash(set, &table::POLICIES)?,
+            policy_sets: hash(set, &table::POLICY_SETS)?,
+            classes: hash(set, &table::CLASSES)?,
+            members: hash(set, &table::MEMBERS)?,
+            member_prefixes: hash(set, &table::MEMBER_PREFIXES)?,
+            rules: hash(set, &table::RULES)?,
+            connections: hash(set, &table::CONNECTIONS)?,
+            fragments: hash(set, &table::FRAGMENTS)?,
+            connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
+            rule_counters: hash(set, &table::RULE_COUNTERS)?,
             meters: hash(set, &table::METERS)?,
             port_counters: hash(set, &table::PORT_COUNTERS)?,
             config: raw(set, &table::CONFIG)?,
@@ -59,18 +90,42 @@ impl Tables {
     /// Makes the rows in which programs keep a port's rate limits and counters, unless they are there. Before the port's row.
     pub fn ensure_port_state(&self, port: u32) -> Result<()> {
         self.meters.ensure(&PortKey { port })?;
+        self.connection_counts.ensure(&PortKey { port })?;
         self.port_counters.ensure(&PortKey { port })
+    }
+
+    /// Makes the row in which programs count what a rule allowed, unless it is there.
+    pub fn ensure_rule_state(&self, rule: u32) -> Result<()> {
+        self.rule_counters.ensure(&RuleCounterKey { rule })
+    }
+
+    /// Removes it.
+    pub fn remove_rule_state(&self, rule: u32) -> Result<()> {
+        self.rule_counters.remove(&RuleCounterKey { rule }).map(drop)
+    }
+
+    /// The rules that have such rows.
+    pub fn rule_states(&self) -> Result<Vec<u32>> {
+        Ok(self.rule_counters.dump()?.into_iter().map(|(key, _)| key.rule).collect())
+    }
+
+    /// Connections that a rule allowed, and packets that it allowed without one; none without [`Tables::ensure_rule_state`].
+    pub fn rule_allowed(&self, rule: u32) -> Result<Option<u64>> {
+        let rows = self.rule_counters.get_all(&RuleCounterKey { rule })?;
+        Ok(rows.map(|rows| rows.iter().map(|row| row.allowed).sum()))
     }
 
     /// Removes them. After the port's row.
     pub fn remove_port_state(&self, port: u32) -> Result<()> {
         self.meters.remove(&PortKey { port })?;
+        self.connection_counts.remove(&PortKey { port })?;
         self.port_counters.remove(&PortKey { port }).map(drop)
     }
 
     /// The ports that have such rows.
     pub fn port_states(&self) -> Result<Vec<u32>> {
         let mut ports: Vec<u32> = self.meters.dump()?.into_iter().map(|(key, _)| key.port).collect();
+        ports.extend(self.connection_counts.dump()?.into_iter().map(|(key, _)| key.port));
         ports.extend(self.port_counters.dump()?.into_iter().map(|(key, _)| key.port));
         ports.sort_unstable();
         ports.dedup();
@@ -108,6 +163,16 @@ impl Tables {
             self.vteps.status(),
             networks.status(),
             flood.status(),
+            self.allowed_prefixes.status(),
+            self.policies.status(),
+            self.policy_sets.status(),
+            self.classes.status(),
+            self.members.status(),
+            self.member_prefixes.status(),
+            self.rules.status(),
+            self.connections.status(),
+            self.connection_counts.status(),
+            self.rule_counters.status(),
             self.meters.status(),
             self.port_counters.status(),
         ]

@@ -86,6 +86,7 @@ fn data(map: &Map) -> &MapData {
         Map::Array(data)
         | Map::HashMap(data)
         | Map::LpmTrie(data)
+        | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
         | Map::RingBuf(data) => data,
@@ -99,7 +100,7 @@ fn load_types(bytes: &[u8]) -> OwnedFd {
     let mut attributes: bpf_attr = unsafe { std::mem::zeroed() };
     attributes.__bindgen_anon_7.btf = bytes.as_ptr() as u64;
     attributes.__bindgen_anon_7.btf_size = bytes.len() as u32;
-    bpf(bpf_cmd::BPF_BTF_LOAD, &mut attributes)
+    bpf(bpf_cmd::BPF_BTF_LOAD, &mut attributes).expect("BTF")
 }
 
 #[allow(unsafe_code)]
@@ -114,24 +115,28 @@ fn verify(function: &Function, types: &OwnedFd) -> String {
     load.insns = function.instructions.as_ptr() as u64;
     load.insn_cnt = function.instructions.len() as u32;
     load.license = c"GPL".as_ptr() as u64;
-    load.log_level = 4;
+    load.log_level = std::env::var("HADRON_VERIFIER_LOG").map_or(4, |level| level.parse().expect("a level"));
     load.log_buf = log.as_mut_ptr() as u64;
     load.log_size = log.len() as u32;
     load.prog_btf_fd = types.as_raw_fd() as u32;
     load.func_info = functions.as_ptr() as u64;
     load.func_info_cnt = function.func_info.len() as u32;
     load.func_info_rec_size = function.func_info_rec_size as u32;
-    bpf(bpf_cmd::BPF_PROG_LOAD, &mut attributes);
-    String::from_utf8_lossy(&log).trim_end_matches('\0').into()
+    let loaded = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attributes);
+    let log = String::from_utf8_lossy(&log).trim_end_matches('\0').to_owned();
+    loaded.unwrap_or_else(|error| panic!("{error}; the verifier says:\n{log}"));
+    log
 }
 
 #[allow(unsafe_code)]
-fn bpf(command: bpf_cmd, attributes: &mut bpf_attr) -> OwnedFd {
+fn bpf(command: bpf_cmd, attributes: &mut bpf_attr) -> std::io::Result<OwnedFd> {
     let attributes: *mut bpf_attr = attributes;
     // SAFETY: the callers' pointers are to live buffers of the lengths that go with them.
     let number =
         unsafe { libc::syscall(libc::SYS_bpf, command as libc::c_long, attributes, size_of::<bpf_attr>()) };
-    assert!(number >= 0, "{}", std::io::Error::last_os_error());
+    if number < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
     // SAFETY: the kernel has just made this descriptor for us.
-    unsafe { OwnedFd::from_raw_fd(number as i32) }
+    Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
 }

@@ -1,16 +1,19 @@
 //! The pipeline's surroundings in the kernel: a tc context, the maps, and the helpers that send packets.
 
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
-    bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect,
+    bpf_clone_redirect, bpf_csum_diff, bpf_map_lookup_elem, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect,
     bpf_ringbuf_output, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
-use hadron_pipeline::{Env, Meter, Packet, PortCounter, Tunnel, copy_to_slot};
+use hadron_pipeline::{
+    Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
+};
 
 use crate::{maps, tunnel};
 
@@ -105,6 +108,12 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn timeout(&self, slot: usize) -> u32 {
+        let Some(config) = maps::CONFIG.get(0) else { return 0 };
+        config.timeouts[masked(slot, timeout::SLOTS)]
+    }
+
+    #[inline(always)]
     fn interface(&self, ifindex: u32) -> Option<&Interface> {
         row(maps::INTERFACES.get_ptr(InterfaceKey { ifindex }))
     }
@@ -155,6 +164,119 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn is_allowed_prefix(&self, key: &AllowedPrefixKey) -> bool {
+        longest::<_, Allowed>((&raw const maps::ALLOWED_PREFIXES).cast(), key).is_some()
+    }
+
+    #[inline(always)]
+    fn policy(&self, key: &PolicyKey) -> Option<&Policy> {
+        row(maps::POLICIES.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn policy_set(&self, key: &PolicySetKey) -> Option<&PolicySet> {
+        row(maps::POLICY_SETS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn class(&self, key: &ClassKey) -> Option<&Class> {
+        longest((&raw const maps::CLASSES).cast(), key)
+    }
+
+    #[inline(always)]
+    fn is_member(&self, key: &MemberKey) -> bool {
+        maps::MEMBERS.get_ptr(key).is_some()
+    }
+
+    #[inline(always)]
+    fn is_member_prefix(&self, key: &MemberPrefixKey) -> bool {
+        longest::<_, Member>((&raw const maps::MEMBER_PREFIXES).cast(), key).is_some()
+    }
+
+    #[inline(always)]
+    fn rule(&self, key: &RuleKey) -> Option<&Rule> {
+        longest((&raw const maps::RULES).cast(), key)
+    }
+
+    #[inline(always)]
+    fn connection(&self, key: &ConnectionKey) -> Option<&Connection> {
+        row(maps::CONNECTIONS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn set_connection(&mut self, key: &ConnectionKey, connection: &Connection) {
+        if let Some(row) = maps::CONNECTIONS.get_ptr_mut(key) {
+            // SAFETY: `row` points to a row of CONNECTIONS. Other CPUs may write it at once, as `Connection` says.
+            unsafe { row.write(*connection) }
+        }
+    }
+
+    #[inline(always)]
+    fn insert_connection(&mut self, key: &ConnectionKey, connection: &Connection) -> bool {
+        maps::CONNECTIONS.insert(key, connection, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn remove_connection(&mut self, key: &ConnectionKey) -> bool {
+        maps::CONNECTIONS.remove(key).is_ok()
+    }
+
+    #[inline(always)]
+    fn connection_count(&self, port: u32) -> Option<u32> {
+        let row = maps::CONNECTION_COUNTS.get_ptr(PortKey { port })?;
+        // SAFETY: `row` points to a row of CONNECTION_COUNTS; the word is aligned, so it is never torn.
+        Some(unsafe { (&raw const (*row).count).read_volatile() })
+    }
+
+    #[inline(always)]
+    fn set_connection_count(&mut self, port: u32, count: u32) {
+        if let Some(row) = maps::CONNECTION_COUNTS.get_ptr_mut(PortKey { port }) {
+            // SAFETY: as in `connection_count`.
+            unsafe { (&raw mut (*row).count).write_volatile(count) }
+        }
+    }
+
+    #[inline(always)]
+    fn count_refused(&mut self, port: u32) {
+        if let Some(row) = maps::CONNECTION_COUNTS.get_ptr_mut(PortKey { port }) {
+            // SAFETY: as in `connection_count`.
+            unsafe {
+                let refused = &raw mut (*row).refused;
+                refused.write_volatile(refused.read_volatile().wrapping_add(1));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<&Fragment> {
+        row(maps::FRAGMENTS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn insert_fragment(&mut self, key: &FragmentKey, fragment: &Fragment) {
+        // What can't be remembered makes later fragments drop, which are counted.
+        let _ = maps::FRAGMENTS.insert(key, fragment, 0);
+    }
+
+    #[inline(always)]
+    fn count_rule(&mut self, rule: u32) {
+        if let Some(row) = maps::RULE_COUNTERS.get_ptr_mut(RuleCounterKey { rule }) {
+            // SAFETY: `row` is this CPU's copy of a row of RULE_COUNTERS.
+            unsafe { add(&raw mut (*row).allowed, 1) }
+        }
+    }
+
+    #[inline(always)]
+    fn find_rule(&mut self, query: &Query) -> u64 {
+        ask_rules(query)
+    }
+
+    #[inline(always)]
+    fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
+        judge(self.skb, packet, port, way)
+    }
+
+    #[inline(always)]
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
         let word = meter_word(port, meter)?;
         // SAFETY: the word lies in a row of METERS. Other CPUs may write it at once; it is aligned, so it is never torn.
@@ -178,7 +300,7 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn count_drop(&mut self, reason: DropReason) {
         // SAFETY: as in `enter`.
-        unsafe { add(&raw mut (*self.counters).drops[reason as usize & (DROP_SLOTS - 1)], 1) }
+        unsafe { add(&raw mut (*self.counters).drops[masked(reason as usize, DROP_SLOTS)], 1) }
     }
 
     #[inline(always)]
@@ -260,6 +382,50 @@ pub extern "C" fn flood_slot(skb: *mut __sk_buff, packet: *mut Packet, slot: u32
     let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
     copy_to_slot(&mut kernel, packet, slot);
     0
+}
+
+/// What a port's policy says of the packet. A global function for BTF: two doors and the loop of copies enter it, and the
+/// verifier proves it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn judge(skb: *mut __sk_buff, packet: *mut Packet, port: u32, way: u32) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::EgressDenied as u32 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::EgressDenied as u32 };
+    let Some(scratch) = maps::JUDGEMENT.get_ptr_mut(0) else { return DropReason::EgressDenied as u32 };
+    // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
+    policy_verdict(&mut kernel, packet, unsafe { &mut *scratch }, port, way)
+}
+
+/// What the rules of a policy say, as `hadron_pipeline::find_rule` does. Global for the same reason as `judge`, which asks in two
+/// places.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn ask_rules(query: *const Query) -> u64 {
+    // SAFETY: as in `flood_slot`.
+    let Some(query) = (unsafe { query.as_ref() }) else { return 0 };
+    // Only tables are asked. The context as an argument would not be used, and the compiler passes nothing for it then.
+    let tables = Kernel::<false> { skb: core::ptr::null_mut(), counters: core::ptr::null_mut() };
+    find_rule(&tables, query)
+}
+
+/// An index below `slots`, a power of two. The compiler must not know the index: it would drop the mask where it knows more of the
+/// values than the verifier does.
+#[inline(always)]
+fn masked(index: usize, slots: usize) -> usize {
+    // SAFETY: `index` is on the stack.
+    unsafe { (&raw const index).read_volatile() & (slots - 1) }
+}
+
+/// Lends the row of the longest prefix of a key, which begins with its length.
+#[inline(always)]
+fn longest<'a, K: Row, V: Row>(map: *const c_void, key: &K) -> Option<&'a V> {
+    // SAFETY: `map` is a map of the object, whose keys and values are `K` and `V` by the table of its name. The row lives as
+    // `row` says.
+    unsafe {
+        let found = bpf_map_lookup_elem(map.cast_mut(), (&raw const *key).cast());
+        found.cast::<V>().as_ref()
+    }
 }
 
 /// Lends a row of a hash map.

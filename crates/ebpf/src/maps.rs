@@ -2,8 +2,8 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use hadron_pipeline::Packet;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use hadron_pipeline::{Judgement, Packet};
 use hadron_pipeline::table::{self, *};
 
 macro_rules! hashes {
@@ -29,7 +29,36 @@ hashes! {
     VTEPS: HashMap<VtepKey, Vtep>;
     METERS: HashMap<PortKey, Meters>;
     PORT_COUNTERS: PerCpuHashMap<PortKey, PortCounters>;
+    POLICIES: HashMap<PolicyKey, Policy>;
+    POLICY_SETS: HashMap<PolicySetKey, PolicySet>;
+    MEMBERS: HashMap<MemberKey, Member>;
+    CONNECTION_COUNTS: HashMap<PortKey, ConnectionCount>;
+    RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
+
+macro_rules! tries {
+    ($($name:ident<$key:ty, $value:ty>;)*) => {
+        // The library wants to know of a key what stands behind its length.
+        $(#[map]
+        pub static $name: LpmTrie<[u8; size_of::<$key>() - 4], $value> =
+            LpmTrie::with_max_entries(table::$name.size, BPF_F_NO_PREALLOC);)*
+    };
+}
+
+tries! {
+    ALLOWED_PREFIXES<AllowedPrefixKey, Allowed>;
+    CLASSES<ClassKey, Class>;
+    MEMBER_PREFIXES<MemberPrefixKey, Member>;
+    RULES<RuleKey, Rule>;
+}
+
+#[map]
+pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection> =
+    LruHashMap::with_max_entries(table::CONNECTIONS.size, 0);
+
+#[map]
+pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
+    LruHashMap::with_max_entries(table::FRAGMENTS.size, 0);
 
 #[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(table::COUNTERS.size, 0);
@@ -40,6 +69,10 @@ pub static PUNTS: RingBuf = RingBuf::with_byte_size(table::PUNTS.size, 0);
 /// The packet under way on each CPU.
 #[map]
 pub static SCRATCH: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+
+/// What a judgement of a port's policy has under its hands on each CPU.
+#[map]
+pub static JUDGEMENT: PerCpuArray<Judgement> = PerCpuArray::with_max_entries(1, 0);
 
 /// A record on its way into `PUNTS`.
 #[repr(C)]

@@ -27,6 +27,8 @@ pub enum Command {
     Host(HostCommand),
     /// Replaces the keys that sign the identity service's tokens; the old ones verify until their tokens have expired.
     RotateKeys(Admin),
+    /// Makes a new certificate authority, which signs from now on; what the old one signed stays good until it ends.
+    RotateAuthority(Admin),
     /// Gives the user admin a new random password and its rights back; its tokens end.
     RecoverAdmin(Admin),
     /// Writes a consistent copy of a running server's store.

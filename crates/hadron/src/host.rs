@@ -1,8 +1,10 @@
-//! `hadron host …`, `hadron backup`, `hadron rotate-keys` and `hadron recover-admin`: calls to a running server.
+//! `hadron host …`, `hadron backup`, `hadron rotate-keys`, `hadron rotate-authority` and `hadron recover-admin`: calls to a running server.
 
 use crate::cli::{Admin, Backup, HostAction, HostCommand};
 use anyhow::{Context, Result};
-use hadron_server::admin::{AdminClient, BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest};
+use hadron_server::admin::{
+    AdminClient, AuthorityReply, BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest,
+};
 use hyper::Method;
 use serde_json::Value;
 
@@ -34,6 +36,17 @@ pub async fn backup(command: Backup) -> Result<()> {
 
 pub async fn rotate_keys(admin: Admin) -> Result<()> {
     AdminClient::new(&admin.state_dir).call::<Value>(Method::POST, "/token-keys", NO_BODY).await?;
+    Ok(())
+}
+
+pub async fn rotate_authority(admin: Admin) -> Result<()> {
+    let client = AdminClient::new(&admin.state_dir);
+    let reply: AuthorityReply = client.call(Method::POST, "/authority", NO_BODY).await?;
+    println!(
+        "new authority until {}; clients need {} anew within 30 days",
+        reply.ends_at,
+        reply.ca_file.display()
+    );
     Ok(())
 }
 

@@ -46,6 +46,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Agent(command) => agent::run(command).await,
             Command::Host(command) => host::run(command).await,
             Command::RotateKeys(command) => host::rotate_keys(command).await,
+            Command::RotateAuthority(command) => host::rotate_authority(command).await,
             Command::RecoverAdmin(command) => host::recover_admin(command).await,
             Command::Backup(command) => host::backup(command).await,
             Command::Restore(command) => server::restore(command).await,

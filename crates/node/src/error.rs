@@ -29,6 +29,11 @@ pub enum Error {
     /// The overlay device can't be as configured.
     #[error("no overlay: {0}")]
     Overlay(Cow<'static, str>),
+    /// The table that keeps the overlay's packets out of conntrack.
+    #[error(
+        "the overlay's packets can't be kept out of the host's connection tracking; the kernel needs nf_tables and the node CAP_NET_ADMIN"
+    )]
+    Untracked(#[source] std::io::Error),
     /// A file of the state directory.
     #[error("can't {action} {}", path.display())]
     File {

@@ -32,6 +32,12 @@ fn write_new(path: &Path, contents: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// An empty file (mode 0600) in the place of `path`, open for writing.
+pub(crate) fn create_empty(path: &Path) -> Result<File, Error> {
+    remove(path)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(error("create", path))
+}
+
 /// The contents of `path`, or `None` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::read(path) {

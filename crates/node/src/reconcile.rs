@@ -5,7 +5,7 @@
 //!                ├─► take ─► settle() ───┼─► Links (up, overlay device)
 //!  ServerNews ───┘    ▲          │       ├─► Leases ─► dhcp
 //!                     │ retry    │       ├─► Outbox ─► sync ─► server
-//!                     └──────────┘       └─► Cache (a second later)
+//!                     └──────────┘       └─► Cache (first of all)
 //! ```
 //!
 //! There is no memory of events. Each pass compares all that should be with all that is, for what was touched; what failed stays
@@ -13,7 +13,7 @@
 
 use crate::apply::{Calculation, HostFacts, Key, Writer};
 use crate::backoff::Retry;
-use crate::cache::{Cache, Position};
+use crate::cache::{Cache, Loaded, Position};
 use crate::dhcp::{self, Leases};
 use crate::error::{Error, chain};
 use crate::identity::Identity;
@@ -33,8 +33,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// Rows are written to disk so long after the first change.
-const CACHE_DELAY: Duration = Duration::from_secs(1);
+/// The pause before rows that couldn't be written to disk are written again.
+const SAVE_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often it is looked at what nobody announces: programs that were taken off, tables that fill up.
 const CHECK: Duration = Duration::from_secs(10);
@@ -74,6 +74,8 @@ pub(crate) struct Reconciler<P, L> {
     attached: HashMap<u32, (u32, String)>,
     refused_raises: HashMap<u32, String>,
     overlay_error: Option<String>,
+    /// The last trouble with keeping the overlay's packets untracked, to tell it once.
+    untracked_error: Option<String>,
     overlay: Retry,
     retry: Retry,
     /// Who asked for the position; answered after the next pass.
@@ -116,6 +118,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             attached: HashMap::new(),
             refused_raises: HashMap::new(),
             overlay_error: None,
+            untracked_error: None,
             overlay: Retry::default(),
             retry: Retry::default(),
             asked: Vec::new(),
@@ -128,14 +131,16 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     }
 
     fn restore(&mut self) {
-        let Some((position, batch)) = self.cache.load() else { return };
+        let Some(Loaded { position, batches }) = self.cache.load() else { return };
         self.calculation.begin(Mode::Snapshot);
-        let applied = self.calculation.apply(batch);
-        if !applied.malformed.is_empty() || applied.unknown > 0 {
-            tracing::warn!(
-                "the rows of the last run are of another release; the server is asked for all of them"
-            );
-            return;
+        for batch in batches {
+            let applied = self.calculation.apply(batch);
+            if !applied.malformed.is_empty() || applied.unknown > 0 {
+                tracing::warn!(
+                    "the rows of the last run are of another release; the server is asked for all of them"
+                );
+                return;
+            }
         }
         tracing::info!(
             rows = self.calculation.rows().len(),
@@ -189,6 +194,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
 
     fn take_rows(&mut self, rows: Rows) {
         let is_first = rows.mode.is_some() || self.due.is_some_and(|(_, is_first)| is_first);
+        let position = Position { history: rows.history, revision: rows.revision };
+        self.keep(position, &rows);
         if let Some(mode) = rows.mode {
             self.calculation.begin(mode);
         }
@@ -212,9 +219,16 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             let host = HostFacts { number: rows.host_number, ..host.clone() };
             self.calculation.set_host(host);
         }
-        self.position = Some(Position { history: rows.history, revision: rows.revision });
+        self.position = Some(position);
         self.due = Some((rows.revision, is_first));
-        self.save_at.get_or_insert_with(|| Instant::now() + CACHE_DELAY);
+    }
+
+    /// Adds rows to those on disk, before they are in force; or has all written after the pass.
+    fn keep(&mut self, position: Position, rows: &Rows) {
+        let follows = rows.mode != Some(Mode::Snapshot) && self.save_at.is_none();
+        if !follows || !self.cache.append(position, &rows.batches) {
+            self.save_at.get_or_insert_with(Instant::now);
+        }
     }
 
     async fn take_links(&mut self, all: Vec<LinkNews>) {
@@ -472,21 +486,31 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.check_at = now + CHECK;
             self.check_fill();
             self.check_attached();
+            self.settle_untracked().await;
         }
     }
 
-    /// Writes the rows to disk, if there are new ones.
+    /// Writes all rows to disk, if the journal doesn't have them.
     async fn save(&mut self) {
         let (Some(_), Some(position)) = (self.save_at.take(), self.position) else { return };
-        let contents = self.cache.encode(position, self.calculation.rows());
-        let cache = self.cache.clone();
-        let stored = tokio::task::spawn_blocking(move || cache.store(&contents)).await;
-        if let Ok(Err(error)) = stored {
+        if let Err(error) = self.cache.store(position, self.calculation.rows()).await {
+            let error = chain(&error);
             tracing::warn!(
-                error = chain(&error),
+                error,
                 "rows can't be kept on disk; a restart without a server would find old ones"
             );
+            self.save_at = Some(Instant::now() + SAVE_PAUSE);
         }
+    }
+
+    /// An operator's firewall, when it is loaded anew, takes away every table that isn't its own.
+    async fn settle_untracked(&mut self) {
+        let settled = self.parts.links.settle_untracked(self.settings.overlay.port).await;
+        let error = settled.err().map(|error| chain(&error));
+        if let Some(text) = error.as_ref().filter(|text| self.untracked_error.as_ref() != Some(text)) {
+            tracing::warn!(error = text, "the host's connection tracking sees the overlay's packets");
+        }
+        self.untracked_error = error;
     }
 
     /// A program that somebody took off leaves its guest in front of the host's own stack: it is put back with the next pass.

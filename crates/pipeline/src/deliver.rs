@@ -4,6 +4,7 @@ use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
 use crate::packet::{FLOOD, Packet, ether};
+use crate::policy;
 use crate::stage::Stage;
 use crate::switch;
 use crate::table::{FloodKey, port_flag, target};
@@ -24,7 +25,7 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     send(env, packet)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let found = if packet.destination.is_multicast() {
         switch::everyone(env, packet)
@@ -47,15 +48,16 @@ fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn to_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    aim_at_port(env, packet, packet.target_id)?;
+    let id = packet.target_id;
+    aim_at_port(env, packet, id)?;
     env.redirect(packet.out);
     packet.verdict = Verdict::new(VerdictKind::Deliver, packet.target_id, packet.out);
     Ok(())
 }
 
-#[inline(never)]
+#[inline(always)]
 fn to_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     aim_at_host(env, packet, packet.target_id)?;
     env.redirect(packet.out);
@@ -98,21 +100,24 @@ pub fn copy_to_slot<E: Env>(env: &mut E, packet: &mut Packet, slot: u32) {
 /// What sets ids of hosts apart from ids of ports in [`VerdictKind::Flood`].
 const HOST_MARK: u32 = 1 << 31;
 
-/// Sets [`Packet::out`] to the interface of a port that may have the packet, and counts the packet there.
-#[inline(never)]
+/// Sets [`Packet::out`] to the interface of a port that may have the packet and whose rules let it in, and counts the packet there.
+#[inline(always)]
 fn aim_at_port<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
     let Some(port) = env.port(id) else { return Err(DropReason::TargetGone) };
     let (network, flags) = (port.network, port.flags);
     packet.out = port.ifindex;
+    packet.policy = port.policy;
     if network != packet.network {
         return Err(DropReason::TargetNetwork);
     }
-    if flags & port_flag::DISABLED != 0 {
-        env.count_port(id, PortCounter::ReceivedDropped, packet.length);
-        return Err(DropReason::TargetDisabled);
-    }
-    env.count_port(id, PortCounter::Received, packet.length);
-    Ok(())
+    let allowed = if flags & port_flag::DISABLED != 0 {
+        Err(DropReason::TargetDisabled)
+    } else {
+        policy::ingress(env, packet, id, flags)
+    };
+    let counter = if allowed.is_ok() { PortCounter::Received } else { PortCounter::ReceivedDropped };
+    env.count_port(id, counter, packet.length);
+    allowed
 }
 
 /// Sets [`Packet::out`] to the overlay's interface, and the tunnel key to the network's VNI and the host's VTEP.

@@ -6,6 +6,7 @@ use crate::drop::DropReason;
 use crate::env::{Env, PortCounter};
 use crate::origin;
 use crate::packet::Packet;
+use crate::policy;
 use crate::port_security::port_security;
 use crate::services::services;
 use crate::switch::switch;
@@ -27,7 +28,8 @@ impl From<DropReason> for Exit {
     }
 }
 
-/// A packet from an instance: classify, origin, port security, services, switch, deliver.
+/// A packet from an instance: classify, origin, port security, services, egress policy, switch, and deliver with the ingress policy
+/// of each port that it is delivered to.
 #[inline(always)]
 pub fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     *packet = Packet::EMPTY;
@@ -50,6 +52,7 @@ fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> 
     origin::from_port(env, packet)?;
     port_security(env, packet)?;
     services(env, packet)?;
+    policy::egress(env, packet)?;
     switch(env, packet)?;
     deliver::deliver(env, packet)
 }

@@ -5,9 +5,12 @@ use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
 use crate::packet::Packet;
 use crate::stage::Stage;
+use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::table::{
-    AllowedKey, Config, FdbEntry, FdbKey, FloodKey, FloodTarget, Host, Interface, MAX_FLOOD, Neighbour,
-    NeighbourKey, Network, Port, PuntHeader, Vni, Vtep, VtepKey,
+    AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionKey, FdbEntry, FdbKey,
+    FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey, MemberPrefixKey,
+    Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PuntHeader, Rule,
+    RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -85,6 +88,8 @@ pub trait Env: Sized {
 
     /// `CONFIG`
     fn config(&self) -> Option<&Config>;
+    /// A place of [`Config::timeouts`].
+    fn timeout(&self, slot: usize) -> u32;
     /// `INTERFACES`
     fn interface(&self, ifindex: u32) -> Option<&Interface>;
     /// `PORTS`
@@ -105,6 +110,51 @@ pub trait Env: Sized {
     fn vni(&self, vni: u32) -> Option<&Vni>;
     /// `VTEPS`
     fn vtep(&self, key: &VtepKey) -> Option<&Vtep>;
+
+    /// `ALLOWED_PREFIXES`
+    fn is_allowed_prefix(&self, key: &AllowedPrefixKey) -> bool;
+    /// `POLICIES`
+    fn policy(&self, key: &PolicyKey) -> Option<&Policy>;
+    /// `POLICY_SETS`
+    fn policy_set(&self, key: &PolicySetKey) -> Option<&PolicySet>;
+    /// `CLASSES`, the longest prefix
+    fn class(&self, key: &ClassKey) -> Option<&Class>;
+    /// `MEMBERS`
+    fn is_member(&self, key: &MemberKey) -> bool;
+    /// `MEMBER_PREFIXES`
+    fn is_member_prefix(&self, key: &MemberPrefixKey) -> bool;
+    /// `RULES`, the longest prefix
+    fn rule(&self, key: &RuleKey) -> Option<&Rule>;
+    /// `CONNECTIONS`
+    fn connection(&self, key: &ConnectionKey) -> Option<&Connection>;
+    /// Writes over a row of `CONNECTIONS`, if it is there.
+    fn set_connection(&mut self, key: &ConnectionKey, connection: &Connection);
+    /// Adds or replaces a row of `CONNECTIONS`.
+    fn insert_connection(&mut self, key: &ConnectionKey, connection: &Connection) -> bool;
+    /// Deletes a row of `CONNECTIONS`; false when there was none.
+    fn remove_connection(&mut self, key: &ConnectionKey) -> bool;
+    /// The count of `CONNECTION_COUNTS`.
+    fn connection_count(&self, port: u32) -> Option<u32>;
+    /// Writes the count of `CONNECTION_COUNTS`.
+    fn set_connection_count(&mut self, port: u32, count: u32);
+    /// Counts a refused connection in `CONNECTION_COUNTS`.
+    fn count_refused(&mut self, port: u32);
+    /// `FRAGMENTS`
+    fn fragment(&self, key: &FragmentKey) -> Option<&Fragment>;
+    /// Adds or replaces a row of `FRAGMENTS`.
+    fn insert_fragment(&mut self, key: &FragmentKey, fragment: &Fragment);
+    /// Counts in `RULE_COUNTERS`.
+    fn count_rule(&mut self, rule: u32);
+    /// Calls [`find_rule`].
+    #[inline(always)]
+    fn find_rule(&mut self, query: &Query) -> u64 {
+        find_rule(self, query)
+    }
+    /// Calls [`policy_verdict`].
+    #[inline(always)]
+    fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
+        policy_verdict(self, packet, &mut Judgement::default(), port, way)
+    }
 
     /// A field of `METERS`.
     fn meter(&self, port: u32, meter: Meter) -> Option<u64>;

@@ -17,11 +17,12 @@
 //! No packet is ever passed on to the host's stack.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `PUNT_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `PUNT_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
-//! `CONFIG`; `HOSTS`; `NETWORKS`; `METERS`, `PORT_COUNTERS`, `ALLOWED`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `CONFIG`; `HOSTS`; `NETWORKS`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `ALLOWED`, `ALLOWED_PREFIXES`; `MEMBERS`,
+//! `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -51,6 +52,7 @@ pub mod host;
 mod meter;
 mod origin;
 mod packet;
+mod policy;
 mod port_security;
 mod services;
 pub mod stage;
@@ -63,6 +65,7 @@ pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port};
 pub use env::{Env, Meter, PortCounter, Tunnel};
 pub use packet::Packet;
+pub use policy::{Judgement, Query, find_rule, policy_verdict};
 pub use verdict::{PuntReason, Verdict, VerdictKind};
 
 /// Names of the kernel's programs.

@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use crate::table::{LAYOUT_VERSION, VtepKey, port_flag};
 
 /// By the interface.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Origin);
     layout(env)?;
@@ -18,6 +18,7 @@ pub(crate) fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), 
     packet.network = port.network;
     packet.port_mac = port.mac;
     packet.port_flags = port.flags;
+    packet.policy = port.policy;
     if packet.port_flags & port_flag::DISABLED != 0 { Err(DropReason::PortDisabled) } else { Ok(()) }
 }
 

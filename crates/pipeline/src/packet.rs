@@ -44,18 +44,24 @@ pub struct Packet {
     pub out: u32,
     /// VNI of the packet's network, once it is needed.
     pub vni: u32,
+    /// Policy of the port whose rules are asked.
+    pub policy: u32,
+    /// Identification of a fragment.
+    pub identification: u32,
     /// What became of the packet.
     pub verdict: Verdict,
     /// EtherType.
     pub ether_type: u16,
     /// ARP operation.
     pub operation: u16,
-    /// TCP, UDP or SCTP source port.
+    /// Source port of TCP, UDP, UDP-Lite, SCTP or DCCP.
     pub source_port: u16,
-    /// TCP, UDP or SCTP destination port.
+    /// Destination port of these.
     pub destination_port: u16,
     /// The sending port's [`crate::table::port_flag`] bits.
     pub port_flags: u16,
+    /// Identifier of an ICMP or ICMPv6 query.
+    pub icmp_id: u16,
     /// Transport protocol, after IPv6 extension headers.
     pub protocol: u8,
     /// [`WHOLE`], [`FIRST`] or [`LATER`].
@@ -70,8 +76,10 @@ pub struct Packet {
     pub has_link: u8,
     /// 1 when the overlay brought the packet.
     pub from_overlay: u8,
+    /// Flags of the TCP header ([`tcp_flag`]).
+    pub tcp_flags: u8,
     /// Zero.
-    pub pad: u8,
+    pub pad: [u8; 6],
 }
 
 /// [`Packet::target_kind`]: everyone in the network.
@@ -105,12 +113,15 @@ impl Packet {
         flood_length: 0,
         out: 0,
         vni: 0,
+        policy: 0,
+        identification: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
         operation: 0,
         source_port: 0,
         destination_port: 0,
         port_flags: 0,
+        icmp_id: 0,
         protocol: 0,
         fragment: WHOLE,
         icmp_type: 0,
@@ -118,7 +129,8 @@ impl Packet {
         hop_limit: 0,
         has_link: 0,
         from_overlay: 0,
-        pad: 0,
+        tcp_flags: 0,
+        pad: [0; 6],
     };
 
     /// True for an ICMPv6 packet whose type is known.
@@ -158,16 +170,27 @@ pub(crate) mod proto {
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
     pub(crate) const ROUTING: u8 = 43;
+    pub(crate) const DCCP: u8 = 33;
     pub(crate) const FRAGMENT: u8 = 44;
     pub(crate) const AUTHENTICATION: u8 = 51;
     pub(crate) const ICMPV6: u8 = 58;
     pub(crate) const DESTINATION_OPTIONS: u8 = 60;
     pub(crate) const SCTP: u8 = 132;
     pub(crate) const MOBILITY: u8 = 135;
+    pub(crate) const UDP_LITE: u8 = 136;
+}
+
+/// TCP flags (RFC 9293 §3.1).
+pub(crate) mod tcp_flag {
+    pub(crate) const FIN: u8 = 1;
+    pub(crate) const SYN: u8 = 1 << 1;
+    pub(crate) const RST: u8 = 1 << 2;
+    pub(crate) const ACK: u8 = 1 << 4;
 }
 
 /// ICMPv6 types (RFC 4443, RFC 4861 §4, RFC 2710, RFC 3810).
 pub(crate) mod icmpv6 {
+    pub(crate) const MLD_QUERY: u8 = 130;
     pub(crate) const MLD_REPORT: u8 = 131;
     pub(crate) const MLD_DONE: u8 = 132;
     pub(crate) const ROUTER_SOLICITATION: u8 = 133;

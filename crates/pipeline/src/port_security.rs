@@ -5,7 +5,7 @@ use crate::drop::DropReason;
 use crate::env::Env;
 use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6, proto};
 use crate::stage::Stage;
-use crate::table::{AllowedKey, port_flag};
+use crate::table::{AllowedKey, AllowedPrefixKey, port_flag};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -135,13 +135,18 @@ fn is_valid(packet: &Packet) -> bool {
 }
 
 /// True when the address is the port's with the frame's source MAC; else the MAC is at fault or what `reason` says.
-#[inline(never)]
+#[inline(always)]
 fn owns<E: Env>(env: &E, packet: &Packet, address: Address, reason: DropReason) -> Result<(), DropReason> {
     let own = packet.source == packet.port_mac;
     if own && address == packet.port_mac.link_local() {
         return Ok(());
     }
     if env.is_allowed(&AllowedKey::new(packet.port, packet.source, address)) {
+        return Ok(());
+    }
+    if packet.port_flags & port_flag::ALLOWED_PREFIXES != 0
+        && env.is_allowed_prefix(&AllowedPrefixKey::new(packet.port, packet.source, address, 128))
+    {
         return Ok(());
     }
     Err(if own { reason } else { DropReason::SourceMac })

@@ -35,13 +35,13 @@ stages! {
     PortSecurity = 2, "port_security";
     /// Answers ARP and ND, hands DHCP to the host.
     Services = 3, "services";
-    /// The sender's rules. In no door's walk yet.
+    /// The sender's rules and connections.
     EgressPolicy = 4, "egress_policy";
     /// Destination MAC → port, host, everyone, or nobody.
     Switch = 5, "switch";
     /// Routers and NAT. In no door's walk yet.
     Route = 6, "route";
-    /// The receiver's rules. In no door's walk yet.
+    /// The receiver's rules and connections.
     IngressPolicy = 7, "ingress_policy";
     /// To an interface, into the tunnel, or copies to several.
     Deliver = 8, "deliver";

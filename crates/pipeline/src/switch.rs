@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use crate::table::{FdbKey, target};
 
 /// Finds where the packet goes, and writes it into the packet for `deliver`.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn switch<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Switch);
     if packet.destination.is_multicast() {

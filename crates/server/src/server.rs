@@ -163,6 +163,7 @@ impl Server {
             identity: identity.clone(),
             nodes,
             node_address: self.config.public_authority(self.config.nodes),
+            ca_path: self.config.ca_path(),
         };
         let path = self.config.admin_socket();
         let listener =

@@ -17,6 +17,8 @@ pub mod kind {
     pub const ARRAY: u32 = 2;
     pub const PERCPU_HASH: u32 = 5;
     pub const PERCPU_ARRAY: u32 = 6;
+    pub const LRU_HASH: u32 = 9;
+    pub const LPM_TRIE: u32 = 11;
     pub const RINGBUF: u32 = 27;
 }
 
@@ -57,6 +59,10 @@ pub struct RawMap {
     info: MapInfo,
     value_bytes: usize,
 }
+
+/// Bytes of a position in a map that is read in batches; no key is longer.
+const PLACE: usize = 64;
+type Place = [u8; PLACE];
 
 #[repr(C)]
 struct Element {
@@ -147,17 +153,17 @@ impl RawMap {
         found(unsafe { bpf(DELETE_ELEM, &mut element) })
     }
 
-    /// All rows of a hash map: the keys one after the other, and so the values. A row written meanwhile may be missing.
+    /// All rows of a hash map or trie: the keys one after the other, and so the values. A row written meanwhile may be missing.
     pub fn dump(&self) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let (key, value) = (self.info.key_size as usize, self.value_bytes);
         let (mut keys, mut values) = (Vec::new(), Vec::new());
-        let mut position: Option<[u8; 8]> = None;
+        let mut position: Option<Place> = None;
         let mut room = 1024;
         loop {
             let rows = keys.len() / key;
             keys.resize((rows + room) * key, 0);
             values.resize((rows + room) * value, 0);
-            let mut next = [0; 8];
+            let mut next = [0; PLACE];
             let (count, end) = self.batch(
                 position.as_ref(),
                 &mut next,
@@ -179,16 +185,17 @@ impl RawMap {
     }
 
     /// Reads up to `room` rows from `position` on; returns their number, and why it stopped: none when there may be more,
-    /// `ENOENT` at the end. A hash map's position is the number of a bucket, 4 bytes.
+    /// `ENOENT` at the end. A hash map's position is the number of a bucket, 4 bytes; a trie's is a key.
     fn batch(
         &self,
-        position: Option<&[u8; 8]>,
-        next: &mut [u8; 8],
+        position: Option<&Place>,
+        next: &mut Place,
         keys: &mut [u8],
         values: &mut [u8],
         room: usize,
     ) -> (usize, Option<io::Error>) {
-        assert!(matches!(self.info.kind, kind::HASH | kind::PERCPU_HASH), "only hash maps are dumped");
+        let kinds = [kind::HASH, kind::PERCPU_HASH, kind::LRU_HASH, kind::LPM_TRIE];
+        assert!(kinds.contains(&self.info.kind) && self.info.key_size as usize <= PLACE, "{:?}", self.info);
         assert!(keys.len() >= room * self.info.key_size as usize && values.len() >= room * self.value_bytes);
         let mut batch = Batch {
             in_batch: position.map_or(0, |position| position.as_ptr() as u64),
@@ -200,7 +207,8 @@ impl RawMap {
             element_flags: 0,
             flags: 0,
         };
-        // SAFETY: the kernel writes at most `room` keys and values, for which there is space, and 4 bytes of position.
+        // SAFETY: the kernel writes at most `room` keys and values, for which there is space, and a bucket's number or
+        // a key as position.
         match unsafe { bpf(LOOKUP_BATCH, &mut batch) } {
             Ok(_) => (batch.count as usize, None),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => (batch.count as usize, Some(error)),

@@ -95,7 +95,7 @@ impl Bench {
             tables.remove_port_state(port).expect("state");
         }
         world.states.iter().for_each(|port| tables.ensure_port_state(*port).expect("state"));
-        support::write_config(&support::pins("differential").join("tables-1-1"), &world.config);
+        support::write_config(&support::pins("differential").join("tables-2-1"), &world.config);
         self.model();
     }
 

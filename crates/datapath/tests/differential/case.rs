@@ -80,6 +80,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
             overlay_ifindex: if random.one_in(10) { 0 } else { interfaces.overlay },
             overlay_mtu: random.pick(&[1450, 1430, 100]),
             underlay: vtep(1, is_underlay_v6),
+            timeouts: timeout::DEFAULTS,
         },
         interfaces: BTreeMap::new(),
         ports: BTreeMap::new(),
@@ -139,6 +140,8 @@ impl World {
             punt_limit: limit(random),
             miss_limit: limit(random),
             flood_limit: limit(random),
+            policy: random.pick(&[1, 2, 3, 4]),
+            connection_limit: random.pick(&[1000, 1000, 10]),
         };
         self.ports.insert(PortKey { port }, row);
         self.states.insert(port);

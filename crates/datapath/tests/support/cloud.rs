@@ -1,12 +1,8 @@
 //! Hosts as network namespaces, joined by an underlay, with instances behind their ports. All in network 1.
 
 use super::{chain, config, ifindex, ip};
-use hadron_datapath::table::{
-    self, Allowed, AllowedKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey, Limit,
-    Neighbour, NeighbourKey, Port, PortKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag,
-    port_flag, target,
-};
-use hadron_datapath::{Address, Config, Datapath, HostConfig, Mac, NetworkState};
+use hadron_datapath::table::*;
+use hadron_datapath::{Address, Config, Datapath, HostConfig, Mac, NetworkState, Tables, table};
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
 use std::net::IpAddr;
@@ -74,6 +70,33 @@ fn address(ip: IpAddr) -> Address {
     }
 }
 
+/// The policy of every instance: it allows everything both ways.
+const POLICY: u32 = 1;
+
+fn allow_all(tables: &Tables, policy: u32) {
+    for direction in [direction::EGRESS, direction::INGRESS] {
+        let families =
+            [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
+        for (family, address, length) in families {
+            let class = 1 << 31 | u32::from(family);
+            let key = RuleKey {
+                prefix_len: RuleKey::FAMILY,
+                policy,
+                direction,
+                source: class,
+                family,
+                protocol: 0,
+                port: [0; 2],
+            };
+            tables.rules.put(&key, &Rule { rule: 1, flags: 0 }).expect("rule");
+            let key = ClassKey::new(policy, direction, address, length);
+            tables.classes.put(&key, &Class { class }).expect("class");
+        }
+        let row = Policy { generation: 1, set_count: 0 };
+        tables.policies.put(&PolicyKey { policy, direction }, &row).expect("policy");
+    }
+}
+
 impl Host {
     fn new(test: &str, number: u32, underlay: IpAddr) -> Host {
         let namespace = format!("{test}{number}");
@@ -84,7 +107,8 @@ impl Host {
         ip(&format!("-n {namespace} link set over addrgenmode none up"));
         let overlay_ifindex = within(&namespace, || ifindex("over"));
         let overlay_mtu = if underlay.is_ipv6() { 1430 } else { 1450 };
-        let host = HostConfig { host: number, underlay, overlay_ifindex, overlay_mtu };
+        let timeouts = timeout::DEFAULTS;
+        let host = HostConfig { host: number, underlay, overlay_ifindex, overlay_mtu, timeouts };
         let config = Config { host, ..config(&namespace) };
         let mut host = Host { namespace, number, underlay, config, datapath: None };
         host.start_agent();
@@ -109,6 +133,7 @@ impl Host {
     /// The rows of the network, and of those who are in it.
     pub fn write_rows(&self, hosts: &[Host], instances: &[Instance]) {
         let tables = self.datapath().tables();
+        allow_all(tables, POLICY);
         let state = NetworkState { vni: VNI, flags: network_flag::DHCP4 };
         tables.networks.put(NETWORK, state).expect("network");
         tables.vnis.put(&VniKey { vni: VNI }, &Vni { network: NETWORK }).expect("VNI");
@@ -143,6 +168,8 @@ impl Host {
                 punt_limit: none,
                 miss_limit: none,
                 flood_limit: none,
+                policy: POLICY,
+                connection_limit: 1000,
             };
             tables.ports.put(&PortKey { port }, &row).expect("port");
             let target = FloodTarget { kind: target::PORT, id: port };

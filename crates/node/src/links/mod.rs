@@ -1,13 +1,14 @@
 //! The host's network interfaces, over rtnetlink.
 //!
 //! [`monitor`] follows every interface of the node's namespace and tells the node what changed; [`table`] is what is known,
-//! found by name; [`overlay`] keeps the VXLAN device; [`Netlink`] makes the few changes that the node makes. Interfaces that
-//! no port names are looked at and never touched.
+//! found by name; [`overlay`] keeps the VXLAN device, and `untracked` its packets out of conntrack; [`Netlink`] makes the few
+//! changes that the node makes. Interfaces that no port names are looked at and never touched.
 
 pub mod monitor;
 pub mod overlay;
 pub mod simulated;
 pub mod table;
+mod untracked;
 
 use crate::error::Error;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use table::LinkNews;
 use tokio::sync::Mutex;
+use untracked::Untracked;
 
 /// The interfaces of a host, as far as a node has to do with them.
 pub trait Links: Send + 'static {
@@ -38,6 +40,9 @@ pub trait Links: Send + 'static {
         config: &OverlayConfig,
         present: Option<&Link>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Keeps packets to the overlay's UDP port out of the host's connection tracking.
+    fn settle_untracked(&self, port: u16) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The interface that has this address.
     fn holder_of(&self, address: IpAddr) -> impl Future<Output = Option<u32>> + Send;
@@ -114,14 +119,24 @@ pub struct Netlink {
     handle: Handle,
     /// The kernel refuses a second dump on a socket while one is under way (`EBUSY`).
     dump: Arc<Mutex<()>>,
+    untracked: Untracked,
 }
 
 /// Requests under way at once; more would only queue in the socket's buffer.
 const IN_FLIGHT: usize = 64;
 
 impl Netlink {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, dump: Arc::default() }
+    pub(crate) fn new(handle: Handle) -> Result<Self, Error> {
+        let untracked = Untracked::open().map_err(Error::Netlink)?;
+        Ok(Self { handle, dump: Arc::default(), untracked })
+    }
+
+    /// Keeps packets to this UDP port out of the host's connection tracking. It lasts, and replaces what an earlier call made.
+    ///
+    /// # Errors
+    /// The kernel has no nf_tables, or refuses.
+    pub async fn settle_untracked(&self, port: u16) -> Result<(), Error> {
+        self.untracked.settle(port).await
     }
 
     /// Brings interfaces up, all requests in flight together. Answers the failures; an interface that is gone is none,

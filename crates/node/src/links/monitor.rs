@@ -54,6 +54,10 @@ impl Links for Monitor {
         self.netlink.settle_overlay(config, present).await
     }
 
+    async fn settle_untracked(&self, port: u16) -> Result<(), Error> {
+        self.netlink.settle_untracked(port).await
+    }
+
     async fn holder_of(&self, address: IpAddr) -> Option<u32> {
         self.netlink.holder_of(address).await
     }
@@ -70,8 +74,8 @@ pub fn start() -> Result<Monitor, Error> {
     if let Err(error) = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER) {
         tracing::debug!(%error, "the netlink receive buffer keeps its size");
     }
+    let netlink = Netlink::new(handle)?;
     let connection = tokio::spawn(connection);
-    let netlink = Netlink::new(handle);
     let (sender, news) = mpsc::channel(16);
     let follower = netlink.clone();
     tokio::spawn(async move {
@@ -165,7 +169,7 @@ mod tests {
         tokio::spawn(connection);
         let (sender, mut news) = mpsc::channel(16);
         let messages = stream::iter(announcements.into_iter().map(announcement));
-        follow(Netlink::new(handle), messages, sender).await.unwrap();
+        follow(Netlink::new(handle).unwrap(), messages, sender).await.unwrap();
         let mut told = Vec::new();
         while let Some(batch) = news.recv().await {
             told.extend(batch);

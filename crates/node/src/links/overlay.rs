@@ -124,8 +124,9 @@ impl Netlink {
         self.change(&config.name, up).await.map_err(|error| in_use(config, error))
     }
 
-    /// Deletes the overlay device if it is there and one of ours.
+    /// Deletes the overlay device if it is there and one of ours, and what keeps its packets untracked.
     pub async fn remove_overlay(&self, config: &OverlayConfig) -> Result<(), Error> {
+        self.untracked.remove().await?;
         let present = self.dump().await?.into_iter().find(|link| link.name == config.name);
         match present {
             Some(link) if link.vxlan.is_some_and(|vxlan| vxlan.is_external) => {

@@ -105,6 +105,10 @@ impl Links for Simulated {
         }
     }
 
+    async fn settle_untracked(&self, _: u16) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn settle_overlay(&self, config: &OverlayConfig, _: Option<&Link>) -> Result<(), Error> {
         let vxlan = Vxlan { port: config.port, is_external: true, is_learning: false };
         let link = Link {

@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// One whose server is nowhere, with rows on its disk.
-    fn with_rows(rows: impl IntoIterator<Item = Row>) -> Self {
+    async fn with_rows(rows: impl IntoIterator<Item = Row>) -> Self {
         let machine = Self::new();
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
@@ -68,8 +68,8 @@ impl Machine {
         let changes = rows.into_iter().map(|row| RowChange::encode_set(&row)).collect();
         let mut held = Held::default();
         held.apply(Batch { complete_to: 20, changes, ..Batch::default() });
-        let cache = Cache::new(machine.path(), 1);
-        cache.store(&cache.encode(Position { history: HISTORY, revision: 20 }, &held)).unwrap();
+        let mut cache = Cache::new(machine.path(), 1);
+        cache.store(Position { history: HISTORY, revision: 20 }, &held).await.unwrap();
         machine
     }
 
@@ -249,7 +249,7 @@ async fn a_node_that_comes_back_gets_the_difference_and_says_everything_again() 
 }
 
 #[tokio::test]
-async fn a_restart_without_a_server_wires_new_interfaces_and_answers_dhcp() {
+async fn a_node_killed_and_started_without_a_server_wires_new_interfaces_and_answers_dhcp() {
     let mut server = FakeServer::start(LONG).await;
     let machine = Machine::joined(&server).await;
     let running = machine.start();

@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
         "links::an_overlay_of_somebody_else_on_the_same_port_is_told_clearly",
         an_overlay_of_somebody_else_on_the_same_port_is_told_clearly,
     ),
+    ("links::the_overlays_packets_are_not_tracked", the_overlays_packets_are_not_tracked),
     ("links::finds_the_interface_of_an_address", finds_the_interface_of_an_address),
     ("links::several_dumps_at_once_all_succeed", several_dumps_at_once_all_succeed),
 ];
@@ -200,6 +201,56 @@ pub fn an_overlay_of_somebody_else_on_the_same_port_is_told_clearly() {
         host.netlink.settle_overlay(&same, None).await.unwrap();
         let error = host.netlink.settle_overlay(&twin, None).await.unwrap_err().to_string();
         assert!(error.contains("14794 is in use"), "{error}");
+    });
+}
+
+/// Connections that the namespace tracks after a packet to each of these ports, from a source port of its own.
+fn tracked(host: &str, ports: &[u16]) -> u32 {
+    let tracked = || -> u32 {
+        let count = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap();
+        count.trim().parse().unwrap()
+    };
+    let before = tracked();
+    for port in ports {
+        let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
+        socket.send_to(b"outer", (host, *port)).unwrap();
+    }
+    tracked() - before
+}
+
+fn nft(rules: &str) {
+    assert!(std::process::Command::new("nft").arg(rules).status().unwrap().success(), "nft {rules}");
+}
+
+pub fn the_overlays_packets_are_not_tracked() {
+    in_namespace(|mut host| async move {
+        host.until("lo", |link| link.is_some()).await;
+        let lo = host.index("lo").await.unwrap();
+        host.set(LinkUnspec::new_with_index(lo).up()).await;
+        host.until("lo", |link| link.is_some_and(|link| link.is_up)).await;
+        // Anything that asks for a connection's state has the namespace track all of them.
+        nft("add table inet other; add chain inet other in { type filter hook input priority 0; }; \
+             add rule inet other in ct state established accept");
+        for family in ["127.0.0.1", "::1"] {
+            assert_eq!(tracked(family, &[14795, 14796]), 2, "{family}: nothing is exempted yet");
+        }
+        host.netlink.settle_untracked(14795).await.unwrap();
+        host.netlink.settle_untracked(14795).await.unwrap();
+        for family in ["127.0.0.1", "::1"] {
+            assert_eq!(tracked(family, &[14795]), 0, "{family}: the overlay's packets are tracked");
+            assert_eq!(tracked(family, &[14796]), 1, "{family}: others are not");
+        }
+        host.netlink.settle_untracked(14796).await.unwrap();
+        assert_eq!(tracked("127.0.0.1", &[14795]), 1, "the port before is still exempted");
+        assert_eq!(tracked("127.0.0.1", &[14796]), 0);
+        nft("flush ruleset");
+        host.netlink.settle_untracked(14796).await.unwrap();
+        nft("add table inet other; add chain inet other in { type filter hook input priority 0; }; \
+             add rule inet other in ct state established accept");
+        assert_eq!(tracked("127.0.0.1", &[14796]), 0, "a firewall loaded anew ended it for ever");
+        host.netlink.remove_overlay(&OverlayConfig::default()).await.unwrap();
+        host.netlink.remove_overlay(&OverlayConfig::default()).await.unwrap();
+        assert_eq!(tracked("127.0.0.1", &[14796]), 1, "the table outlives the overlay");
     });
 }
 

@@ -24,6 +24,7 @@ pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
     packet.source_address = Address::v4([header[12], header[13], header[14], header[15]]);
     packet.destination_address = Address::v4([header[16], header[17], header[18], header[19]]);
     packet.l4_offset = ether::HEADER + header_length;
+    packet.identification = u32::from(u16::from_be_bytes([header[4], header[5]]));
     let fragment = u16::from_be_bytes([header[6], header[7]]);
     if fragment & OFFSET != 0 {
         packet.fragment = LATER;

@@ -10,7 +10,7 @@ const HEADER: u32 = 40;
 /// Extension headers that are looked through; more are dropped. Hosts send two at most, fragments included.
 const MAX_EXTENSION_HEADERS: u32 = 6;
 
-#[inline(never)]
+#[inline(always)]
 pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     header(env, packet)?;
     if is_extension(packet.protocol) {
@@ -80,6 +80,10 @@ fn extension_header<E: Env>(env: &mut E, packet: &mut Packet, place: u32) -> Res
         proto::FRAGMENT => {
             let later = u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0;
             packet.fragment = if later { LATER } else { FIRST };
+            let Some(identification) = env.load(packet.l4_offset + 4) else {
+                return Err(DropReason::ExtensionHeaders);
+            };
+            packet.identification = u32::from_be_bytes(identification);
             8
         }
         // In units of 4 bytes, less 2 (RFC 4302 §2.2).

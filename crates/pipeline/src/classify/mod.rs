@@ -30,7 +30,7 @@ pub(crate) fn classify<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), D
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn ethernet<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let Some(header) = env.load(0) else { return Err(DropReason::FrameTooShort) };
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, e0, e1] = header;

@@ -11,6 +11,7 @@ pub(super) fn parse<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
         proto::TCP => tcp(env, packet),
         proto::UDP => udp(env, packet),
         proto::SCTP => sctp(env, packet),
+        proto::UDP_LITE | proto::DCCP => ports_alone(env, packet),
         proto::ICMP if v4 => icmp(env, packet),
         proto::ICMPV6 if !v4 => icmp(env, packet),
         _ => {
@@ -41,6 +42,7 @@ fn ports(packet: &mut Packet, [s0, s1, d0, d1]: [u8; 4]) {
 fn tcp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let header: [u8; 20] = load(env, packet)?;
     ports(packet, [header[0], header[1], header[2], header[3]]);
+    packet.tcp_flags = header[13];
     let length = u32::from(header[12] >> 4) * 4;
     packet.payload_offset = packet.l4_offset + length;
     if length < 20 || packet.payload_offset > packet.end {
@@ -66,10 +68,19 @@ fn sctp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     Ok(())
 }
 
+/// UDP-Lite (RFC 3828 §3.1) and DCCP (RFC 4340 §5.1), of which nothing else is looked at.
+#[inline(always)]
+fn ports_alone<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let header: [u8; 8] = load(env, packet)?;
+    ports(packet, [header[0], header[1], header[2], header[3]]);
+    Ok(())
+}
+
 #[inline(always)]
 fn icmp<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let header: [u8; 8] = load(env, packet)?;
     packet.icmp_type = header[0];
     packet.icmp_code = header[1];
+    packet.icmp_id = u16::from_be_bytes([header[4], header[5]]);
     Ok(())
 }

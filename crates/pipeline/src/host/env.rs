@@ -6,11 +6,7 @@ use super::{Frame, Node, Outcome, Output};
 use crate::drop::DropReason;
 use crate::env::{Env, Meter, PortCounter, Tunnel};
 use crate::stage::Stage;
-use crate::table::{
-    AllowedKey, Config, FdbEntry, FdbKey, FloodKey, FloodTarget, Host, HostKey, Interface, InterfaceKey,
-    Neighbour, NeighbourKey, Network, NetworkKey, PUNT_SNAPLEN, Port, PortKey, PuntHeader, Vni, VniKey, Vtep,
-    VtepKey,
-};
+use crate::table::*;
 use crate::verdict::Verdict;
 
 /// One packet under way through a [`Node`].
@@ -116,6 +112,10 @@ impl Env for Run<'_> {
         Some(&self.node.tables.config)
     }
 
+    fn timeout(&self, slot: usize) -> u32 {
+        self.node.tables.config.timeouts[slot]
+    }
+
     fn interface(&self, ifindex: u32) -> Option<&Interface> {
         self.node.tables.interfaces.get(&InterfaceKey { ifindex })
     }
@@ -154,6 +154,83 @@ impl Env for Run<'_> {
 
     fn vtep(&self, key: &VtepKey) -> Option<&Vtep> {
         self.node.tables.vteps.get(key)
+    }
+
+    fn is_allowed_prefix(&self, key: &AllowedPrefixKey) -> bool {
+        self.node.tables.allowed_prefixes.find(key.prefix_len, key).is_some()
+    }
+
+    fn policy(&self, key: &PolicyKey) -> Option<&Policy> {
+        self.node.tables.policies.get(key)
+    }
+
+    fn policy_set(&self, key: &PolicySetKey) -> Option<&PolicySet> {
+        self.node.tables.policy_sets.get(key)
+    }
+
+    fn class(&self, key: &ClassKey) -> Option<&Class> {
+        self.node.tables.classes.find(key.prefix_len, key)
+    }
+
+    fn is_member(&self, key: &MemberKey) -> bool {
+        self.node.tables.members.contains_key(key)
+    }
+
+    fn is_member_prefix(&self, key: &MemberPrefixKey) -> bool {
+        self.node.tables.member_prefixes.find(key.prefix_len, key).is_some()
+    }
+
+    fn rule(&self, key: &RuleKey) -> Option<&Rule> {
+        self.node.tables.rules.find(key.prefix_len, key)
+    }
+
+    fn connection(&self, key: &ConnectionKey) -> Option<&Connection> {
+        self.node.tables.connections.get(key)
+    }
+
+    fn set_connection(&mut self, key: &ConnectionKey, connection: &Connection) {
+        if let Some(row) = self.node.tables.connections.get_mut(key) {
+            *row = *connection;
+        }
+    }
+
+    fn insert_connection(&mut self, key: &ConnectionKey, connection: &Connection) -> bool {
+        self.node.tables.connections.insert(*key, *connection);
+        true
+    }
+
+    fn remove_connection(&mut self, key: &ConnectionKey) -> bool {
+        self.node.tables.connections.remove(key).is_some()
+    }
+
+    fn connection_count(&self, port: u32) -> Option<u32> {
+        Some(self.node.tables.connection_counts.get(&PortKey { port })?.count)
+    }
+
+    fn set_connection_count(&mut self, port: u32, count: u32) {
+        if let Some(row) = self.node.tables.connection_counts.get_mut(&PortKey { port }) {
+            row.count = count;
+        }
+    }
+
+    fn count_refused(&mut self, port: u32) {
+        if let Some(row) = self.node.tables.connection_counts.get_mut(&PortKey { port }) {
+            row.refused += 1;
+        }
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<&Fragment> {
+        self.node.tables.fragments.get(key)
+    }
+
+    fn insert_fragment(&mut self, key: &FragmentKey, fragment: &Fragment) {
+        self.node.tables.fragments.insert(*key, *fragment);
+    }
+
+    fn count_rule(&mut self, rule: u32) {
+        if let Some(row) = self.node.tables.rule_counters.get_mut(&RuleCounterKey { rule }) {
+            row.allowed += 1;
+        }
     }
 
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {

@@ -4,6 +4,7 @@
 //! [`Node`] is one host; put a packet in by [`Node::from_port`] or [`Node::from_overlay`], and read the [`Outcome`].
 
 mod env;
+mod prefixes;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::packet::Packet;
 use crate::table::{Counters, PuntHeader};
 use crate::verdict::Verdict;
 use env::Run;
+pub use prefixes::{PrefixKey, Prefixes};
 pub use tables::Tables;
 
 /// A packet as the kernel holds it.

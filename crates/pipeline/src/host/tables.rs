@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::table::{
-    Allowed, AllowedKey, Config, FdbEntry, FdbKey, FloodKey, FloodTarget, Host, HostKey, Interface,
-    InterfaceKey, Meters, Neighbour, NeighbourKey, Network, NetworkKey, Port, PortCounters, PortKey, Vni,
-    VniKey, Vtep, VtepKey,
-};
+use super::prefixes::Prefixes;
+use crate::table::*;
 
 /// Every table of [`crate::table`], by the same keys and values as in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -28,4 +25,15 @@ pub struct Tables {
     pub vteps: HashMap<VtepKey, Vtep>,
     pub meters: HashMap<PortKey, Meters>,
     pub port_counters: HashMap<PortKey, PortCounters>,
+    pub allowed_prefixes: Prefixes<AllowedPrefixKey, Allowed>,
+    pub policies: HashMap<PolicyKey, Policy>,
+    pub policy_sets: HashMap<PolicySetKey, PolicySet>,
+    pub classes: Prefixes<ClassKey, Class>,
+    pub members: HashMap<MemberKey, Member>,
+    pub member_prefixes: Prefixes<MemberPrefixKey, Member>,
+    pub rules: Prefixes<RuleKey, Rule>,
+    pub connections: HashMap<ConnectionKey, Connection>,
+    pub connection_counts: HashMap<PortKey, ConnectionCount>,
+    pub fragments: HashMap<FragmentKey, Fragment>,
+    pub rule_counters: HashMap<RuleCounterKey, RuleCounters>,
 }

@@ -16,6 +16,7 @@ pub struct Instance {
     pub v4: Ipv4Addr,
     pub v6: Ipv6Addr,
     pub is_secure: bool,
+    pub policy: u32,
 }
 
 impl Instance {
@@ -29,6 +30,7 @@ impl Instance {
             v4: Ipv4Addr::new(10, 0, 0, n),
             v6: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, n.into()),
             is_secure: true,
+            policy: ALLOW_ALL,
         }
     }
 
@@ -55,6 +57,32 @@ pub fn vtep(host: u32) -> Address {
     Ipv4Addr::new(192, 0, 2, host as u8).into()
 }
 
+/// The policy that instances have unless a test says another: it allows everything both ways.
+pub const ALLOW_ALL: u32 = 1;
+
+/// The rows of a policy that allows everything.
+pub fn allow_all(tables: &mut Tables, policy: u32) {
+    for direction in [direction::EGRESS, direction::INGRESS] {
+        tables.policies.insert(PolicyKey { policy, direction }, Policy { generation: 1, set_count: 0 });
+        let families =
+            [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
+        for (family, address, length) in families {
+            let class = 1 << 31 | u32::from(family);
+            tables.classes.insert(ClassKey::new(policy, direction, address, length), Class { class });
+            let key = RuleKey {
+                prefix_len: RuleKey::FAMILY,
+                policy,
+                direction,
+                source: class,
+                family,
+                protocol: 0,
+                port: [0; 2],
+            };
+            tables.rules.insert(key, Rule { rule: 1, flags: 0 });
+        }
+    }
+}
+
 /// A VNI that tells nothing of the network's id.
 pub fn vni(network: u32) -> u32 {
     5000 + network
@@ -69,9 +97,11 @@ pub fn tables(host: u32, instances: &[Instance]) -> Tables {
             overlay_ifindex: OVERLAY_IFINDEX,
             overlay_mtu: OVERLAY_MTU,
             underlay: vtep(host),
+            timeouts: timeout::DEFAULTS,
         },
         ..Tables::default()
     };
+    allow_all(&mut tables, ALLOW_ALL);
     let is_here = |network| instances.iter().any(|i| i.host == host && i.network == network);
     for instance in instances.iter().filter(|i| is_here(i.network)) {
         add_everywhere(&mut tables, host, instance);
@@ -117,7 +147,17 @@ fn add_here(tables: &mut Tables, instance: &Instance) {
     let ifindex = instance.ifindex();
     let flags = if instance.is_secure { port_flag::PORT_SECURITY } else { 0 };
     tables.interfaces.insert(InterfaceKey { ifindex }, Interface { port });
-    tables.ports.insert(PortKey { port }, Port { network, ifindex, mac, flags, ..Port::default() });
+    let row = Port {
+        network,
+        ifindex,
+        mac,
+        flags,
+        policy: instance.policy,
+        connection_limit: 1000,
+        ..Port::default()
+    };
+    tables.ports.insert(PortKey { port }, row);
+    tables.connection_counts.insert(PortKey { port }, ConnectionCount::default());
     for address in [instance.v4.into(), instance.v6.into()] {
         tables.allowed.insert(AllowedKey::new(port, mac, address), Allowed::default());
     }

@@ -44,6 +44,15 @@ pub struct BackupRequest {
     pub path: PathBuf,
 }
 
+/// A new certificate authority.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthorityReply {
+    /// File on the server's machine with the certificates that clients are to trust.
+    pub ca_file: PathBuf,
+    /// When it ends, RFC 3339.
+    pub ends_at: String,
+}
+
 /// The administrator's new password. It has no `Debug`, which could reach a log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct PasswordReply {

@@ -1,13 +1,12 @@
 //! Administration of a running server: a Unix socket in its state directory, which only the directory's owner can reach.
 //!
 //! HTTP with JSON bodies: `GET /hosts`, `POST /tickets`, `DELETE /hosts/NAME`, `POST /backup`, `POST /token-keys`,
-//! `POST /administrator`. What goes wrong is
-//! answered as `{"error": "…"}`.
+//! `POST /authority`, `POST /administrator`. What goes wrong is answered as `{"error": "…"}`.
 
 mod client;
 mod message;
 mod service;
 
 pub use client::{AdminClient, AdminError};
-pub use message::{BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest};
+pub use message::{AuthorityReply, BackupRequest, HostView, PasswordReply, TicketReply, TicketRequest};
 pub(crate) use service::{AdminState, listen, serve};

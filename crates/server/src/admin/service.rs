@@ -1,7 +1,10 @@
 //! The server's side of the administration socket.
 
-use super::message::{BackupRequest, Failure, HostView, PasswordReply, TicketReply, TicketRequest};
+use super::message::{
+    AuthorityReply, BackupRequest, Failure, HostView, PasswordReply, TicketReply, TicketRequest,
+};
 use crate::nodes::NodeService;
+use crate::state_dir;
 use crate::trust::Authority;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,6 +18,7 @@ use hadron_model::Host;
 use hadron_store::{CommitInfo, Store};
 use serde::Serialize;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -30,6 +34,8 @@ pub(crate) struct AdminState {
     pub identity: Identity,
     pub nodes: NodeService,
     pub node_address: String,
+    /// Where the authorities' certificates are published.
+    pub ca_path: PathBuf,
 }
 
 /// Binds the socket, in the place of one that a killed server left behind: the store's lock has told that there is no other server.
@@ -55,6 +61,7 @@ pub(crate) async fn serve(
         .route("/tickets", post(ticket))
         .route("/backup", post(backup))
         .route("/token-keys", post(rotate_keys))
+        .route("/authority", post(rotate_authority))
         .route("/administrator", post(recover_administrator))
         .with_state(Arc::new(state));
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
@@ -142,6 +149,15 @@ async fn backup(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
 async fn rotate_keys(State(state): State<Arc<AdminState>>) -> Answer {
     state.identity.rotate_token_keys().await?;
     Ok(json(&()))
+}
+
+async fn rotate_authority(State(state): State<Arc<AdminState>>) -> Answer {
+    state.authority.rotate().await?;
+    state_dir::publish(&state.ca_path, &state.authority.ca_pem())?;
+    Ok(json(&AuthorityReply {
+        ca_file: state.ca_path.clone(),
+        ends_at: state.authority.ends_at().to_string(),
+    }))
 }
 
 async fn recover_administrator(State(state): State<Arc<AdminState>>) -> Answer {

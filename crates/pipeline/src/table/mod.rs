@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 mod sealed {
     pub trait Sealed {}
@@ -20,7 +20,7 @@ mod sealed {
 pub trait Row: sealed::Sealed + Copy + 'static {}
 
 macro_rules! rows {
-    ($($ty:ty),*) => { $(impl sealed::Sealed for $ty {} impl Row for $ty {})* };
+    ($($ty:ty),*) => { $(impl $crate::table::sealed::Sealed for $ty {} impl $crate::table::Row for $ty {})* };
 }
 
 rows!(u32, u64);
@@ -42,9 +42,13 @@ macro_rules! layout {
     };
 }
 
+mod policy;
+
+pub use policy::*;
+
 layout! {
     /// The one row of `CONFIG`: this host.
-    Config: 32 {
+    Config: 64 {
         /// [`LAYOUT_VERSION`] of who wrote the tables. Programs drop everything while it is another one.
         0 => layout_version: u32,
         /// This host's id, as other hosts know it in `HOSTS`.
@@ -55,6 +59,8 @@ layout! {
         12 => overlay_mtu: u32,
         /// This host's VTEP address; its family is the family of the outer packets.
         16 => underlay: Address,
+        /// Seconds without a packet after which a connection is forgotten, by [`timeout`].
+        32 => timeouts: [u32; timeout::SLOTS],
     }
 }
 
@@ -75,7 +81,7 @@ layout! {
 }
 
 layout! {
-    /// Key of `PORTS`, `METERS` and `PORT_COUNTERS`.
+    /// Key of `PORTS`, `METERS`, `PORT_COUNTERS` and `CONNECTION_COUNTS`.
     PortKey: 4 {
         /// Port id.
         0 => port: u32,
@@ -94,7 +100,7 @@ layout! {
 
 layout! {
     /// Value of `PORTS`: a port that is on this host.
-    Port: 40 {
+    Port: 48 {
         /// Network id.
         0 => network: u32,
         /// Interface that leads to the instance.
@@ -109,6 +115,10 @@ layout! {
         24 => miss_limit: Limit,
         /// Broadcast and multicast frames, misses included.
         32 => flood_limit: Limit,
+        /// Policy by which its packets are judged, when [`port_flag::PORT_SECURITY`] is set; 0 allows nothing.
+        40 => policy: u32,
+        /// Most connections that are kept for it; a further one is dropped.
+        44 => connection_limit: u32,
     }
 }
 
@@ -120,6 +130,8 @@ pub mod port_flag {
     pub const ACCEPT_UNKNOWN: u16 = 1 << 1;
     /// `admin_state_up` is false: nothing in, nothing out.
     pub const DISABLED: u16 = 1 << 2;
+    /// The port has rows in `ALLOWED_PREFIXES`.
+    pub const ALLOWED_PREFIXES: u16 = 1 << 3;
 }
 
 layout! {
@@ -401,6 +413,10 @@ pub enum Kind {
     Hash,
     /// `BPF_MAP_TYPE_PERCPU_HASH` with `BPF_F_NO_PREALLOC`
     PerCpuHash,
+    /// `BPF_MAP_TYPE_LPM_TRIE` with `BPF_F_NO_PREALLOC`: a key begins with its length in bits, those of the length excluded
+    LpmTrie,
+    /// `BPF_MAP_TYPE_LRU_HASH`: a new row takes the place of the one that was not used for longest
+    LruHash,
     /// `BPF_MAP_TYPE_RINGBUF`; its size is in bytes
     RingBuffer,
 }
@@ -464,6 +480,28 @@ tables! {
     PORT_COUNTERS: PerCpuHash<PortKey, PortCounters> = 4096;
     /// Counters of stages and drops.
     COUNTERS: PerCpuArray<u32, Counters> = 1;
+    /// Sources of address pairs with a prefix, asked when `ALLOWED` has no row and the port's flag says that there are any.
+    ALLOWED_PREFIXES: LpmTrie<AllowedPrefixKey, Allowed> = 16_384;
+    /// Policies by direction.
+    POLICIES: Hash<PolicyKey, Policy> = 8192;
+    /// The sets of addresses that a policy's rules name.
+    POLICY_SETS: Hash<PolicySetKey, PolicySet> = 65_536;
+    /// Remote address → class within a policy.
+    CLASSES: LpmTrie<ClassKey, Class> = 262_144;
+    /// Addresses in a set.
+    MEMBERS: Hash<MemberKey, Member> = 524_288;
+    /// Prefixes in a set.
+    MEMBER_PREFIXES: LpmTrie<MemberPrefixKey, Member> = 65_536;
+    /// (policy, class or set, protocol, port) → the rule that allows it.
+    RULES: LpmTrie<RuleKey, Rule> = 524_288;
+    /// Connections that were allowed; written by the programs.
+    CONNECTIONS: LruHash<ConnectionKey, Connection> = 524_288;
+    /// How many a port has; rows are made by the loader, without a row no connection is kept.
+    CONNECTION_COUNTS: Hash<PortKey, ConnectionCount> = 4096;
+    /// Packets whose first fragment was allowed; written by the programs.
+    FRAGMENTS: LruHash<FragmentKey, Fragment> = 16_384;
+    /// Counters per rule; rows are made by the loader, without a row nothing is counted.
+    RULE_COUNTERS: PerCpuHash<RuleCounterKey, RuleCounters> = 65_536;
     /// Frames for the host's responders: [`PuntHeader`] and frame.
     PUNTS: RingBuffer<(), ()> = 1 << 20;
 }

@@ -1,0 +1,188 @@
+//! Connections that were allowed: finding one, judging it again, keeping a new one.
+
+use super::key::Subject;
+use super::{Denial, Judgement, Query, rules, tcp};
+use crate::env::Env;
+use crate::packet::{Packet, proto};
+use crate::table::{Connection, PolicyKey, connection_state, timeout};
+
+/// [`follow`]: no connection in force; the rules are asked.
+pub(super) const UNKNOWN: u32 = 0;
+/// [`follow`]: the packet belongs to a connection.
+pub(super) const PASSES: u32 = 1;
+/// [`follow`]: it belongs to one whose permission was taken away.
+pub(super) const DENIED: u32 = 2;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Finds the packet's connection and takes the packet in.
+#[inline(always)]
+pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> u32 {
+    let Judgement { connection, subject, query, .. } = scratch;
+    if !find(env, subject, connection) {
+        return UNKNOWN;
+    }
+    let is_over = connection.state >= connection_state::CLOSING;
+    if is_over && tcp::is_opening(packet) {
+        return UNKNOWN;
+    }
+    if !is_current(env, packet.policy, connection) && !is_allowed(env, subject, connection, query) {
+        return DENIED;
+    }
+    take_in(env, packet, subject, connection);
+    PASSES
+}
+
+/// Copies the connection in force; notes whether there is a row at all.
+#[inline(always)]
+pub(super) fn find<E: Env>(env: &E, subject: &mut Subject, into: &mut Connection) -> bool {
+    let Some(row) = env.connection(&subject.key) else { return false };
+    *into = *row;
+    subject.has_row = 1;
+    into.expires > env.now()
+}
+
+/// Whether the connection was allowed by the policy as it is. If not, it is made out to be.
+#[inline(always)]
+pub(super) fn is_current<E: Env>(env: &E, policy: u32, connection: &mut Connection) -> bool {
+    let key = PolicyKey { policy, direction: u32::from(connection.direction) };
+    let generation = match env.policy(&key) {
+        Some(policy) => policy.generation,
+        None => 0,
+    };
+    let is_current = connection.policy == policy
+        && connection.generation == generation
+        && connection.state != connection_state::DENIED;
+    connection.policy = policy;
+    connection.generation = generation;
+    is_current
+}
+
+/// Judges a connection again. One that isn't allowed any more stays as denied as long as it tries: else the answers to it would
+/// begin a new one the other way.
+#[inline(never)]
+pub(super) fn is_allowed<E: Env>(
+    env: &mut E,
+    subject: &Subject,
+    connection: &mut Connection,
+    query: &mut Query,
+) -> bool {
+    *query = subject.original_query(connection.policy, connection);
+    let was_denied = connection.state == connection_state::DENIED;
+    let found = rules::find(env, query);
+    if found.rule == 0 || found.is_stateless() {
+        connection.state = connection_state::DENIED;
+        if subject.way == u32::from(connection.direction) {
+            connection.expires = env.now() + lifetime(env, subject.key.protocol, connection.state);
+        }
+    } else {
+        connection.rule = found.rule;
+        if was_denied {
+            connection.state = connection_state::OPENING;
+        }
+    }
+    env.set_connection(&subject.key, connection);
+    found.rule != 0 && !found.is_stateless()
+}
+
+#[inline(always)]
+fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: &mut Connection) {
+    let before = (connection.state, connection.finished, connection.expires);
+    if packet.protocol == proto::TCP {
+        tcp::advance(connection, packet, subject.way);
+    } else if connection.state == connection_state::OPENING && subject.way != u32::from(connection.direction) {
+        connection.state = connection_state::ESTABLISHED;
+    }
+    if connection.state == connection_state::CLOSED && is_crowded(env, subject.key.port) {
+        forget(env, subject);
+        return;
+    }
+    connection.expires = env.now() + lifetime(env, packet.protocol, connection.state);
+    // A row is written by all CPUs that the connection uses: not for each packet.
+    let is_same = (connection.state, connection.finished) == (before.0, before.1);
+    if !is_same || connection.expires > before.2 + SECOND {
+        env.set_connection(&subject.key, connection);
+    }
+}
+
+/// Nanoseconds.
+#[inline(never)]
+fn lifetime<E: Env>(env: &E, protocol: u8, state: u8) -> u64 {
+    let slot = match (protocol, state) {
+        (proto::TCP, connection_state::OPENING) => timeout::TCP_OPENING,
+        (proto::TCP, connection_state::ESTABLISHED) => timeout::TCP_ESTABLISHED,
+        (proto::TCP, connection_state::CLOSED) => timeout::TCP_CLOSED,
+        (proto::TCP, _) => timeout::TCP_CLOSING,
+        (proto::UDP, connection_state::OPENING) => timeout::UDP_OPENING,
+        (proto::UDP, _) => timeout::UDP_ESTABLISHED,
+        (proto::ICMP | proto::ICMPV6, _) => timeout::ICMP,
+        _ => timeout::OTHER,
+    };
+    u64::from(env.timeout(slot)) * SECOND
+}
+
+/// Keeps a connection that the rules allow.
+#[inline(never)]
+pub(super) fn keep<E: Env>(
+    env: &mut E,
+    packet: &Packet,
+    scratch: &mut Judgement,
+    rule: u32,
+) -> Result<(), Denial> {
+    let Judgement { connection, subject, .. } = scratch;
+    let key = PolicyKey { policy: packet.policy, direction: subject.way };
+    let Some(policy) = env.policy(&key) else { return Err(Denial::Rules) };
+    let generation = policy.generation;
+    if subject.has_row == 0 && !count_one(env, subject.key.port) {
+        return Err(Denial::Connections);
+    }
+    let began = env.now();
+    let state = connection_state::OPENING;
+    *connection = Connection {
+        expires: began + lifetime(env, packet.protocol, state),
+        rule,
+        policy: packet.policy,
+        generation,
+        direction: (subject.way & 1) as u8,
+        state,
+        finished: 0,
+        pad: 0,
+        began,
+    };
+    if env.insert_connection(&subject.key, connection) { Ok(()) } else { Err(Denial::Connections) }
+}
+
+/// Charges a connection to the port; false when it has as many as it may have.
+#[inline(always)]
+fn count_one<E: Env>(env: &mut E, port: u32) -> bool {
+    let Some(row) = env.port(port) else { return false };
+    let limit = row.connection_limit;
+    let Some(count) = env.connection_count(port) else { return false };
+    if count >= limit {
+        env.count_refused(port);
+        return false;
+    }
+    env.set_connection_count(port, count + 1);
+    true
+}
+
+/// Whether the port uses more than half of what it may: then what is over is not kept for stragglers.
+#[inline(always)]
+fn is_crowded<E: Env>(env: &E, port: u32) -> bool {
+    let Some(row) = env.port(port) else { return true };
+    let limit = row.connection_limit;
+    match env.connection_count(port) {
+        Some(count) => count > limit / 2,
+        None => true,
+    }
+}
+
+#[inline(always)]
+fn forget<E: Env>(env: &mut E, subject: &Subject) {
+    if !env.remove_connection(&subject.key) {
+        return;
+    }
+    if let Some(count) = env.connection_count(subject.key.port) {
+        env.set_connection_count(subject.key.port, count.saturating_sub(1));
+    }
+}
