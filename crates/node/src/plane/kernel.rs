@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,7 +147,7 @@ impl Plane for Kernel {
             }
             (Key::RuleCounter(key), Value::RuleCounter(())) => tables.ensure_rule_state(key.rule),
             (Key::Rule(key), Value::Rule(row)) => tables.rules.put(key, row),
-            (Key::Class(key), Value::Class(row)) => tables.classes.put(key, row),
+            (Key::Class(Reverse(key)), Value::Class(row)) => tables.classes.put(key, row),
             (Key::PolicySet(key), Value::PolicySet(row)) => tables.policy_sets.put(key, row),
             (Key::Policy(key), Value::Policy(facts)) => self.put_policy(key, *facts),
             (Key::AllowedPrefix(key), Value::AllowedPrefix(())) => {
@@ -187,7 +188,7 @@ impl Plane for Kernel {
             Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
             Key::RuleCounter(key) => tables.remove_rule_state(key.rule),
             Key::Rule(key) => tables.rules.remove(key).map(drop),
-            Key::Class(key) => tables.classes.remove(key).map(drop),
+            Key::Class(Reverse(key)) => tables.classes.remove(key).map(drop),
             Key::PolicySet(key) => tables.policy_sets.remove(key).map(drop),
             Key::Policy(key) => tables.policies.remove(key).map(drop),
             Key::AllowedPrefix(key) => tables.allowed_prefixes.remove(key).map(drop),

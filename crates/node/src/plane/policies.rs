@@ -6,6 +6,7 @@ use crate::apply::entry::PolicyFacts;
 use crate::apply::{Key, Value};
 use hadron_datapath::Tables;
 use hadron_datapath::table::{Policy, PolicyKey};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,7 +55,7 @@ impl Kernel {
         rows(all, tables.members.dump(), |k, _| (Key::Member(k), Value::Member(())))?;
         rows(all, tables.member_prefixes.dump(), |k, _| (Key::MemberPrefix(k), Value::MemberPrefix(())))?;
         rows(all, tables.rules.dump(), |k, v| (Key::Rule(k), Value::Rule(v)))?;
-        rows(all, tables.classes.dump(), |k, v| (Key::Class(k), Value::Class(v)))?;
+        rows(all, tables.classes.dump(), |k, v| (Key::Class(Reverse(k)), Value::Class(v)))?;
         rows(all, tables.policy_sets.dump(), |k, v| (Key::PolicySet(k), Value::PolicySet(v)))?;
         rows(all, tables.policies.dump(), |k, Policy { set_count, .. }| {
             (Key::Policy(k), Value::Policy(PolicyFacts { set_count }))

@@ -451,7 +451,7 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
 #[tokio::test]
 async fn programs_that_somebody_took_off_are_put_back() {
     tokio::time::pause();
-    let machine = Machine::with_rows([network(), policy(1), port(9, 20)]);
+    let machine = Machine::with_rows([network(), policy(1), port(9, 20)]).await;
     machine.links.plug(109, "tap9");
     let _running = machine.start();
     let program = Key::PortProgram(PortKey { port: 9 });
