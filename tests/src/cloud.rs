@@ -195,6 +195,14 @@ impl Cloud {
         waiting.with_context(|| self.logs())
     }
 
+    /// How many packets a host's packet path has dropped for each reason.
+    pub fn drops(&self, host: &str) -> Result<BTreeMap<String, u64>> {
+        let counters = self.host(host)?.command(hadron()?).args(["counters", "--json"]).succeed(PATIENCE)?;
+        let counters: Value = serde_json::from_str(&counters)?;
+        let drops = counters["drops"].as_object().context("no drops")?;
+        Ok(drops.iter().map(|(reason, packets)| (reason.clone(), packets.as_u64().unwrap_or(0))).collect())
+    }
+
     /// The last lines of every process's log, for an error.
     pub fn logs(&self) -> String {
         let agents = self.agents.iter().map(|(host, agent)| (host.as_str(), agent.log()));

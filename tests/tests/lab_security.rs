@@ -37,8 +37,8 @@ fn v6(guest: &Guest) -> Result<Ipv6Addr> {
     }
 }
 
-/// Frames that one guest sends and another must not get, by name.
-fn forgeries(by: &Guest, to: &Guest) -> Result<Vec<(&'static str, Vec<u8>)>> {
+/// Frames that one guest sends and another must not get: what it is, why it is dropped (as in `docs/security-groups.md`), the frame.
+fn forgeries(by: &Guest, to: &Guest) -> Result<Vec<(&'static str, &'static str, Vec<u8>)>> {
     let (own, other, stranger): (Mac, Mac, Mac) =
         (by.instance.mac(), to.instance.mac(), frame::mac("fa:16:3e:99:99:99"));
     let (own4, other4, own6, other6) = (v4(by)?, v4(to)?, v6(by)?, v6(to)?);
@@ -49,27 +49,34 @@ fn forgeries(by: &Guest, to: &Guest) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let (own4_at, own6_at) = (door(own4.into()), door(own6.into()));
     let (other4_at, other6_at) = (door(other4.into()), door(other6.into()));
     Ok(vec![
-        ("a foreign MAC by IPv6", frame::udp(stranger, other, own6_at, other6_at)),
-        ("a foreign MAC", frame::udp(stranger, other, own4_at, other4_at)),
-        ("a foreign IPv4 address", frame::udp(own, other, door(foreign4), other4_at)),
-        ("a foreign IPv6 address", frame::udp(own, other, door(foreign6), other6_at)),
-        ("an ARP reply for the gateway", frame::arp_reply(own, other, (own, gateway4), other4)),
-        ("an ARP reply of a foreign MAC", frame::arp_reply(own, other, (stranger, own4), other4)),
+        ("a foreign MAC by IPv6", "source_mac", frame::udp(stranger, other, own6_at, other6_at)),
+        ("a foreign MAC", "source_mac", frame::udp(stranger, other, own4_at, other4_at)),
+        ("a foreign IPv4 address", "source_address", frame::udp(own, other, door(foreign4), other4_at)),
+        ("a foreign IPv6 address", "source_address", frame::udp(own, other, door(foreign6), other6_at)),
+        ("an ARP reply for the gateway", "arp_sender", frame::arp_reply(own, other, (own, gateway4), other4)),
+        (
+            "an ARP reply of a foreign MAC",
+            "arp_sender",
+            frame::arp_reply(own, other, (stranger, own4), other4),
+        ),
         (
             "an advertisement of the gateway's address",
+            "nd_target",
             frame::neighbour_advertisement(own, other, own6, (gateway6, own)),
         ),
         (
             "an advertisement of a foreign MAC",
+            "nd_link_layer",
             frame::neighbour_advertisement(own, other, own6, (own6, stranger)),
         ),
         (
             "a solicitation of a foreign MAC",
+            "nd_link_layer",
             frame::neighbour_solicitation(own, other, own6, (other6, stranger)),
         ),
-        ("a router advertisement", frame::router_advertisement(own, link_local)),
-        ("a DHCP answer", frame::udp(own, other, (own4.into(), 67), (other4.into(), 68))),
-        ("a DHCPv6 answer", frame::udp(own, other, (own6.into(), 547), (other6.into(), 546))),
+        ("a router advertisement", "router_advertisement", frame::router_advertisement(own, link_local)),
+        ("a DHCP answer", "dhcp_server", frame::udp(own, other, (own4.into(), 67), (other4.into(), 68))),
+        ("a DHCPv6 answer", "dhcp_server", frame::udp(own, other, (own6.into(), 547), (other6.into(), 546))),
     ])
 }
 
@@ -108,8 +115,11 @@ fn what_is_forged_gets_nowhere() -> Result<()> {
             (v4(&evil)?.into(), 5000),
             (v4(&victim)?.into(), 5000),
         );
-        for (what, forged) in forgeries(&evil, &victim)? {
+        for (what, reason, forged) in forgeries(&evil, &victim)? {
+            let before = cloud.drops(HOSTS[0])?;
             ensure!(!arrives(&wire, &at, &forged, &marker)?, "{what} arrived on {host}");
+            let dropped = cloud.drops(HOSTS[0])?[reason] - before[reason];
+            ensure!(dropped > 0, "{what} is not counted under {reason}");
         }
         // Without port security a port may send from any address; what comes in is still judged.
         let free = trusted.instance.frames("eth0")?;

@@ -1,14 +1,16 @@
 //! What each operation means: pure functions on a transaction of the store.
 //!
 //! This room owns the rules behind the API and the node's reports: which network a port may be on, which address and MAC
-//! it gets, which VXLAN identifier a network gets, what may be changed or deleted while what depends on it, quotas, and
-//! the life of hosts. It does not own who may ask for it (`hadron-api`'s policy), nor how it is stored (`hadron-store`).
+//! it gets, which security groups it has and what their rules may be, which VXLAN identifier a network gets, what may be
+//! changed or deleted while what depends on it, quotas, and the life of hosts. It does not own who may ask for it
+//! (`hadron-api`'s policy), nor how it is stored (`hadron-store`).
 //!
 //! Every function takes a [`Tx`](hadron_store::Tx) and either leaves a consistent change in it or returns an [`Error`],
 //! whose kinds are those of Neutron's exceptions. What can't fit one transaction is done in several, each of which leaves
 //! a consistent state: see [`steps`] and [`bulk`].
 //!
-//! Begin with [`port`] and [`ipam`]; [`network`] and [`subnet`] follow the same pattern.
+//! Begin with [`port`] and [`ipam`]; [`network`] and [`subnet`] follow the same pattern. What filters a port's traffic is in
+//! [`port_security`], [`security_group`] and [`security_group_rule`].
 #![forbid(unsafe_code)]
 
 pub mod address_group;

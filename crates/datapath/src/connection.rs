@@ -75,7 +75,7 @@ impl Tables {
 }
 
 /// The programs' clock, nanoseconds.
-fn monotonic() -> Result<u64> {
+pub(crate) fn monotonic() -> Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(|error| Error::Table {
         action: "read the clock for",
         table: table::CONNECTIONS.name,

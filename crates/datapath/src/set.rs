@@ -125,7 +125,9 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         let (keys, values) = match table.kind {
             Kind::RingBuffer => continue,
             Kind::Array | Kind::PerCpuArray => rows_of_array(table, &source).map_err(error("read"))?,
-            Kind::Hash | Kind::PerCpuHash | Kind::LpmTrie | Kind::LruHash => source.dump().map_err(error("read"))?,
+            Kind::Hash | Kind::PerCpuHash | Kind::LpmTrie | Kind::LruHash => {
+                source.dump().map_err(error("read"))?
+            }
         };
         let values = values.chunks_exact(target.value_bytes());
         for (key, value) in keys.chunks_exact(table.key_size as usize).zip(values) {

@@ -1,3 +1,4 @@
+use crate::connection::monotonic;
 use crate::counter::{Totals, sum_port};
 use crate::error::{Error, Result};
 use crate::map::{Map, MapStatus};
@@ -92,6 +93,22 @@ impl Tables {
         self.meters.ensure(&PortKey { port })?;
         self.connection_counts.ensure(&PortKey { port })?;
         self.port_counters.ensure(&PortKey { port })
+    }
+
+    /// Writes a direction of a policy, after its sets and rules. Its generation stays; a new one's is later than any before.
+    pub fn put_policy(&self, key: &PolicyKey, set_count: u32) -> Result<()> {
+        let generation = match self.policies.get(key)? {
+            Some(row) => row.generation,
+            None => later_than(0)?,
+        };
+        self.policies.put(key, &Policy { generation, set_count })
+    }
+
+    /// Has the policy's connections of this direction judged again, each with its next packet. To be called once the tables
+    /// no longer allow what they shouldn't. Does nothing for a policy that isn't there.
+    pub fn renew_policy(&self, key: &PolicyKey) -> Result<()> {
+        let Some(row) = self.policies.get(key)? else { return Ok(()) };
+        self.policies.put(key, &Policy { generation: later_than(row.generation)?, ..row })
     }
 
     /// Makes the row in which programs count what a rule allowed, unless it is there.
@@ -194,6 +211,13 @@ impl Tables {
     pub(crate) fn punts(&self) -> &RawMap {
         &self.punts
     }
+}
+
+/// A generation after `before`, and after every one that was given until a hundredth of a second ago: that of a policy which was
+/// gone in between must not be met again. It counts hundredths of seconds since the machine's start, and wraps after 497 days.
+fn later_than(before: u32) -> Result<u32> {
+    let hundredths = (monotonic()? / 10_000_000) as u32;
+    Ok(hundredths.max(before.wrapping_add(1)))
 }
 
 fn raw(set: &Path, table: &'static Table) -> Result<RawMap> {

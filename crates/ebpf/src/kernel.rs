@@ -5,8 +5,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
-    bpf_clone_redirect, bpf_csum_diff, bpf_map_lookup_elem, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect,
-    bpf_ringbuf_output, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+    bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
+    bpf_redirect, bpf_ringbuf_output, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};

@@ -3,8 +3,8 @@
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use hadron_pipeline::{Judgement, Packet};
 use hadron_pipeline::table::{self, *};
+use hadron_pipeline::{Judgement, Packet};
 
 macro_rules! hashes {
     ($($name:ident: $map:ident<$key:ty, $value:ty>;)*) => {

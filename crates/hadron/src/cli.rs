@@ -35,8 +35,20 @@ pub enum Command {
     Backup(Backup),
     /// Makes a store from a backup, with a history of its own.
     Restore(Restore),
+    /// Shows what the packet path of this host's node counts: packets by stage, drops by reason, traffic by port.
+    Counters(Counters),
     /// Hosts as network namespaces on this machine.
     Lab(Lab),
+}
+
+#[derive(Args, Debug)]
+pub struct Counters {
+    /// Directory of the node's pinned programs and tables.
+    #[arg(long, default_value = "/sys/fs/bpf/hadron")]
+    pub pin_dir: PathBuf,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug, Clone)]

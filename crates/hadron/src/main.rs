@@ -6,6 +6,7 @@
 
 mod agent;
 mod cli;
+mod counters;
 mod host;
 mod lab;
 mod server;
@@ -50,6 +51,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::RecoverAdmin(command) => host::recover_admin(command).await,
             Command::Backup(command) => host::backup(command).await,
             Command::Restore(command) => server::restore(command).await,
+            Command::Counters(command) => counters::show(&command),
             Command::Lab(_) => Ok(()),
         }
     })?;

@@ -66,7 +66,7 @@ fn to_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
 }
 
 /// Copies to the flood list, but for the sender, and for other hosts when the overlay brought the packet (split horizon).
-#[inline(never)]
+#[inline(always)]
 fn flood<E: Env>(env: &mut E, packet: &mut Packet) {
     packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
     let length = packet.flood_length;

@@ -4,8 +4,8 @@ use crate::address::Address;
 use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
 use crate::packet::Packet;
-use crate::stage::Stage;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
+use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionKey, FdbEntry, FdbKey,
     FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey, MemberPrefixKey,

@@ -2,7 +2,7 @@
 
 mod security;
 
-pub(crate) use security::{AddressEntries, member_of, names};
+pub(crate) use security::{AddressEntries, entries_only_in, names};
 
 use crate::projection::Settings;
 use crate::{Interest, touch::DhcpPorts};

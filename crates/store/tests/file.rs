@@ -209,19 +209,41 @@ async fn damage_is_noticed() {
     assert!(refused > 100, "{refused}");
 }
 
+const META: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+
+fn set_format(path: &std::path::Path, format: u32) {
+    let database = redb::Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("format", format.to_be_bytes().as_slice()).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_format_is_brought_to_this_release_s() {
+    use redb::ReadableDatabase as _;
+    let (_directory, path) = place();
+    filled(&path, 1).await;
+    let before = Store::open(&path).await.unwrap().snapshot();
+    set_format(&path, 1);
+    assert_eq!(Store::open(&path).await.unwrap().snapshot(), before);
+    let database = redb::Database::open(&path).unwrap();
+    let meta = database.begin_read().unwrap().open_table(META).unwrap();
+    let format = meta.get("format").unwrap().unwrap().value().to_vec();
+    assert_eq!(
+        format,
+        hadron_store::embedded::FORMAT.to_be_bytes(),
+        "an older release must not open it again"
+    );
+}
+
 #[tokio::test]
 async fn a_store_of_a_newer_format_is_refused() {
     let (_directory, path) = place();
     filled(&path, 1).await;
-    let database = redb::Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let meta = redb::TableDefinition::<&str, &[u8]>::new("meta");
-    transaction.open_table(meta).unwrap().insert("format", 99_u32.to_be_bytes().as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
+    set_format(&path, 99);
     let error = Store::open(&path).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the store has format 99, this release knows up to 1; use the newer release"
+        "the store has format 99, this release knows up to 2; use the newer release"
     );
 }

@@ -75,8 +75,7 @@ const POLICY: u32 = 1;
 
 fn allow_all(tables: &Tables, policy: u32) {
     for direction in [direction::EGRESS, direction::INGRESS] {
-        let families =
-            [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
+        let families = [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
         for (family, address, length) in families {
             let class = 1 << 31 | u32::from(family);
             let key = RuleKey {

@@ -44,7 +44,7 @@ pub(super) fn find<E: Env>(env: &E, subject: &mut Subject, into: &mut Connection
 
 /// Whether the connection was allowed by the policy as it is. If not, it is made out to be.
 #[inline(always)]
-pub(super) fn is_current<E: Env>(env: &E, policy: u32, connection: &mut Connection) -> bool {
+fn is_current<E: Env>(env: &E, policy: u32, connection: &mut Connection) -> bool {
     let key = PolicyKey { policy, direction: u32::from(connection.direction) };
     let generation = match env.policy(&key) {
         Some(policy) => policy.generation,
@@ -60,14 +60,14 @@ pub(super) fn is_current<E: Env>(env: &E, policy: u32, connection: &mut Connecti
 
 /// Judges a connection again. One that isn't allowed any more stays as denied as long as it tries: else the answers to it would
 /// begin a new one the other way.
-#[inline(never)]
-pub(super) fn is_allowed<E: Env>(
+#[inline(always)]
+fn is_allowed<E: Env>(
     env: &mut E,
     subject: &Subject,
     connection: &mut Connection,
     query: &mut Query,
 ) -> bool {
-    *query = subject.original_query(connection.policy, connection);
+    subject.original_query(connection, query);
     let was_denied = connection.state == connection_state::DENIED;
     let found = rules::find(env, query);
     if found.rule == 0 || found.is_stateless() {
@@ -90,7 +90,8 @@ fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: 
     let before = (connection.state, connection.finished, connection.expires);
     if packet.protocol == proto::TCP {
         tcp::advance(connection, packet, subject.way);
-    } else if connection.state == connection_state::OPENING && subject.way != u32::from(connection.direction) {
+    } else if connection.state == connection_state::OPENING && subject.way != u32::from(connection.direction)
+    {
         connection.state = connection_state::ESTABLISHED;
     }
     if connection.state == connection_state::CLOSED && is_crowded(env, subject.key.port) {
@@ -136,19 +137,15 @@ pub(super) fn keep<E: Env>(
     if subject.has_row == 0 && !count_one(env, subject.key.port) {
         return Err(Denial::Connections);
     }
-    let began = env.now();
-    let state = connection_state::OPENING;
-    *connection = Connection {
-        expires: began + lifetime(env, packet.protocol, state),
-        rule,
-        policy: packet.policy,
-        generation,
-        direction: (subject.way & 1) as u8,
-        state,
-        finished: 0,
-        pad: 0,
-        began,
-    };
+    connection.began = env.now();
+    connection.state = connection_state::OPENING;
+    connection.expires = connection.began + lifetime(env, packet.protocol, connection.state);
+    connection.rule = rule;
+    connection.policy = packet.policy;
+    connection.generation = generation;
+    connection.direction = (subject.way & 1) as u8;
+    connection.finished = 0;
+    connection.pad = 0;
     if env.insert_connection(&subject.key, connection) { Ok(()) } else { Err(Denial::Connections) }
 }
 

@@ -35,13 +35,13 @@ impl Subject {
         self.way = way;
         self.key.port = port;
         self.key.protocol = packet.protocol;
-        let (near, far) = if way == direction::EGRESS {
-            (packet.source_address, packet.destination_address)
+        if way == direction::EGRESS {
+            self.key.local = packet.source_address;
+            self.key.remote = packet.destination_address;
         } else {
-            (packet.destination_address, packet.source_address)
-        };
-        self.key.local = near;
-        self.key.remote = far;
+            self.key.local = packet.destination_address;
+            self.key.remote = packet.source_address;
+        }
         self.kind = if is_icmp(packet) {
             self.fill_icmp(packet.icmp_type, packet.icmp_code, packet.icmp_id)
         } else {
@@ -80,30 +80,35 @@ impl Subject {
 
     /// What the rules are asked about this packet.
     #[inline(always)]
-    pub(super) fn query(&self, packet: &Packet) -> Query {
-        let port = if is_icmp(packet) {
+    pub(super) fn query(&self, packet: &Packet, into: &mut Query) {
+        into.policy = packet.policy;
+        into.way = self.way;
+        into.port = if is_icmp(packet) {
             [packet.icmp_type, packet.icmp_code]
         } else {
             packet.destination_port.to_be_bytes()
         };
-        self.query_to(packet.policy, self.way, port)
+        self.query_remote(into);
     }
 
     /// What they would have been asked about the packet that began this connection.
     #[inline(always)]
-    pub(super) fn original_query(&self, policy: u32, connection: &Connection) -> Query {
-        let way = u32::from(connection.direction);
+    pub(super) fn original_query(&self, connection: &Connection, into: &mut Query) {
+        into.policy = connection.policy;
+        into.way = u32::from(connection.direction);
         let port = match self.key.asker {
-            0 if way == direction::INGRESS => self.key.local_port,
+            0 if into.way == direction::INGRESS => self.key.local_port,
             _ => self.key.remote_port,
         };
-        self.query_to(policy, way, port.to_be_bytes())
+        into.port = port.to_be_bytes();
+        self.query_remote(into);
     }
 
     #[inline(always)]
-    fn query_to(&self, policy: u32, way: u32, port: [u8; 2]) -> Query {
-        let family = if self.key.remote.is_v4() { family::IPV4 } else { family::IPV6 };
-        Query { policy, way, remote: self.key.remote, family, protocol: self.key.protocol, port }
+    fn query_remote(&self, into: &mut Query) {
+        into.remote = self.key.remote;
+        into.family = if self.key.remote.is_v4() { family::IPV4 } else { family::IPV6 };
+        into.protocol = self.key.protocol;
     }
 }
 

@@ -143,7 +143,7 @@ fn judge<E: Env>(
 /// Asks the rules, and keeps a connection that they allow.
 #[inline(always)]
 fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> Result<(), Denial> {
-    scratch.query = scratch.subject.query(packet);
+    scratch.subject.query(packet, &mut scratch.query);
     let found = rules::find(env, &scratch.query);
     if found.rule == 0 {
         return Err(Denial::Rules);

@@ -2,7 +2,7 @@
 //! prolong it. An error that quotes nothing known is judged by the rules, by its type and code.
 
 use super::Judgement;
-use super::connection::{DENIED, PASSES, UNKNOWN, find, is_allowed, is_current};
+use super::connection::{PASSES, UNKNOWN, find};
 use super::key::{Kind, NO_QUERY, Subject, query_of};
 use crate::address::Address;
 use crate::env::Env;
@@ -13,8 +13,8 @@ use crate::table::{connection_state, direction};
 const HEADER: u32 = 8;
 
 #[inline(never)]
-pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> u32 {
-    let Judgement { connection, subject, quoted, query } = scratch;
+pub(super) fn follow<E: Env>(env: &E, packet: &Packet, scratch: &mut Judgement) -> u32 {
+    let Judgement { connection, subject, quoted, .. } = scratch;
     *quoted = Subject::default();
     quoted.key.port = subject.key.port;
     // What is quoted went the other way.
@@ -22,12 +22,8 @@ pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgeme
     if !fill(env, packet, quoted) {
         return UNKNOWN;
     }
-    if !find(env, quoted, connection) || connection.state == connection_state::DENIED {
-        return UNKNOWN;
-    }
-    let passes =
-        is_current(env, packet.policy, connection) || is_allowed(env, quoted, connection, query);
-    if passes { PASSES } else { DENIED }
+    let is_in_force = find(env, quoted, connection) && connection.state != connection_state::DENIED;
+    if is_in_force { PASSES } else { UNKNOWN }
 }
 
 /// The key of the quoted packet; false for one that belongs to no connection, or that somebody else has sent than the error's
@@ -45,8 +41,13 @@ fn fill<E: Env>(env: &E, packet: &Packet, quoted: &mut Subject) -> bool {
     if transport == 0 || source != packet.destination_address {
         return false;
     }
-    (quoted.key.local, quoted.key.remote) =
-        if quoted.way == direction::EGRESS { (source, destination) } else { (destination, source) };
+    if quoted.way == direction::EGRESS {
+        quoted.key.local = source;
+        quoted.key.remote = destination;
+    } else {
+        quoted.key.local = destination;
+        quoted.key.remote = source;
+    }
     ports(env, transport, quoted)
 }
 
@@ -79,13 +80,15 @@ fn ipv6<E: Env>(
     source: &mut Address,
     destination: &mut Address,
 ) -> u32 {
-    let Some(header) = env.load::<40>(start) else { return 0 };
-    if header[0] >> 4 != 6 {
+    let Some([version, _, _, _, _, _, protocol, _]) = env.load(start) else { return 0 };
+    if version >> 4 != 6 {
         return 0;
     }
-    quoted.key.protocol = header[6];
-    source.0.copy_from_slice(&header[8..24]);
-    destination.0.copy_from_slice(&header[24..40]);
+    quoted.key.protocol = protocol;
+    let Some(bytes) = env.load(start + 8) else { return 0 };
+    source.0 = bytes;
+    let Some(bytes) = env.load(start + 24) else { return 0 };
+    destination.0 = bytes;
     start + 40
 }
 

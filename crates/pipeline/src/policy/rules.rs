@@ -104,7 +104,7 @@ fn is_member<E: Env>(env: &E, set: u32, flags: u32, address: Address) -> bool {
     flags & set_flag::HAS_PREFIXES != 0 && env.is_member_prefix(&MemberPrefixKey::new(set, address, 128))
 }
 
-#[inline(never)]
+#[inline(always)]
 fn look_up<E: Env>(env: &E, query: &Query, source: u32) -> Rule {
     let key = RuleKey {
         prefix_len: RuleKey::PORT,

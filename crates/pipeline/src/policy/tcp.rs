@@ -33,7 +33,8 @@ pub(super) fn advance(connection: &mut Connection, packet: &Packet, way: u32) {
         connection.state = connection_state::CLOSED;
     } else if connection.state == connection_state::CLOSED {
         let was_closing = connection.finished != 0;
-        connection.state = if was_closing { connection_state::CLOSING } else { connection_state::ESTABLISHED };
+        connection.state =
+            if was_closing { connection_state::CLOSING } else { connection_state::ESTABLISHED };
     } else if connection.state == connection_state::OPENING && way != u32::from(connection.direction) {
         connection.state = connection_state::ESTABLISHED;
     }

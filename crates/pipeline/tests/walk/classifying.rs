@@ -20,8 +20,9 @@ fn assert_malformed(reason: DropReason, frame: impl Fn(&Instance, &Instance) -> 
 /// Asserts that a secure port may send the frame.
 #[track_caller]
 fn assert_well_formed(frame: impl Fn(&Instance, &Instance) -> Vec<u8>) {
-    let (mut node, a, b) = pair();
+    let (_, a, b) = pair();
     let bytes = frame(&a, &b);
+    let mut node = node(1, &[a.clone().open(), b.clone().open()]);
     assert_delivered(&node.from_port(a.ifindex(), bytes.clone()), &b, &bytes);
 }
 

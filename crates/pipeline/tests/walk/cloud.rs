@@ -64,8 +64,7 @@ pub const ALLOW_ALL: u32 = 1;
 pub fn allow_all(tables: &mut Tables, policy: u32) {
     for direction in [direction::EGRESS, direction::INGRESS] {
         tables.policies.insert(PolicyKey { policy, direction }, Policy { generation: 1, set_count: 0 });
-        let families =
-            [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
+        let families = [(family::IPV4, Address::UNSPECIFIED_V4, 96), (family::IPV6, Address::UNSPECIFIED, 0)];
         for (family, address, length) in families {
             let class = 1 << 31 | u32::from(family);
             tables.classes.insert(ClassKey::new(policy, direction, address, length), Class { class });

@@ -15,19 +15,31 @@ fn counts(counters: &hadron_pipeline::table::Counters) -> Vec<(&'static str, u64
 }
 
 #[test]
-fn a_delivered_packet_has_entered_the_six_stages_of_its_door() {
+fn a_delivered_packet_has_entered_the_eight_stages_of_its_door() {
     let (mut node, a, b) = pair();
     node.from_port(a.ifindex(), udp_v4(&a, &b, 1, 2));
-    let walk = ["classify", "origin", "port_security", "services", "switch", "deliver"].map(|name| (name, 1));
-    assert_eq!(counts(&node.counters), walk);
+    let walk = [
+        "classify",
+        "origin",
+        "port_security",
+        "services",
+        "egress_policy",
+        "switch",
+        "ingress_policy",
+        "deliver",
+    ];
+    assert_eq!(counts(&node.counters), walk.map(|name| (name, 1)));
 }
 
 #[test]
-fn a_packet_from_the_overlay_has_entered_three() {
+fn a_packet_from_the_overlay_has_entered_four() {
     let all = [Instance::new(1, 1, 1), Instance::new(1, 2, 2)];
     let mut node = node(1, &all);
     node.from_overlay(vni(1), vtep(2), udp_v4(&all[1], &all[0], 1, 2));
-    assert_eq!(counts(&node.counters), ["classify", "origin", "deliver"].map(|name| (name, 1)));
+    assert_eq!(
+        counts(&node.counters),
+        ["classify", "origin", "ingress_policy", "deliver"].map(|name| (name, 1))
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn assert_guarded(reason: DropReason, frame: impl Fn(&Instance, &Instance) -> Ve
     let (mut secure, a, b) = pair();
     let bytes = frame(&a, &b);
     assert_drop(&mut secure, reason, |n| n.from_port(a.ifindex(), bytes.clone()));
-    let mut open = node(1, &[a.clone().open(), b]);
+    let mut open = node(1, &[a.clone().open(), b.open()]);
     assert_eq!(open.from_port(a.ifindex(), bytes).verdict.reason(), None);
 }
 

@@ -68,7 +68,9 @@ fn what_is_reserved_for_bridges_is_not_forwarded() {
 fn other_protocols_pass_between_open_ports() {
     let (a, b) = (Instance::new(1, 1, 1).open(), Instance::new(1, 2, 1));
     let frame = ethernet(b.mac, a.mac, 0x88b5, &[7; 46]);
-    let outcome = node(1, &[a.clone(), b.clone()]).from_port(a.ifindex(), frame.clone());
+    let mut secure = node(1, &[a.clone(), b.clone()]);
+    assert_drop(&mut secure, DropReason::IngressDenied, |n| n.from_port(a.ifindex(), frame.clone()));
+    let outcome = node(1, &[a.clone(), b.clone().open()]).from_port(a.ifindex(), frame.clone());
     assert_delivered(&outcome, &b, &frame);
 }
 

@@ -19,10 +19,10 @@ pub(crate) struct AddressEntries(BTreeSet<(SetNumber, u32, IpNet)>);
 impl AddressEntries {
     /// Follows a group from `old` to `new`.
     pub(crate) fn replace(&mut self, old: Option<&AddressGroup>, new: Option<&AddressGroup>) {
-        for entry in entries(old) {
+        for entry in entries_only_in(old, new) {
             self.0.remove(&entry);
         }
-        self.0.extend(entries(new));
+        self.0.extend(entries_only_in(new, old));
     }
 
     fn of(&self, set: SetNumber, member: u32) -> impl Iterator<Item = IpNet> {
@@ -34,14 +34,22 @@ impl AddressEntries {
     }
 }
 
-fn entries(group: Option<&AddressGroup>) -> impl Iterator<Item = (SetNumber, u32, IpNet)> {
-    group
-        .into_iter()
-        .flat_map(|group| group.addresses.iter().map(|address| (group.number, member_of(*address), *address)))
+/// The entries of `one` that `other` has not, with the set's number and each one's own. An address group's prefixes are sorted.
+pub(crate) fn entries_only_in<'a>(
+    one: Option<&'a AddressGroup>,
+    other: Option<&'a AddressGroup>,
+) -> impl Iterator<Item = (SetNumber, u32, IpNet)> + 'a {
+    one.into_iter().flat_map(move |one| {
+        let other = other.filter(|other| other.number == one.number);
+        let is_in_other =
+            move |address: &IpNet| other.is_some_and(|other| other.addresses.binary_search(address).is_ok());
+        let entries = one.addresses.iter().filter(move |address| !is_in_other(address));
+        entries.map(|address| (one.number, member_of(*address), *address))
+    })
 }
 
 /// The number of a prefix in an address group: FNV-1a of its 16 octets and its length.
-pub(crate) fn member_of(prefix: IpNet) -> u32 {
+fn member_of(prefix: IpNet) -> u32 {
     let Prefix { address, length } = wire_prefix(prefix);
     address
         .octets()

@@ -2,14 +2,13 @@
 
 use super::Touched;
 use crate::Interest;
-use crate::derive::{member_of, names};
+use crate::derive::{entries_only_in, names};
 use hadron_model::{
-    AddressGroup, AddressGroupId, Host, IpNet, Policy, PolicyNumber, Port, SecurityGroup, SecurityGroupId,
+    AddressGroup, AddressGroupId, Host, Policy, PolicyNumber, Port, SecurityGroup, SecurityGroupId,
     SecurityGroupRule, SecurityGroupRuleId,
 };
 use hadron_store::{SetId, Snapshot};
 use hadron_wire::RowKey;
-use std::collections::BTreeSet;
 
 impl Touched {
     /// A group that came, went or treats its packets otherwise.
@@ -61,15 +60,9 @@ impl Touched {
     /// The prefixes that an address group has on one side only.
     pub(super) fn address_group(&mut self, id: AddressGroupId, sides: [&Snapshot; 2]) {
         let [before, after] = sides.map(|side| side.get::<AddressGroup>(&id));
-        let entries = |side: Option<&AddressGroup>| -> BTreeSet<(u32, IpNet)> {
-            let entry = |group: &AddressGroup, address: &IpNet| (group.number.0, *address);
-            side.into_iter()
-                .flat_map(|group| group.addresses.iter().map(move |address| entry(group, address)))
-                .collect()
-        };
-        let [old, new] = [before, after].map(|side| entries(side.map(|stored| &stored.value)));
-        for (set, address) in old.symmetric_difference(&new) {
-            self.rows.insert(RowKey::Member { set: *set, member: member_of(*address) });
+        let [old, new] = [before, after].map(|side| side.map(|group| &group.value));
+        for (set, member, _) in entries_only_in(old, new).chain(entries_only_in(new, old)) {
+            self.rows.insert(RowKey::Member { set: set.0, member });
         }
         if before.map(|group| group.number) != after.map(|group| group.number) {
             for side in sides {

@@ -285,6 +285,29 @@ fn the_cost_of_a_change_is_its_own() {
         let _ = world.cloud.commit(&[port(other, other % 2)]).map(|commit| world.projection.apply(&commit));
     }
     assert_eq!(touched(&mut world, &[Op::DropPort { port: 6 }]), 2);
+    let groups =
+        [Op::PutGroup { group: 0, stateful: true }, Op::PutSubnet { subnet: 0, gateway: false, dhcp: false }];
+    assert_eq!(touched(&mut world, &groups), 1, "the subnet; a group has no row of its own");
+    let member = |port| Op::PutPort {
+        port,
+        host: Some(port % 2),
+        dhcp: false,
+        up: true,
+        subnets: 1,
+        mac: 0,
+        groups: Some(1),
+        pair: false,
+    };
+    assert_eq!(
+        touched(&mut world, &[member(0)]),
+        4,
+        "its port row, its location, itself as a member, the policy"
+    );
+    for other in [3, 6, 9] {
+        assert_eq!(touched(&mut world, &[member(other)]), 3);
+    }
+    let rule = Op::PutRule { rule: 0, remote: 2, port: None };
+    assert_eq!(touched(&mut world, &[rule]), 1, "its own, however many members it names");
     assert_eq!(touched(&mut world, &[Op::PutNetwork { network: 0, vxlan: true, up: false, mtu: 1450 }]), 1);
 }
 

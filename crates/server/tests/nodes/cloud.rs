@@ -6,10 +6,14 @@ use hadron_control::binding::BindingChange;
 use hadron_control::network::NewNetwork;
 use hadron_control::port::{NewPort, PortChange};
 use hadron_control::port_security::SecurityChange;
+use hadron_control::security_group_rule::{self, NewRule, RuleMatch};
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{Gateway, NewSubnet};
-use hadron_control::{Config, Error, Quotas};
-use hadron_model::{Host, HostNumber, JoinToken, Network, NetworkId, Port, PortId, PortStatus, Timestamp};
+use hadron_control::{Config, Error, Quotas, security_group};
+use hadron_model::{
+    Direction, Ethertype, Host, HostNumber, JoinToken, Network, NetworkId, Port, PortId, PortStatus,
+    Protocol, Remote, SecurityGroupRuleId, Timestamp,
+};
 use hadron_server::nodes::{Counter, NodeConfig, NodeService};
 use hadron_store::{CommitInfo, Counter as Number, Memory, Store, Tx};
 use ring::digest::{SHA256, digest};
@@ -183,6 +187,34 @@ impl Cloud {
             hosts.iter().map(|host| hadron_control::port::create(tx, config, &new(host))).collect()
         })
         .await
+    }
+
+    /// Opens a port of the ports of the network; its rule, and the revision at which it is there.
+    pub async fn add_rule(&self, network: NetworkId, round: usize) -> (SecurityGroupRuleId, u64) {
+        let project_id = network.0.simple().to_string();
+        let tcp = u16::try_from(1 + round).unwrap();
+        let committed = self.store.write(CommitInfo::system(), |tx| {
+            let new = NewRule {
+                security_group_id: security_group::ensure_default(tx, &self.control, &project_id)?,
+                project_id: project_id.clone(),
+                matches: RuleMatch {
+                    direction: Direction::Ingress,
+                    ethertype: Ethertype::Ipv4,
+                    protocol: Some(Protocol::numbered(6)),
+                    port_range_min: Some(tcp),
+                    port_range_max: Some(tcp),
+                    remote: Ok(Remote::Any),
+                },
+                description: String::new(),
+            };
+            Ok::<_, Error>(security_group_rule::create(tx, &self.control, &new)?.id)
+        });
+        let committed = committed.await.unwrap();
+        (committed.value, committed.position.revision.0)
+    }
+
+    pub async fn remove_rule(&self, rule: SecurityGroupRuleId) {
+        self.write(|tx, _| security_group_rule::delete(tx, rule, None)).await;
     }
 
     pub async fn port(&self, network: NetworkId, host: &str) -> Port {

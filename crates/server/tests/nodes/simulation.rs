@@ -194,7 +194,7 @@ impl Simulation {
     /// The same changes in any cloud.
     async fn changes(&self) -> Vec<Cost> {
         let (cloud, network) = (&self.cloud, self.probed);
-        let ports = Mutex::new(Vec::new());
+        let (ports, rules) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let id = |round: usize| ports.lock()[round];
         let bind = |host: &str| PortChange {
             binding: BindingChange { host_id: Some(host.to_owned()), ..BindingChange::default() },
@@ -234,12 +234,47 @@ impl Simulation {
                 cloud.delete_port(port.id).await;
             })
             .await,
+            self.measure("rule added", async |round| {
+                let (rule, _) = cloud.add_rule(network, round).await;
+                rules.lock().push(rule);
+            })
+            .await,
+            self.measure("rule removed", async |round| {
+                let rule = rules.lock()[round];
+                cloud.remove_rule(rule).await;
+            })
+            .await,
             self.measure("port deleted", async |round| cloud.delete_port(id(round)).await).await,
             self.measure("network of nobody created", async |_| {
                 cloud.network().await;
             })
             .await,
         ]
+    }
+
+    /// From a rule's creation until every node with a port of its group has taken it: a group on up to fifty hosts.
+    async fn time_rules(&mut self) {
+        let hosts: Vec<String> = (0..self.nodes.len().min(50)).map(|index| format!("host{index}")).collect();
+        let wide = self.cloud.network().await;
+        fill(&self.cloud, wide, &hosts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        self.settle().await;
+        let mut times = Vec::new();
+        for round in 0..100 {
+            let began = Instant::now();
+            let (rule, revision) = self.cloud.add_rule(wide, round).await;
+            for node in self.nodes.iter_mut().take(hosts.len()) {
+                node.until(revision).await;
+            }
+            times.push(began.elapsed());
+            self.cloud.remove_rule(rule).await;
+        }
+        times.sort();
+        println!(
+            "  rule added to taken by {} nodes: median {:?}, 99th {:?}",
+            hosts.len(),
+            times[50],
+            times[98]
+        );
     }
 
     /// From a port's creation until the store says that it is wired, over the wire and back.
@@ -270,6 +305,7 @@ async fn run(hosts: usize) -> Vec<Cost> {
     simulation.until_all_active().await;
     let costs = simulation.changes().await;
     simulation.time_wiring().await;
+    simulation.time_rules().await;
 
     let held = simulation.disconnect().await;
     assert_eq!(held.iter().filter(|node| node.mode() == Mode::Snapshot).count(), hosts);

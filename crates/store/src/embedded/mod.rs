@@ -25,8 +25,9 @@ use disk::{Disk, Trouble};
 use parking_lot::Mutex;
 use redb::{Database, StorageBackend};
 
-/// The newest form of the file that this release reads and writes.
-pub const FORMAT: u32 = 1;
+/// The newest form of the file that this release reads and writes. Since 2 it has security groups: a release that does not
+/// know them would leave ports open, so it must not open the file.
+pub const FORMAT: u32 = 2;
 /// How many commits the log keeps on disk, for audit.
 pub const LOG_KEPT: u64 = 100_000;
 /// Memory for pages of the file. Reads are answered from snapshots; this serves the writer alone.
@@ -51,13 +52,15 @@ impl<M: Medium> Embedded<M> {
         let disk = Disk::new(medium);
         check::without_panic(|| {
             let database = open_database(&disk)?;
-            let position = match tables::read_position(&database).map_err(|error| failed(&disk, error))? {
-                (format, _) if format > FORMAT => {
-                    return Err(StoreError::Format { found: format, known: FORMAT });
-                }
-                (_, position) => position,
-            };
+            let (format, position) =
+                tables::read_position(&database).map_err(|error| failed(&disk, error))?;
+            if format > FORMAT {
+                return Err(StoreError::Format { found: format, known: FORMAT });
+            }
             let snapshot = read_snapshot(&disk, &database, position)?;
+            if format < FORMAT {
+                tables::write_format(&database).map_err(|error| failed(&disk, error))?;
+            }
             let log =
                 tables::read_log(&database, crate::feed::HISTORY).map_err(|error| failed(&disk, error))?;
             let engine = Self { disk: disk.clone(), database: Mutex::new(Some(database)) };

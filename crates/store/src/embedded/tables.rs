@@ -76,6 +76,14 @@ fn put(
     Ok(())
 }
 
+/// Marks the file as of this release's format.
+pub(super) fn write_format(database: &Database) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
+    transaction.commit()?;
+    Ok(())
+}
+
 /// The format and the newest position.
 pub(super) fn read_position(database: &Database) -> Result<(u32, Position), Error> {
     let transaction = database.begin_read()?;

@@ -1,5 +1,7 @@
 //! Indexes hold what a recomputation from the records holds, whatever the order of the changes.
 
+mod security;
+
 use crate::arbitrary::{address, record, subnet};
 use crate::record::{AnyRecord, Record};
 use crate::{AddressClaim, Revision, Snapshot, Stored};
