@@ -23,7 +23,6 @@ use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Sync};
 use hadron_datapath::{HostConfig, Sizes};
-use hadron_pipeline::table::timeout;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,8 +65,6 @@ pub struct Settings {
     pub overlay_mtu: Option<u32>,
     /// Rate limits of each port.
     pub limits: Limits,
-    /// Seconds without a packet after which connections are forgotten, by [`timeout`].
-    pub timeouts: [u32; timeout::SLOTS],
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -93,7 +90,6 @@ impl Default for Settings {
             overlay: OverlayConfig::default(),
             overlay_mtu: None,
             limits: Limits::default(),
-            timeouts: timeout::DEFAULTS,
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -267,7 +263,7 @@ async fn datapath_config(
         overlay_mtu: config
             .settings
             .overlay_mtu(identity.underlay, underlay.map_or(USUAL_MTU, |link| link.mtu)),
-        timeouts: config.settings.timeouts,
+        timeouts: config.settings.limits.timeouts,
     };
     Ok(hadron_datapath::Config { pins: config.pins.clone(), host, sizes: config.sizes.clone() })
 }

@@ -99,7 +99,6 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             overlay: None,
             overlay_mtu: settings.overlay_mtu(identity.underlay, USUAL_MTU),
             limits: settings.limits,
-            timeouts: settings.timeouts,
         };
         let mut writer = Writer::default();
         writer.observe(parts.plane.dump().map_err(Error::Plane)?);

@@ -16,7 +16,6 @@ use super::claims::{Claims, Source};
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
-use hadron_datapath::Sizes;
 use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
@@ -24,6 +23,10 @@ use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PolicyRow, PortRow, Row, RowKey};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+
+/// Connections that a port may have unless an operator says another number: an eighth of what a host of 1,000 ports keeps, so that
+/// no single port pushes the others' out.
+pub const CONNECTIONS: u32 = 65_536;
 
 /// Limits that every port of the host gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,15 +37,22 @@ pub struct Limits {
     pub miss: Limit,
     /// Broadcast and multicast frames.
     pub flood: Limit,
-    /// Connections that are kept at a time.
+    /// Connections that are kept.
     pub connections: u32,
+    /// Seconds without a packet after which they are forgotten, by [`timeout`].
+    pub timeouts: [u32; timeout::SLOTS],
 }
 
 impl Default for Limits {
-    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. An eighth of the table of connections.
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
     fn default() -> Self {
-        let connections = Sizes::host().connection_limit();
-        Self { punt: per_second(20), miss: per_second(100), flood: per_second(1000), connections }
+        Self {
+            punt: per_second(20),
+            miss: per_second(100),
+            flood: per_second(1000),
+            connections: CONNECTIONS,
+            timeouts: timeout::DEFAULTS,
+        }
     }
 }
 
@@ -64,8 +74,6 @@ pub struct HostFacts {
     pub overlay_mtu: u32,
     /// Limits of each port.
     pub limits: Limits,
-    /// Seconds without a packet after which connections are forgotten, by [`timeout`].
-    pub timeouts: [u32; timeout::SLOTS],
 }
 
 /// All that entries follow from.

@@ -40,7 +40,7 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
         overlay_ifindex: host.overlay.unwrap_or(0),
         overlay_mtu: host.overlay_mtu,
         underlay: host.underlay.into(),
-        timeouts: host.timeouts,
+        timeouts: host.limits.timeouts,
     };
     let mut entries = vec![(Key::Config(()), Value::Config(config))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));

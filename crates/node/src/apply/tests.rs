@@ -24,7 +24,6 @@ fn host() -> HostFacts {
         overlay: Some(77),
         overlay_mtu: 1450,
         limits: Limits::default(),
-        timeouts: table::timeout::DEFAULTS,
     }
 }
 

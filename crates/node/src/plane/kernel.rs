@@ -1,14 +1,14 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
 use super::expedite::Expedited;
-use super::policies::Generations;
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
-use crate::apply::entry::{FloodMember, NetworkFacts};
+use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -19,8 +19,7 @@ type Result<T, E = PlaneError> = std::result::Result<T, E>;
 /// The kernel's tables and programs of this node.
 #[derive(Clone)]
 pub struct Kernel {
-    pub(super) datapath: Arc<Datapath>,
-    pub(super) generations: Generations,
+    datapath: Arc<Datapath>,
     expedites: bool,
 }
 
@@ -33,8 +32,7 @@ impl Kernel {
     pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
-        let generations = Generations::new(datapath.tables()).map_err(|error| Error::Plane(from(error)))?;
-        let plane = Kernel { datapath, generations, expedites };
+        let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
             connections: Arc::new(plane.clone()),
@@ -71,12 +69,12 @@ pub fn remove(pins: PathBuf, sizes: Sizes) -> Result<(), Error> {
     opened.and_then(Datapath::unload).map_err(|error| Error::Plane(from(error)))
 }
 
-pub(super) fn from(error: hadron_datapath::Error) -> PlaneError {
+fn from(error: hadron_datapath::Error) -> PlaneError {
     if error.is_interface_gone() { PlaneError::waiting(error) } else { PlaneError::new(error) }
 }
 
 /// Rows of a table as entries.
-pub(super) fn rows<K, V>(
+fn rows<K, V>(
     into: &mut Vec<(Key, Value)>,
     rows: hadron_datapath::Result<Vec<(K, V)>>,
     entry: impl Fn(K, V) -> (Key, Value),
@@ -90,8 +88,27 @@ impl Plane for Kernel {
         let tables = self.datapath.tables();
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
-        self.dump_policies(&mut all)?;
         rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
+        rows(&mut all, tables.allowed_prefixes.dump(), |k, _| {
+            (Key::AllowedPrefix(k), Value::AllowedPrefix(()))
+        })?;
+        rows(&mut all, tables.members.dump(), |k, _| (Key::Member(k), Value::Member(())))?;
+        rows(&mut all, tables.member_prefixes.dump(), |k, _| {
+            (Key::MemberPrefix(k), Value::MemberPrefix(()))
+        })?;
+        rows(&mut all, tables.rules.dump(), |k, v| (Key::Rule(k), Value::Rule(v)))?;
+        rows(&mut all, tables.classes.dump(), |k, v| (Key::Class(Reverse(k)), Value::Class(v)))?;
+        rows(&mut all, tables.policy_sets.dump(), |k, v| (Key::PolicySet(k), Value::PolicySet(v)))?;
+        rows(&mut all, tables.policies.dump(), |k, v| {
+            (Key::Policy(k), Value::Policy(PolicyFacts { set_count: v.set_count }))
+        })?;
+        all.extend(
+            tables
+                .rule_states()
+                .map_err(from)?
+                .into_iter()
+                .map(|rule| (Key::RuleCounter(table::RuleCounterKey { rule }), Value::RuleCounter(()))),
+        );
         rows(&mut all, tables.ports.dump(), |k, v| (Key::Port(k), Value::Port(v)))?;
         rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
         rows(&mut all, tables.neighbours.dump(), |k, v| (Key::Neighbour(k), Value::Neighbour(v)))?;
@@ -149,7 +166,7 @@ impl Plane for Kernel {
             (Key::Rule(key), Value::Rule(row)) => tables.rules.put(key, row),
             (Key::Class(Reverse(key)), Value::Class(row)) => tables.classes.put(key, row),
             (Key::PolicySet(key), Value::PolicySet(row)) => tables.policy_sets.put(key, row),
-            (Key::Policy(key), Value::Policy(facts)) => self.put_policy(key, *facts),
+            (Key::Policy(key), Value::Policy(facts)) => tables.put_policy(key, facts.set_count),
             (Key::AllowedPrefix(key), Value::AllowedPrefix(())) => {
                 tables.allowed_prefixes.put(key, &table::Allowed::default())
             }
@@ -207,8 +224,8 @@ impl Plane for Kernel {
         .map_err(from)
     }
 
-    fn renew(&mut self, policy: &table::PolicyKey) -> Result<()> {
-        self.renew_policy(policy).map_err(from)
+    fn renew(&mut self, policy: &PolicyKey) -> Result<()> {
+        self.datapath.tables().renew_policy(policy).map_err(from)
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -6,7 +6,6 @@
 mod expedite;
 pub mod kernel;
 pub mod memory;
-mod policies;
 
 use crate::apply::{Key, Value};
 use crate::connections::Connections;

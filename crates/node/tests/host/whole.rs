@@ -193,7 +193,7 @@ fn in_force(config: &Config) -> table::Config {
         overlay_ifindex: word(8),
         overlay_mtu: word(12),
         underlay: Address(row[16..32].try_into().unwrap()),
-        timeouts: table::timeout::DEFAULTS,
+        timeouts: std::array::from_fn(|slot| word(32 + 4 * slot)),
     }
 }
 
