@@ -1,7 +1,6 @@
 //! What filters a port's traffic: port security, security groups, allowed address pairs, and the policy that follows.
 
-use crate::steps::Step;
-use crate::{Config, Error, SecurityError, policy, security_group, steps};
+use crate::{Config, Error, SecurityError, policy, security_group};
 use hadron_model::port::is_trusted;
 use hadron_model::{AddressPair, Mac, Network, Port, PortId, SecurityGroup, SecurityGroupId};
 use hadron_store::{CommitInfo, Snapshot, Store, Tx};
@@ -167,10 +166,12 @@ fn checked_pairs(
     Ok(checked)
 }
 
-/// Records that one transaction changes at most while ports are adopted, less what a port with a new default group takes.
+/// Records that one transaction reads or changes at most while ports are adopted, less what the last port may take.
 const ROOM: usize = 100;
-/// Records of a default group: itself, that it is the default one, four rules, four templates and their milestone, the policy.
-const DEFAULT_GROUP_SIZE: usize = 12;
+/// Records of a port that is adopted: itself, its group and its policy.
+const PORT_SIZE: usize = 3;
+/// Records of a default group beside: that it is the default one, four rules, four templates and their milestone.
+const DEFAULT_GROUP_SIZE: usize = 10;
 
 /// Whether the port is from before security groups: it has port security but no policy.
 fn is_old(port: &Port) -> bool {
@@ -182,7 +183,7 @@ fn is_old(port: &Port) -> bool {
 pub async fn adopt_all(store: &Store, info: &CommitInfo) -> Result<(), Error> {
     let mut old: Vec<PortId> = old_ports(&store.snapshot());
     while !old.is_empty() {
-        let adopted = steps::run(store, info, |tx| adopt(tx, &old).map(Step::Done)).await?.value;
+        let adopted = store.write(info.clone(), |tx| adopt(tx, &old)).await?.value;
         old.drain(..adopted);
     }
     Ok(())
@@ -211,7 +212,7 @@ fn adopt(tx: &mut Tx, old: &[PortId]) -> Result<usize, Error> {
         port.security_groups = checked_groups(tx, vec![group])?;
         port.policy = Some(policy::acquire(tx, &port.security_groups)?);
         tx.put(port);
-        used += 1;
+        used += PORT_SIZE;
     }
     Ok(old.len())
 }

@@ -11,6 +11,7 @@
 pub mod apply;
 mod backoff;
 pub mod cache;
+pub mod connections;
 pub mod delta;
 pub mod dhcp;
 pub mod error;

@@ -5,10 +5,12 @@
 //! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
 //! | sync | [`crate::sync`] | with reconcile |
 //! | dhcp | [`crate::dhcp`] | with the node |
+//! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
 
 use crate::apply::Limits;
 use crate::cache::Cache;
+use crate::connections;
 use crate::dhcp::{self, Counters, Leases};
 use crate::error::Error;
 use crate::identity::Identity;
@@ -102,10 +104,11 @@ pub struct Node {
     outbox: Arc<Outbox>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
+    tracked: Arc<connections::Watch>,
     summary: watch::Receiver<Summary>,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 2],
+    others: [JoinHandle<()>; 3],
 }
 
 impl Node {
@@ -148,6 +151,8 @@ impl Node {
         let host = identity.host_name.clone();
         let renew_after = SystemTime::UNIX_EPOCH;
         let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after };
+        let tracked = Arc::new(connections::Watch::default());
+        let sweep = connections::keep(parts.connections, tracked.clone());
         let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());
         Ok(Self {
             host,
@@ -155,10 +160,11 @@ impl Node {
             outbox,
             leases,
             counters,
+            tracked,
             summary: seen,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
-            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp)],
+            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp), tokio::spawn(sweep)],
         })
     }
 
@@ -176,6 +182,7 @@ impl Node {
             ports: self.outbox.ports(),
             leases: self.leases.len(),
             dhcp,
+            tracked: self.tracked.last(),
         }
     }
 

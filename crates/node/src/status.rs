@@ -1,6 +1,7 @@
 //! What an operator wants to know of a node.
 
 use crate::cache::Position;
+use crate::connections::Sweep;
 use crate::sync::outbox::PortState;
 use std::collections::BTreeMap;
 
@@ -38,4 +39,6 @@ pub struct Status {
     pub leases: usize,
     /// DHCP messages by outcome.
     pub dhcp: Vec<(&'static str, u64)>,
+    /// Connections that the packet path keeps.
+    pub tracked: Sweep,
 }

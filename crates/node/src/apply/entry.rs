@@ -1,6 +1,7 @@
 //! Everything that a node writes into the packet path, as one sum of keys and one of values.
 
 use hadron_pipeline::table;
+use std::cmp::Reverse;
 
 macro_rules! entries {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty;)*) => {
@@ -49,8 +50,9 @@ entries! {
     RuleCounter: table::RuleCounterKey => ();
     /// What a class or a set of a policy is allowed.
     Rule: table::RuleKey => table::Rule;
-    /// The class of a remote prefix in a policy.
-    Class: table::ClassKey => table::Class;
+    /// The class of a remote prefix in a policy. The longest comes first: what falls out of a class that is taken away, or into
+    /// one that comes, is never in a wider one of which it hasn't got the rows.
+    Class: Reverse<table::ClassKey> => table::Class;
     /// A set that a policy asks.
     PolicySet: table::PolicySetKey => table::PolicySet;
     /// A policy, but for its generation.

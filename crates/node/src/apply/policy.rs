@@ -11,12 +11,13 @@ use super::entry::PolicyFacts;
 use super::{Key, Value};
 use hadron_pipeline::Address;
 use hadron_pipeline::table::{
-    self as table, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySet, PolicySetKey, RuleKey,
-    direction, family, rule_flag, set_flag,
+    self, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySet, PolicySetKey, RuleKey, direction,
+    family, rule_flag, set_flag,
 };
 use hadron_policy::{Compiled, PortPrefix, Row, Side, without_mapped};
 use hadron_wire::held::Held;
 use hadron_wire::row::{Direction, Family, MemberRow, PolicyRow, PortRow, Prefix, RowKey};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 /// What stands between the rows of policies and their entries.
@@ -164,7 +165,7 @@ impl Policies {
         }));
         entries.extend(side.classes.iter().map(|&(prefix, class)| {
             let key = ClassKey::new(policy, direction, prefix.address.into(), prefix.length);
-            (Key::Class(key), Value::Class(table::Class { class }))
+            (Key::Class(Reverse(key)), Value::Class(table::Class { class }))
         }));
         entries.extend(side.rows.iter().map(|row| rule(policy, direction, row)));
         entries
@@ -228,7 +229,7 @@ pub(super) fn blame(key: &Key) -> Option<Blame> {
         Key::Member(key) => Some(Blame::Set(key.set)),
         Key::MemberPrefix(key) => Some(Blame::Set(key.set)),
         Key::Rule(key) => Some(Blame::Policy(key.policy)),
-        Key::Class(key) => Some(Blame::Policy(key.policy)),
+        Key::Class(Reverse(key)) => Some(Blame::Policy(key.policy)),
         Key::PolicySet(key) => Some(Blame::Policy(key.policy)),
         Key::Policy(key) => Some(Blame::Policy(key.policy)),
         _ => None,

@@ -6,6 +6,7 @@
 use super::{Key, Value};
 use crate::delta::Failure;
 use hadron_pipeline::table::{PolicyKey, rule_flag};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 /// Policies that are due for a new generation, and what it takes to know.
@@ -80,7 +81,7 @@ impl Revocations {
     fn revoke(&mut self, key: &Key) {
         let policy = match key {
             Key::Rule(key) => PolicyKey { policy: key.policy, direction: key.direction },
-            Key::Class(key) => PolicyKey { policy: key.policy, direction: key.direction },
+            Key::Class(Reverse(key)) => PolicyKey { policy: key.policy, direction: key.direction },
             Key::PolicySet(key) => PolicyKey { policy: key.policy, direction: key.direction },
             Key::Member(key) => return self.revoke_asking(key.set),
             Key::MemberPrefix(key) => return self.revoke_asking(key.set),

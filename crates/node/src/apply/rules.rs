@@ -4,9 +4,9 @@ use super::calculation::Inputs;
 use super::entry::{FloodMember, NetworkFacts};
 use super::{Key, Value, policy};
 use hadron_pipeline::table::{
-    self as table, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface,
-    InterfaceKey, LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, RuleCounterKey, Vni, VniKey,
-    Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
+    self, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
+    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, RuleCounterKey, Vni, VniKey, Vtep, VtepKey,
+    neighbour_kind, network_flag, port_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
@@ -111,19 +111,21 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
     }
     let limits = inputs.host.limits;
     let is_enabled = row.admin_up && network.admin_up;
-    let has_prefix = row.allowed_pairs.iter().any(|pair| pair.prefix.length < 128);
-    let has_other_mac = row.allowed_pairs.iter().any(|pair| pair.mac != row.mac);
-    let security = if row.port_security_disabled { 0 } else { port_flag::PORT_SECURITY };
-    let unknown = if row.port_security_disabled || has_other_mac { port_flag::ACCEPT_UNKNOWN } else { 0 };
     let mac = Mac(row.mac);
+    let sources = sources(row);
+    let has_other_mac = sources.iter().any(|(other, _)| *other != mac);
+    let has_prefixes = sources.iter().any(|(_, prefix)| prefix.length < 128);
+    let flags = [
+        (port_flag::PORT_SECURITY, !row.port_security_disabled),
+        (port_flag::ACCEPT_UNKNOWN, row.port_security_disabled || has_other_mac),
+        (port_flag::ALLOWED_PREFIXES, has_prefixes),
+        (port_flag::DISABLED, !is_enabled),
+    ];
     let value = table::Port {
         network: row.network,
         ifindex,
         mac,
-        flags: security
-            | unknown
-            | if has_prefix { port_flag::ALLOWED_PREFIXES } else { 0 }
-            | if is_enabled { 0 } else { port_flag::DISABLED },
+        flags: flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag),
         punt_limit: limits.punt,
         miss_limit: limits.miss,
         flood_limit: limits.flood,
@@ -137,12 +139,6 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         (Key::PortProgram(key), Value::PortProgram(ifindex)),
         (Key::Interface(InterfaceKey { ifindex }), Value::Interface(Interface { port: row.number })),
     ];
-    let fixed = row.addresses.iter().map(|address| (mac, Prefix { address: address.address, length: 128 }));
-    let pairs = row
-        .allowed_pairs
-        .iter()
-        .flat_map(|pair| without_mapped(pair.prefix).into_iter().map(|prefix| (Mac(pair.mac), prefix)));
-    let sources: BTreeSet<(Mac, Prefix)> = fixed.chain(pairs).collect();
     entries.extend(sources.into_iter().map(|(mac, prefix)| allowed(row.number, mac, prefix)));
     if is_enabled {
         entries.push((flood(row.network, target::PORT, row.number), Value::Flood(())));
@@ -150,7 +146,16 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
     entries
 }
 
-/// A source that a port may use.
+/// The sources that a port may use: its addresses beside its MAC, its pairs beside theirs.
+fn sources(row: &PortRow) -> BTreeSet<(Mac, Prefix)> {
+    let fixed = row.addresses.iter().map(|address| Prefix { address: address.address, length: 128 });
+    let pairs = row
+        .allowed_pairs
+        .iter()
+        .flat_map(|pair| without_mapped(pair.prefix).into_iter().map(|prefix| (Mac(pair.mac), prefix)));
+    fixed.map(|prefix| (Mac(row.mac), prefix)).chain(pairs).collect()
+}
+
 fn allowed(port: u32, mac: Mac, prefix: Prefix) -> (Key, Value) {
     let address = Address::from(prefix.address);
     if prefix.length == 128 {

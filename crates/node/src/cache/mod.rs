@@ -25,7 +25,8 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"hadronrw";
-const FORMAT: u32 = 1;
+/// Rows of format 1 had no policies: a node that began with them would allow its ports nothing.
+const FORMAT: u32 = 2;
 const HEADER: usize = 8 + 4 + 4 + 16 + 8 + 4;
 
 /// How far a node has followed which history.

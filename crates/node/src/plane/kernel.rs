@@ -5,9 +5,11 @@ use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
 use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
+use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
 use hadron_pipeline::table::PolicyKey;
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ impl Kernel {
         let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
+            connections: Arc::new(plane.clone()),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
@@ -94,7 +97,7 @@ impl Plane for Kernel {
             (Key::MemberPrefix(k), Value::MemberPrefix(()))
         })?;
         rows(&mut all, tables.rules.dump(), |k, v| (Key::Rule(k), Value::Rule(v)))?;
-        rows(&mut all, tables.classes.dump(), |k, v| (Key::Class(k), Value::Class(v)))?;
+        rows(&mut all, tables.classes.dump(), |k, v| (Key::Class(Reverse(k)), Value::Class(v)))?;
         rows(&mut all, tables.policy_sets.dump(), |k, v| (Key::PolicySet(k), Value::PolicySet(v)))?;
         rows(&mut all, tables.policies.dump(), |k, v| {
             (Key::Policy(k), Value::Policy(PolicyFacts { set_count: v.set_count }))
@@ -161,7 +164,7 @@ impl Plane for Kernel {
             }
             (Key::RuleCounter(key), Value::RuleCounter(())) => tables.ensure_rule_state(key.rule),
             (Key::Rule(key), Value::Rule(row)) => tables.rules.put(key, row),
-            (Key::Class(key), Value::Class(row)) => tables.classes.put(key, row),
+            (Key::Class(Reverse(key)), Value::Class(row)) => tables.classes.put(key, row),
             (Key::PolicySet(key), Value::PolicySet(row)) => tables.policy_sets.put(key, row),
             (Key::Policy(key), Value::Policy(facts)) => tables.put_policy(key, facts.set_count),
             (Key::AllowedPrefix(key), Value::AllowedPrefix(())) => {
@@ -202,7 +205,7 @@ impl Plane for Kernel {
             Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
             Key::RuleCounter(key) => tables.remove_rule_state(key.rule),
             Key::Rule(key) => tables.rules.remove(key).map(drop),
-            Key::Class(key) => tables.classes.remove(key).map(drop),
+            Key::Class(Reverse(key)) => tables.classes.remove(key).map(drop),
             Key::PolicySet(key) => tables.policy_sets.remove(key).map(drop),
             Key::Policy(key) => tables.policies.remove(key).map(drop),
             Key::AllowedPrefix(key) => tables.allowed_prefixes.remove(key).map(drop),
@@ -250,6 +253,14 @@ fn host_config(row: &table::Config) -> HostConfig {
         overlay_ifindex: row.overlay_ifindex,
         overlay_mtu: row.overlay_mtu,
         timeouts: row.timeouts,
+    }
+}
+
+impl Connections for Kernel {
+    fn sweep(&self) -> Result<Sweep> {
+        let hadron_datapath::Sweep { live, expired, capacity, refused, lost } =
+            self.datapath.tables().sweep().map_err(from)?;
+        Ok(Sweep { live, expired, capacity, refused, lost })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
 use crate::apply::{Key, Value};
+use crate::connections::{Connections, Sweep};
 use hadron_pipeline::table::PolicyKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,7 +53,15 @@ impl Memory {
     /// The parts that a node wants, and a sender of punted frames.
     pub fn parts(&self) -> (PlaneParts<Memory, mpsc::Receiver<Punt>>, mpsc::Sender<Punt>) {
         let (sender, punts) = mpsc::channel(64);
-        (PlaneParts { plane: self.clone(), punts, inject: Arc::new(self.clone()) }, sender)
+        (
+            PlaneParts {
+                plane: self.clone(),
+                punts,
+                inject: Arc::new(self.clone()),
+                connections: Arc::new(self.clone()),
+            },
+            sender,
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -96,6 +105,12 @@ impl Plane for Memory {
 
     fn commit(&mut self) -> Result<(), PlaneError> {
         Ok(())
+    }
+}
+
+impl Connections for Memory {
+    fn sweep(&self) -> Result<Sweep, PlaneError> {
+        Ok(Sweep::default())
     }
 }
 

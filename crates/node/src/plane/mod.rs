@@ -8,6 +8,7 @@ pub mod kernel;
 pub mod memory;
 
 use crate::apply::{Key, Value};
+use crate::connections::Connections;
 use hadron_pipeline::table::PolicyKey;
 use std::fmt;
 use std::sync::Arc;
@@ -133,4 +134,6 @@ pub struct PlaneParts<P, Q> {
     pub punts: Q,
     /// Their answers.
     pub inject: Arc<dyn Inject>,
+    /// The connections that are kept.
+    pub connections: Arc<dyn Connections>,
 }

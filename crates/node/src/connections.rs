@@ -1,0 +1,117 @@
+//! The table of connections: what has expired is taken out every few seconds, and an operator is told before it is full.
+//!
+//! The sweep reads the whole table, so it runs beside the node's loop.
+
+use crate::error::chain;
+use crate::plane::PlaneError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The pause between two sweeps.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What a sweep found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sweep {
+    /// Connections in force.
+    pub live: u64,
+    /// Those that had expired, and are gone.
+    pub expired: u64,
+    /// Connections that fit.
+    pub capacity: u64,
+    /// Connections that were refused because their port had as many as it may have, since the ports are here.
+    pub refused: u64,
+    /// Connections that gave their place to newer ones because the table was full.
+    pub lost: u64,
+}
+
+impl Sweep {
+    /// Whether four fifths are taken: a full table forgets connections that are in use.
+    pub fn is_nearly_full(&self) -> bool {
+        self.capacity > 0 && self.live * 5 >= self.capacity * 4
+    }
+}
+
+/// A table of connections.
+pub trait Connections: Send + Sync + 'static {
+    /// Takes out what has expired. It takes a while.
+    fn sweep(&self) -> Result<Sweep, PlaneError>;
+}
+
+/// What is known of the connections, for the operator.
+#[derive(Debug, Default)]
+pub struct Watch {
+    last: Mutex<Sweep>,
+}
+
+impl Watch {
+    /// What the last sweep found; `lost` is of all sweeps.
+    pub fn last(&self) -> Sweep {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a sweep, and says what an operator should know of it.
+    fn take(&self, sweep: Sweep) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sweep { live, capacity, lost, refused, .. } = sweep;
+        if sweep.is_nearly_full() && !last.is_nearly_full() {
+            tracing::warn!(
+                live,
+                capacity,
+                "the table of connections is nearly full; raise its size, or lower the limit of each port"
+            );
+        }
+        if lost > 0 {
+            tracing::warn!(
+                connections = lost,
+                "connections were forgotten for newer ones; the rules judge them anew"
+            );
+        }
+        if refused > last.refused {
+            let connections = refused - last.refused;
+            tracing::warn!(connections, "connections were refused because their port had too many");
+        }
+        *last = Sweep { lost: last.lost + lost, ..sweep };
+    }
+}
+
+/// Sweeps for ever.
+pub async fn keep(connections: Arc<dyn Connections>, watch: Arc<Watch>) {
+    let mut has_failed = false;
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let connections = connections.clone();
+        match tokio::task::spawn_blocking(move || connections.sweep()).await {
+            Ok(Ok(sweep)) => {
+                watch.take(sweep);
+                has_failed = false;
+            }
+            Ok(Err(error)) if !has_failed => {
+                tracing::error!(
+                    error = chain(&error),
+                    "the table of connections can't be swept; it fills with what has expired"
+                );
+                has_failed = true;
+            }
+            Ok(Err(_)) => {}
+            // The runtime is shutting down.
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_add_up_and_the_rest_is_of_the_last_sweep() {
+        let watch = Watch::default();
+        let sweep = Sweep { live: 7, expired: 1, capacity: 10, refused: 2, lost: 3 };
+        watch.take(sweep);
+        watch.take(Sweep { live: 8, lost: 1, ..sweep });
+        assert_eq!(watch.last(), Sweep { live: 8, expired: 1, capacity: 10, refused: 2, lost: 4 });
+        assert!(watch.last().is_nearly_full() && !sweep.is_nearly_full());
+        assert!(!Sweep::default().is_nearly_full());
+    }
+}
