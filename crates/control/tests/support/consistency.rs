@@ -2,9 +2,12 @@
 
 use hadron_control::slaac;
 use hadron_model::address::to_bits;
-use hadron_model::{Network, Port, Subnet};
-use hadron_store::{AddressClaim, BulkIntent, MacClaim, Snapshot, VniClaim};
-use std::collections::HashSet;
+use hadron_model::security::MAX_REMOTE_SETS;
+use hadron_model::{
+    DefaultGroup, Direction, Network, Policy, Port, Protocol, SecurityGroup, SecurityGroupRule, Subnet,
+};
+use hadron_store::{AddressClaim, BulkIntent, MacClaim, SetId, Snapshot, VniClaim};
+use std::collections::{BTreeSet, HashSet};
 
 /// Panics unless the state is whole.
 pub fn check(view: &Snapshot) {
@@ -12,7 +15,9 @@ pub fn check(view: &Snapshot) {
     networks_have_their_own_segment(view);
     subnets_are_well_formed(view);
     every_network_has_the_dhcp_port_that_it_needs(view);
-    super::security::check(view);
+    ports_and_policies_agree(view);
+    rules_name_what_is_there(view);
+    each_project_has_at_most_one_default_group(view);
     assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
 }
 
@@ -82,6 +87,54 @@ fn every_network_has_the_dhcp_port_that_it_needs(view: &Snapshot) {
             }
         }
     }
+}
+
+fn ports_and_policies_agree(view: &Snapshot) {
+    let mut used = HashSet::new();
+    for port in view.iter::<Port>() {
+        if !port.port_security_enabled {
+            assert!(port.security_groups.is_empty() && port.allowed_address_pairs.is_empty());
+            assert_eq!(port.policy, None);
+            continue;
+        }
+        let policy = view.policy_by_number(port.policy.expect("a policy")).expect("the port's policy");
+        assert_eq!(policy.groups, port.security_groups);
+        assert!(policy.groups.is_sorted_by(|a, b| a < b), "{:?}", policy.groups);
+        used.insert(policy.number);
+    }
+    assert_eq!(used.len(), view.len::<Policy>(), "a policy has no port");
+    for policy in view.iter::<Policy>() {
+        let groups: Vec<_> =
+            policy.groups.iter().map(|id| view.get::<SecurityGroup>(id).expect("a policy's group")).collect();
+        assert!(groups.windows(2).all(|pair| pair[0].stateful == pair[1].stateful));
+        for direction in Direction::ALL {
+            let rules = groups.iter().flat_map(|group| view.rules_of_group(group.id));
+            let sets =
+                rules.filter(|rule| rule.direction == direction).filter_map(|rule| SetId::of(rule.remote));
+            assert!(sets.collect::<BTreeSet<_>>().len() <= MAX_REMOTE_SETS);
+        }
+    }
+}
+
+fn rules_name_what_is_there(view: &Snapshot) {
+    let mut meanings = HashSet::new();
+    for rule in view.iter::<SecurityGroupRule>() {
+        assert!(view.has::<SecurityGroup>(&rule.security_group_id), "a rule has no group");
+        assert!(SetId::of(rule.remote).is_none_or(|set| view.set_number(set).is_some()), "{:?}", rule.remote);
+        let protocol = rule.protocol.map(Protocol::number);
+        let ports = (rule.port_range_min, rule.port_range_max);
+        let meaning = (rule.security_group_id, rule.direction, rule.ethertype, protocol, ports, rule.remote);
+        assert!(meanings.insert(meaning), "{meaning:?} is there twice");
+    }
+}
+
+fn each_project_has_at_most_one_default_group(view: &Snapshot) {
+    for group in view.iter::<SecurityGroup>().filter(|group| group.is_default) {
+        let default = view.default_group_of_project(&group.project_id).expect("a project's default group");
+        assert_eq!(default.id, group.id);
+    }
+    let defaults = view.iter::<SecurityGroup>().filter(|group| group.is_default).count();
+    assert_eq!(view.len::<DefaultGroup>(), defaults, "a project's default group is gone");
 }
 
 /// Panics unless every port has the addresses that hosts form themselves.

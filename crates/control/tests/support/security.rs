@@ -1,4 +1,4 @@
-//! What must hold of security groups, rules and policies in every state, and short names for what tests do with them.
+//! Short names for what tests do with security groups, rules and ports.
 
 use super::{Cloud, info, new_port};
 use hadron_control::address_group::{self, NewAddressGroup};
@@ -7,64 +7,7 @@ use hadron_control::port_security::SecurityChange;
 use hadron_control::security_group::{self, NewSecurityGroup};
 use hadron_control::security_group_rule::{self, NewRule, RuleMatch};
 use hadron_control::{Error, steps};
-use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::*;
-use hadron_store::{SetId, Snapshot};
-use std::collections::{BTreeSet, HashSet};
-
-pub fn check(view: &Snapshot) {
-    ports_and_policies_agree(view);
-    rules_name_what_is_there(view);
-    each_project_has_at_most_one_default_group(view);
-}
-
-fn ports_and_policies_agree(view: &Snapshot) {
-    let mut used = HashSet::new();
-    for port in view.iter::<Port>() {
-        if !port.port_security_enabled {
-            assert!(port.security_groups.is_empty() && port.allowed_address_pairs.is_empty());
-            assert_eq!(port.policy, None);
-            continue;
-        }
-        let policy = view.policy_by_number(port.policy.expect("a policy")).expect("the port's policy");
-        assert_eq!(policy.groups, port.security_groups);
-        assert!(policy.groups.is_sorted_by(|a, b| a < b), "{:?}", policy.groups);
-        used.insert(policy.number);
-    }
-    assert_eq!(used.len(), view.len::<Policy>(), "a policy has no port");
-    for policy in view.iter::<Policy>() {
-        let groups: Vec<_> =
-            policy.groups.iter().map(|id| view.get::<SecurityGroup>(id).expect("a policy's group")).collect();
-        assert!(groups.windows(2).all(|pair| pair[0].stateful == pair[1].stateful));
-        for direction in Direction::ALL {
-            let rules = groups.iter().flat_map(|group| view.rules_of_group(group.id));
-            let sets =
-                rules.filter(|rule| rule.direction == direction).filter_map(|rule| SetId::of(rule.remote));
-            assert!(sets.collect::<BTreeSet<_>>().len() <= MAX_REMOTE_SETS);
-        }
-    }
-}
-
-fn rules_name_what_is_there(view: &Snapshot) {
-    let mut meanings = HashSet::new();
-    for rule in view.iter::<SecurityGroupRule>() {
-        assert!(view.has::<SecurityGroup>(&rule.security_group_id), "a rule has no group");
-        assert!(SetId::of(rule.remote).is_none_or(|set| view.set_number(set).is_some()), "{:?}", rule.remote);
-        let protocol = rule.protocol.map(Protocol::number);
-        let ports = (rule.port_range_min, rule.port_range_max);
-        let meaning = (rule.security_group_id, rule.direction, rule.ethertype, protocol, ports, rule.remote);
-        assert!(meanings.insert(meaning), "{meaning:?} is there twice");
-    }
-}
-
-fn each_project_has_at_most_one_default_group(view: &Snapshot) {
-    for group in view.iter::<SecurityGroup>().filter(|group| group.is_default) {
-        let default = view.default_group_of_project(&group.project_id).expect("a project's default group");
-        assert_eq!(default.id, group.id);
-    }
-    let defaults = view.iter::<SecurityGroup>().filter(|group| group.is_default).count();
-    assert_eq!(view.len::<DefaultGroup>(), defaults, "a project's default group is gone");
-}
 
 impl Cloud {
     pub async fn group(&self, name: &str) -> SecurityGroup {
