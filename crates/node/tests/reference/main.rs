@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use world::World;
 
 const PACKETS: u64 = 1_000_000;
-const PER_CASE: u64 = 4000;
+const PER_CASE: u64 = 2000;
 
 #[test]
 fn every_packet_meets_the_fate_that_the_rules_say() {
