@@ -30,7 +30,9 @@ fn main() {
 fn build() -> Result<(), String> {
     let tools = Tools::find()?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: build with cargo")?);
-    let ebpf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ebpf");
+    // Of this run, and not of the build script's own compilation: a target directory may serve several copies of the sources.
+    let here = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: build with cargo")?;
+    let ebpf = Path::new(&here).join("../ebpf");
     let target = target_directory(&out);
     let mut command = tools.command();
     command
@@ -46,6 +48,8 @@ fn build() -> Result<(), String> {
         return Err(format!("crates/ebpf did not build ({status}); its messages are above"));
     }
     let object = target.join(TARGET).join("release").join(OBJECT);
+    // Not into a file that is there: in a target directory that was copied by hard links it is also another one's.
+    let _ = std::fs::remove_file(out.join(OBJECT));
     std::fs::copy(&object, out.join(OBJECT))
         .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
     Ok(())

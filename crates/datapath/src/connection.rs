@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tables::Tables;
-use hadron_pipeline::table::{self, ConnectionCount, ConnectionKey};
+use hadron_pipeline::table::{self, ConnectionCount, ConnectionKey, PortKey};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 
@@ -37,17 +37,22 @@ struct Count {
 }
 
 impl Tables {
-    /// Deletes the connections that have expired, and writes how many each port has. To be called every few seconds; it reads the
-    /// whole table.
+    /// Deletes the connections that have expired or whose port is gone, and writes how many each port has. To be called every few
+    /// seconds, and well within [`table::SWEEP_OVERDUE`]; it reads the whole table.
     ///
     /// A connection that comes to life again between being read and being deleted is lost, and judged by the rules with its next
     /// packet. Connections that begin meanwhile are counted by the next sweep.
     pub fn sweep(&self) -> Result<Sweep> {
         let now = monotonic()?;
         let mut sweep = Sweep { capacity: self.connections.status().capacity.into(), ..Sweep::default() };
-        let mut counts: HashMap<u32, Count> = HashMap::new();
+        let rows = self.connection_counts.dump()?;
+        let mut counts: HashMap<u32, Count> =
+            rows.iter().map(|(key, _)| (key.port, Count::default())).collect();
         for (key, connection) in self.connections.dump()? {
-            let count = counts.entry(key.port).or_default();
+            let Some(count) = counts.get_mut(&key.port) else {
+                self.connections.remove(&key)?;
+                continue;
+            };
             if connection.expires <= now && self.has_expired(&key, now)? {
                 self.connections.remove(&key)?;
                 count.expired += 1;
@@ -55,22 +60,26 @@ impl Tables {
                 count.live += 1;
             }
         }
-        for (key, row) in self.connection_counts.dump()? {
-            let count = counts.get(&key.port).copied().unwrap_or_default();
+        for (key, row) in rows {
+            let count = counts[&key.port];
+            sweep.live += u64::from(count.live);
+            sweep.expired += u64::from(count.expired);
             sweep.refused += u64::from(row.refused);
             sweep.lost += u64::from(row.count.saturating_sub(count.live + count.expired));
-            if row.count != count.live {
-                self.connection_counts.put(&key, &ConnectionCount { count: count.live, ..row })?;
-            }
+            self.put_count(&key, count.live, now)?;
         }
-        sweep.live = counts.values().map(|count| u64::from(count.live)).sum();
-        sweep.expired = counts.values().map(|count| u64::from(count.expired)).sum();
         self.connections.recount(sweep.live);
         Ok(sweep)
     }
 
     fn has_expired(&self, key: &ConnectionKey, now: u64) -> Result<bool> {
         Ok(self.connections.get(key)?.is_some_and(|connection| connection.expires <= now))
+    }
+
+    /// Puts a port's count right, if the port is still there. What the programs count between reading and writing is lost.
+    fn put_count(&self, key: &PortKey, count: u32, since: u64) -> Result<()> {
+        let Some(row) = self.connection_counts.get(key)? else { return Ok(()) };
+        self.connection_counts.overwrite(key, &ConnectionCount { count, since, ..row }).map(drop)
     }
 }
 

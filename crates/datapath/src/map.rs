@@ -80,6 +80,15 @@ impl<K: Row, V: Row> Map<K, V> {
         }
     }
 
+    /// Writes over a row; false when there is none.
+    pub(crate) fn overwrite(&self, key: &K, value: &V) -> Result<bool> {
+        match self.attempt(|| self.raw.update(bytes_of(key), bytes_of(value), Write::Old)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            Err(error) => Err(self.refusal(error)),
+        }
+    }
+
     /// Adds an all-zero row unless there is one; programs may have written into that since.
     pub(crate) fn ensure(&self, key: &K) -> Result<()> {
         let zero = vec![0; self.raw.value_bytes()];

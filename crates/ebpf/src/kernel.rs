@@ -222,24 +222,34 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
-    fn connection_count(&self, port: u32) -> Option<u32> {
-        let row = maps::CONNECTION_COUNTS.get_ptr(PortKey { port })?;
-        // SAFETY: `row` points to a row of CONNECTION_COUNTS; the word is aligned, so it is never torn.
-        Some(unsafe { (&raw const (*row).count).read_volatile() })
+    fn connection_count(&self, port: u32) -> Option<&ConnectionCount> {
+        row(maps::CONNECTION_COUNTS.get_ptr(PortKey { port }))
     }
 
     #[inline(always)]
     fn set_connection_count(&mut self, port: u32, count: u32) {
         if let Some(row) = maps::CONNECTION_COUNTS.get_ptr_mut(PortKey { port }) {
-            // SAFETY: as in `connection_count`.
+            // SAFETY: `row` points to a row of CONNECTION_COUNTS; the word is aligned, so it is never torn.
             unsafe { (&raw mut (*row).count).write_volatile(count) }
+        }
+    }
+
+    #[inline(always)]
+    fn restart_connection_count(&mut self, port: u32, count: u32) {
+        let now = self.now();
+        if let Some(row) = maps::CONNECTION_COUNTS.get_ptr_mut(PortKey { port }) {
+            // SAFETY: as in `set_connection_count`.
+            unsafe {
+                (&raw mut (*row).since).write_volatile(now);
+                (&raw mut (*row).count).write_volatile(count);
+            }
         }
     }
 
     #[inline(always)]
     fn count_refused(&mut self, port: u32) {
         if let Some(row) = maps::CONNECTION_COUNTS.get_ptr_mut(PortKey { port }) {
-            // SAFETY: as in `connection_count`.
+            // SAFETY: as in `set_connection_count`.
             unsafe {
                 let refused = &raw mut (*row).refused;
                 refused.write_volatile(refused.read_volatile().wrapping_add(1));

@@ -7,10 +7,10 @@ use crate::packet::Packet;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::stage::Stage;
 use crate::table::{
-    AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionKey, FdbEntry, FdbKey,
-    FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey, MemberPrefixKey,
-    Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PuntHeader, Rule,
-    RuleKey, Vni, Vtep, VtepKey,
+    AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
+    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey,
+    MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey, Port,
+    PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -133,10 +133,12 @@ pub trait Env: Sized {
     fn insert_connection(&mut self, key: &ConnectionKey, connection: &Connection) -> bool;
     /// Deletes a row of `CONNECTIONS`; false when there was none.
     fn remove_connection(&mut self, key: &ConnectionKey) -> bool;
-    /// The count of `CONNECTION_COUNTS`.
-    fn connection_count(&self, port: u32) -> Option<u32>;
-    /// Writes the count of `CONNECTION_COUNTS`.
+    /// `CONNECTION_COUNTS`
+    fn connection_count(&self, port: u32) -> Option<&ConnectionCount>;
+    /// Writes a row's count.
     fn set_connection_count(&mut self, port: u32, count: u32);
+    /// Writes a row's count as one that begins now.
+    fn restart_connection_count(&mut self, port: u32, count: u32);
     /// Counts a refused connection in `CONNECTION_COUNTS`.
     fn count_refused(&mut self, port: u32);
     /// `FRAGMENTS`

@@ -32,6 +32,8 @@ pub enum Write {
     Always = 0,
     /// `BPF_NOEXIST`: `EEXIST` when it is there.
     New = 1,
+    /// `BPF_EXIST`: `ENOENT` when it isn't.
+    Old = 2,
 }
 
 /// What the kernel says about a map: the head of `struct bpf_map_info`.

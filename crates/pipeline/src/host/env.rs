@@ -203,13 +203,20 @@ impl Env for Run<'_> {
         self.node.tables.connections.remove(key).is_some()
     }
 
-    fn connection_count(&self, port: u32) -> Option<u32> {
-        Some(self.node.tables.connection_counts.get(&PortKey { port })?.count)
+    fn connection_count(&self, port: u32) -> Option<&ConnectionCount> {
+        self.node.tables.connection_counts.get(&PortKey { port })
     }
 
     fn set_connection_count(&mut self, port: u32, count: u32) {
         if let Some(row) = self.node.tables.connection_counts.get_mut(&PortKey { port }) {
             row.count = count;
+        }
+    }
+
+    fn restart_connection_count(&mut self, port: u32, count: u32) {
+        let since = self.node.now;
+        if let Some(row) = self.node.tables.connection_counts.get_mut(&PortKey { port }) {
+            (row.count, row.since) = (count, since);
         }
     }
 

@@ -4,7 +4,7 @@ use super::key::Subject;
 use super::{Denial, Judgement, Query, rules, tcp};
 use crate::env::Env;
 use crate::packet::{Packet, proto};
-use crate::table::{Connection, PolicyKey, connection_state, timeout};
+use crate::table::{Connection, PolicyKey, SWEEP_OVERDUE, connection_state, timeout};
 
 /// [`follow`]: no connection in force; the rules are asked.
 pub(super) const UNKNOWN: u32 = 0;
@@ -26,8 +26,12 @@ pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgeme
     if is_over && tcp::is_opening(packet) {
         return UNKNOWN;
     }
-    if !is_current(env, packet.policy, connection) && !is_allowed(env, subject, connection, query) {
-        return DENIED;
+    if !is_current(env, packet.policy, connection) {
+        connection.policy = packet.policy;
+        let verdict = judge_again(env, subject, connection, query);
+        if verdict != PASSES {
+            return verdict;
+        }
     }
     take_in(env, packet, subject, connection);
     PASSES
@@ -42,47 +46,51 @@ pub(super) fn find<E: Env>(env: &E, subject: &mut Subject, into: &mut Connection
     into.expires > env.now()
 }
 
-/// Whether the connection was allowed by the policy as it is. If not, it is made out to be.
+/// Whether the connection was allowed by the policy as it is.
 #[inline(always)]
-fn is_current<E: Env>(env: &E, policy: u32, connection: &mut Connection) -> bool {
-    let key = PolicyKey { policy, direction: u32::from(connection.direction) };
-    let generation = match env.policy(&key) {
-        Some(policy) => policy.generation,
-        None => 0,
-    };
-    let is_current = connection.policy == policy
-        && connection.generation == generation
-        && connection.state != connection_state::DENIED;
-    connection.policy = policy;
-    connection.generation = generation;
-    is_current
+pub(super) fn is_current<E: Env>(env: &E, policy: u32, connection: &Connection) -> bool {
+    connection.policy == policy
+        && connection.state != connection_state::DENIED
+        && connection.generation == generation(env, policy, connection.direction)
 }
 
-/// Judges a connection again. One that isn't allowed any more stays as denied as long as it tries: else the answers to it would
-/// begin a new one the other way.
 #[inline(always)]
-fn is_allowed<E: Env>(
+fn generation<E: Env>(env: &E, policy: u32, direction: u8) -> u32 {
+    match env.policy(&PolicyKey { policy, direction: u32::from(direction) }) {
+        Some(policy) => policy.generation,
+        None => 0,
+    }
+}
+
+/// Judges a connection by the policy as it is. One that isn't allowed any more stays as denied as long as it tries: else the
+/// answers to it would begin a new one the other way. One that is now allowed without state ends, and the packet speaks for itself.
+#[inline(always)]
+fn judge_again<E: Env>(
     env: &mut E,
-    subject: &Subject,
+    subject: &mut Subject,
     connection: &mut Connection,
     query: &mut Query,
-) -> bool {
+) -> u32 {
     subject.original_query(connection, query);
-    let was_denied = connection.state == connection_state::DENIED;
-    let found = rules::find(env, query);
-    if found.rule == 0 || found.is_stateless() {
+    let found = rules::find(env, query, &mut connection.generation);
+    if found.rule != 0 && found.is_stateless() {
+        forget(env, subject);
+        subject.has_row = 0;
+        return UNKNOWN;
+    }
+    if found.rule == 0 {
         connection.state = connection_state::DENIED;
         if subject.way == u32::from(connection.direction) {
             connection.expires = env.now() + lifetime(env, subject.key.protocol, connection.state);
         }
     } else {
         connection.rule = found.rule;
-        if was_denied {
+        if connection.state == connection_state::DENIED {
             connection.state = connection_state::OPENING;
         }
     }
     env.set_connection(&subject.key, connection);
-    found.rule != 0 && !found.is_stateless()
+    if found.rule == 0 { DENIED } else { PASSES }
 }
 
 #[inline(always)]
@@ -98,10 +106,11 @@ fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: 
         forget(env, subject);
         return;
     }
-    connection.expires = env.now() + lifetime(env, packet.protocol, connection.state);
+    let lifetime = lifetime(env, packet.protocol, connection.state);
+    connection.expires = env.now() + lifetime;
     // A row is written by all CPUs that the connection uses: not for each packet.
     let is_same = (connection.state, connection.finished) == (before.0, before.1);
-    if !is_same || connection.expires > before.2 + SECOND {
+    if !is_same || connection.expires > before.2 + (lifetime / 16).min(SECOND) {
         env.set_connection(&subject.key, connection);
     }
 }
@@ -122,7 +131,7 @@ fn lifetime<E: Env>(env: &E, protocol: u8, state: u8) -> u64 {
     u64::from(env.timeout(slot)) * SECOND
 }
 
-/// Keeps a connection that the rules allow.
+/// Keeps a connection that the rules allow, of the generation that [`Judgement::connection`] has.
 #[inline(never)]
 pub(super) fn keep<E: Env>(
     env: &mut E,
@@ -131,9 +140,6 @@ pub(super) fn keep<E: Env>(
     rule: u32,
 ) -> Result<(), Denial> {
     let Judgement { connection, subject, .. } = scratch;
-    let key = PolicyKey { policy: packet.policy, direction: subject.way };
-    let Some(policy) = env.policy(&key) else { return Err(Denial::Rules) };
-    let generation = policy.generation;
     if subject.has_row == 0 && !count_one(env, subject.key.port) {
         return Err(Denial::Connections);
     }
@@ -142,7 +148,6 @@ pub(super) fn keep<E: Env>(
     connection.expires = connection.began + lifetime(env, packet.protocol, connection.state);
     connection.rule = rule;
     connection.policy = packet.policy;
-    connection.generation = generation;
     connection.direction = (subject.way & 1) as u8;
     connection.finished = 0;
     connection.pad = 0;
@@ -154,13 +159,18 @@ pub(super) fn keep<E: Env>(
 fn count_one<E: Env>(env: &mut E, port: u32) -> bool {
     let Some(row) = env.port(port) else { return false };
     let limit = row.connection_limit;
-    let Some(count) = env.connection_count(port) else { return false };
-    if count >= limit {
-        env.count_refused(port);
-        return false;
+    let Some(row) = env.connection_count(port) else { return false };
+    let (count, since) = (row.count, row.since);
+    if count < limit {
+        env.set_connection_count(port, count + 1);
+        return true;
     }
-    env.set_connection_count(port, count + 1);
-    true
+    if limit != 0 && env.now() > since + SWEEP_OVERDUE {
+        env.restart_connection_count(port, 1);
+        return true;
+    }
+    env.count_refused(port);
+    false
 }
 
 /// Whether the port uses more than half of what it may: then what is over is not kept for stragglers.
@@ -169,7 +179,7 @@ fn is_crowded<E: Env>(env: &E, port: u32) -> bool {
     let Some(row) = env.port(port) else { return true };
     let limit = row.connection_limit;
     match env.connection_count(port) {
-        Some(count) => count > limit / 2,
+        Some(row) => row.count > limit / 2,
         None => true,
     }
 }
@@ -179,7 +189,8 @@ fn forget<E: Env>(env: &mut E, subject: &Subject) {
     if !env.remove_connection(&subject.key) {
         return;
     }
-    if let Some(count) = env.connection_count(subject.key.port) {
+    if let Some(row) = env.connection_count(subject.key.port) {
+        let count = row.count;
         env.set_connection_count(subject.key.port, count.saturating_sub(1));
     }
 }

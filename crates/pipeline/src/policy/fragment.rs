@@ -3,7 +3,7 @@
 
 use super::Denial;
 use crate::env::Env;
-use crate::packet::{FIRST, Packet};
+use crate::packet::{FIRST, Packet, ether};
 use crate::table::{Fragment, FragmentKey};
 
 /// Nanoseconds for which later fragments may follow.
@@ -39,7 +39,7 @@ fn key(packet: &Packet, port: u32, way: u32) -> FragmentKey {
         source: packet.source_address,
         destination: packet.destination_address,
         identification: packet.identification,
-        protocol: packet.protocol,
+        protocol: if packet.ether_type == ether::IPV4 { packet.protocol } else { 0 },
         direction: (way & 1) as u8,
         pad: [0; 2],
     }

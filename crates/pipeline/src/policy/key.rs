@@ -78,6 +78,12 @@ impl Subject {
         self.key.asker = if asks == (way == direction::EGRESS) { 1 } else { 2 };
     }
 
+    /// An answer to an ICMP query. One that nobody asked for begins no connection: else it would let queries in.
+    #[inline(always)]
+    pub(super) fn is_answer(&self) -> bool {
+        self.key.asker != 0 && (self.key.asker == 1) != (self.way == direction::EGRESS)
+    }
+
     /// What the rules are asked about this packet.
     #[inline(always)]
     pub(super) fn query(&self, packet: &Packet, into: &mut Query) {

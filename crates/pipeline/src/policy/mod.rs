@@ -110,12 +110,13 @@ pub fn policy_verdict<E: Env>(
 #[inline(always)]
 fn judge<E: Env>(
     env: &mut E,
-    packet: &mut Packet,
+    packet: &Packet,
     scratch: &mut Judgement,
     port: u32,
     way: u32,
 ) -> Result<(), Denial> {
     if is_exempt(packet, way) {
+        fragment::note(env, packet, port, way);
         return Ok(());
     }
     if !matches!(packet.ether_type, ether::IPV4 | ether::IPV6) {
@@ -144,12 +145,13 @@ fn judge<E: Env>(
 #[inline(always)]
 fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> Result<(), Denial> {
     scratch.subject.query(packet, &mut scratch.query);
-    let found = rules::find(env, &scratch.query);
+    let found = rules::find(env, &mut scratch.query, &mut scratch.connection.generation);
     if found.rule == 0 {
         return Err(Denial::Rules);
     }
     env.count_rule(found.rule);
-    if scratch.subject.kind == Kind::CONNECTION && !found.is_stateless() && tcp::may_begin(packet) {
+    let begins = scratch.subject.kind == Kind::CONNECTION && !scratch.subject.is_answer();
+    if begins && !found.is_stateless() && tcp::may_begin(packet) {
         return connection::keep(env, packet, scratch, found.rule);
     }
     Ok(())

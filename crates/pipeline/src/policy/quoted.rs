@@ -1,13 +1,13 @@
-//! ICMP errors go with the connection whose packet they quote (RFC 792, RFC 4443 §2.4): they pass while it is in force, and do not
-//! prolong it. An error that quotes nothing known is judged by the rules, by its type and code.
+//! ICMP errors go with the connection whose packet they quote (RFC 792, RFC 4443 §2.4): they pass while it is in force by the
+//! policy as it is, and do not prolong it. Any other error is judged by the rules, by its type and code.
 
 use super::Judgement;
-use super::connection::{PASSES, UNKNOWN, find};
+use super::connection::{PASSES, UNKNOWN, find, is_current};
 use super::key::{Kind, NO_QUERY, Subject, query_of};
 use crate::address::Address;
 use crate::env::Env;
 use crate::packet::{Packet, ether, proto};
-use crate::table::{connection_state, direction};
+use crate::table::{ConnectionKey, direction};
 
 /// Bytes before the quoted packet.
 const HEADER: u32 = 8;
@@ -22,7 +22,7 @@ pub(super) fn follow<E: Env>(env: &E, packet: &Packet, scratch: &mut Judgement) 
     if !fill(env, packet, quoted) {
         return UNKNOWN;
     }
-    let is_in_force = find(env, quoted, connection) && connection.state != connection_state::DENIED;
+    let is_in_force = find(env, quoted, connection) && is_current(env, packet.policy, connection);
     if is_in_force { PASSES } else { UNKNOWN }
 }
 
@@ -31,64 +31,49 @@ pub(super) fn follow<E: Env>(env: &E, packet: &Packet, scratch: &mut Judgement) 
 #[inline(always)]
 fn fill<E: Env>(env: &E, packet: &Packet, quoted: &mut Subject) -> bool {
     let start = packet.l4_offset + HEADER;
-    let mut source = Address::UNSPECIFIED;
-    let mut destination = Address::UNSPECIFIED;
     let transport = if packet.ether_type == ether::IPV4 {
-        ipv4(env, start, quoted, &mut source, &mut destination)
+        ipv4(env, start, &mut quoted.key)
     } else {
-        ipv6(env, start, quoted, &mut source, &mut destination)
+        ipv6(env, start, &mut quoted.key)
     };
-    if transport == 0 || source != packet.destination_address {
+    // Source and destination, so far.
+    if transport == 0 || quoted.key.local != packet.destination_address {
         return false;
     }
-    if quoted.way == direction::EGRESS {
-        quoted.key.local = source;
-        quoted.key.remote = destination;
-    } else {
-        quoted.key.local = destination;
-        quoted.key.remote = source;
+    if quoted.way == direction::INGRESS {
+        quoted.key.local = quoted.key.remote;
+        quoted.key.remote = packet.destination_address;
     }
     ports(env, transport, quoted)
 }
 
-/// Where the quoted transport header begins; 0 if there is none.
+/// Where the quoted transport header begins, 0 if there is none. Source and destination become local and remote.
 #[inline(never)]
-fn ipv4<E: Env>(
-    env: &E,
-    start: u32,
-    quoted: &mut Subject,
-    source: &mut Address,
-    destination: &mut Address,
-) -> u32 {
+fn ipv4<E: Env>(env: &E, start: u32, key: &mut ConnectionKey) -> u32 {
     let Some(header) = env.load::<20>(start) else { return 0 };
     let length = u32::from(header[0] & 0xf) * 4;
     let is_later = u16::from_be_bytes([header[6], header[7]]) & 0x1fff != 0;
     if header[0] >> 4 != 4 || length < 20 || is_later {
         return 0;
     }
-    quoted.key.protocol = header[9];
-    *source = Address::v4([header[12], header[13], header[14], header[15]]);
-    *destination = Address::v4([header[16], header[17], header[18], header[19]]);
+    key.protocol = header[9];
+    key.local = Address::v4([header[12], header[13], header[14], header[15]]);
+    key.remote = Address::v4([header[16], header[17], header[18], header[19]]);
     start + length
 }
 
+/// As [`ipv4`].
 #[inline(never)]
-fn ipv6<E: Env>(
-    env: &E,
-    start: u32,
-    quoted: &mut Subject,
-    source: &mut Address,
-    destination: &mut Address,
-) -> u32 {
+fn ipv6<E: Env>(env: &E, start: u32, key: &mut ConnectionKey) -> u32 {
     let Some([version, _, _, _, _, _, protocol, _]) = env.load(start) else { return 0 };
     if version >> 4 != 6 {
         return 0;
     }
-    quoted.key.protocol = protocol;
+    key.protocol = protocol;
     let Some(bytes) = env.load(start + 8) else { return 0 };
-    source.0 = bytes;
+    key.local.0 = bytes;
     let Some(bytes) = env.load(start + 24) else { return 0 };
-    destination.0 = bytes;
+    key.remote.0 = bytes;
     start + 40
 }
 

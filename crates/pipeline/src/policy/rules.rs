@@ -24,6 +24,8 @@ pub struct Query {
     pub protocol: u8,
     /// Destination port, or ICMP type and code.
     pub port: [u8; 2],
+    /// Sets of the policy, once it is opened.
+    pub set_count: u32,
 }
 
 const NOTHING: Rule = Rule { rule: 0, flags: 0 };
@@ -41,9 +43,16 @@ impl Rule {
     }
 }
 
-/// A rule that allows it; one numbered 0 if none does.
+/// A rule that allows it; one numbered 0 if none does. `generation` becomes that of the policy before any rule was read, so that
+/// what a change meanwhile takes away is judged again.
 #[inline(always)]
-pub(super) fn find<E: Env>(env: &mut E, query: &Query) -> Rule {
+pub(super) fn find<E: Env>(env: &mut E, query: &mut Query, generation: &mut u32) -> Rule {
+    let Some(policy) = env.policy(&PolicyKey { policy: query.policy, direction: query.way }) else {
+        *generation = 0;
+        return NOTHING;
+    };
+    *generation = policy.generation;
+    query.set_count = policy.set_count;
     let word = env.find_rule(query);
     Rule { rule: word as u32, flags: (word >> 32) as u32 }
 }
@@ -69,13 +78,9 @@ fn by_class<E: Env>(env: &E, query: &Query) -> Rule {
 
 #[inline(always)]
 fn by_sets<E: Env>(env: &E, query: &Query, so_far: Rule) -> Rule {
-    let Some(policy) = env.policy(&PolicyKey { policy: query.policy, direction: query.way }) else {
-        return NOTHING;
-    };
-    let count = policy.set_count;
     let mut found = so_far;
     let mut slot = 0;
-    while slot < MAX_POLICY_SETS && slot < count {
+    while slot < MAX_POLICY_SETS && slot < query.set_count {
         let next = by_set(env, query, slot);
         if next.rule != 0 {
             found = next;

@@ -308,13 +308,20 @@ pub mod connection_state {
 
 layout! {
     /// Value of `CONNECTION_COUNTS`. The programs count without a lock and may lose some; the loader's sweep puts it right.
-    ConnectionCount: 8 {
+    ConnectionCount: 16 {
         /// Rows of the port in `CONNECTIONS`.
         0 => count: u32,
         /// Connections that were refused since the port is here.
         4 => refused: u32,
+        /// When the sweep has last put the count right, nanoseconds of the monotonic clock. Once that is [`SWEEP_OVERDUE`] ago, the
+        /// programs count from 0 again: what has expired still has its rows then, and must lock nobody out.
+        8 => since: u64,
     }
 }
+
+/// Nanoseconds after which the programs no longer wait for the loader's sweep. A port then gets its limit of new connections in
+/// each such time.
+pub const SWEEP_OVERDUE: u64 = 60_000_000_000;
 
 layout! {
     /// Key of `FRAGMENTS`: a packet in pieces, on one way of one port.
@@ -327,7 +334,7 @@ layout! {
         20 => destination: Address,
         /// Identification.
         36 => identification: u32,
-        /// IP protocol.
+        /// IP protocol; 0 in IPv6, whose fragments need not all name the same one (RFC 8200 §4.5).
         40 => protocol: u8,
         /// A constant of [`direction`].
         41 => direction: u8,
