@@ -4,6 +4,7 @@ use crate::cli;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
+use hadron_node::apply::Limits;
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::{Config, Identity, Settings};
 use hadron_wire::ticket::JoinTicket;
@@ -48,15 +49,15 @@ pub async fn join(ticket: &JoinTicket, node: &cli::Node, state: &Path) -> Result
 
 /// The node's configuration.
 pub fn config(node: &cli::Node, state: PathBuf) -> Config {
-    Config {
-        state,
-        pins: node.pin_dir.clone(),
-        sizes: if node.tables == "small" { Sizes::lab() } else { Sizes::host() },
-        settings: Settings {
-            overlay: OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() },
-            ..Settings::default()
-        },
+    let sizes = if node.tables == "small" { Sizes::lab() } else { Sizes::host() };
+    let connections = node.connection_limit.unwrap_or(sizes.connection_limit());
+    let mut limits = Limits { connections, ..Limits::default() };
+    for (place, seconds) in &node.connection_timeout {
+        limits.timeouts[*place] = *seconds;
     }
+    let overlay = OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() };
+    let settings = Settings { overlay, limits, ..Settings::default() };
+    Config { state, pins: node.pin_dir.clone(), sizes, settings }
 }
 
 /// The host's name: the option, or this machine's.

@@ -1,6 +1,7 @@
 //! The command line. One variant per command; the modules beside this one carry them out.
 
 use clap::{Args, Parser, Subcommand};
+use hadron_node::connections::TIMEOUTS;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ pub enum Command {
     Backup(Backup),
     /// Makes a store from a backup, with a history of its own.
     Restore(Restore),
-    /// Shows what the packet path of this host's node counts: packets by stage, drops by reason, traffic by port.
+    /// Shows what the packet path of this host's node counts: packets by stage, drops by reason, traffic by port, what rules allowed.
     Counters(Counters),
     /// Hosts as network namespaces on this machine.
     Lab(Lab),
@@ -120,6 +121,12 @@ pub struct Node {
     /// Sizes of the kernel's tables.
     #[arg(long, default_value = "default", value_parser = ["default", "small"])]
     pub tables: String,
+    /// Connections that are kept for a port at a time [default: an eighth of their table].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connection_limit: Option<u32>,
+    /// Seconds without a packet after which a connection is forgotten, as `udp-established=180`; may be given several times.
+    #[arg(long, value_name = "NAME=SECONDS", value_parser = connection_timeout)]
+    pub connection_timeout: Vec<(usize, u32)>,
 }
 
 #[derive(Args, Debug)]
@@ -239,6 +246,19 @@ pub enum LabAction {
     Down,
 }
 
+/// A place in the table of timeouts, and seconds.
+fn connection_timeout(text: &str) -> Result<(usize, u32), String> {
+    let (name, seconds) = text.split_once('=').ok_or("expected NAME=SECONDS")?;
+    let Some((_, place)) = TIMEOUTS.iter().find(|(known, _)| *known == name) else {
+        return Err(format!("there is one of {}", TIMEOUTS.map(|(known, _)| known).join(", ")));
+    };
+    match seconds.parse() {
+        Ok(seconds @ 1..=31_536_000) => Ok((*place, seconds)),
+        Ok(_) => Err("seconds are 1 to 31536000, a year".into()),
+        Err(error) => Err(format!("{seconds:?}: {error}")),
+    }
+}
+
 fn vni_range(text: &str) -> Result<(u32, u32), String> {
     let (first, last) = text.split_once('-').ok_or("expected FIRST-LAST")?;
     let number = |text: &str| text.trim().parse::<u32>().map_err(|error| format!("{text:?}: {error}"));
@@ -247,4 +267,19 @@ fn vni_range(text: &str) -> Result<(u32, u32), String> {
         return Err("VNIs are 1 to 16777215, first not above last".into());
     }
     Ok(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_named_and_bounded() {
+        let places: Vec<_> =
+            TIMEOUTS.iter().map(|(name, _)| connection_timeout(&format!("{name}=7"))).collect();
+        assert_eq!(places, (0..TIMEOUTS.len()).map(|place| Ok((place, 7))).collect::<Vec<_>>());
+        for text in ["udp", "udp=1", "icmp=", "icmp=0", "icmp=-1", "icmp=31536001"] {
+            assert!(connection_timeout(text).is_err(), "{text}");
+        }
+    }
 }

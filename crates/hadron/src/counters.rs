@@ -34,7 +34,11 @@ fn read(tables: &Tables) -> Result<Value> {
         });
         ports.insert(port.to_string(), counters);
     }
-    Ok(json!({"stages": stages, "drops": drops, "ports": ports}))
+    let mut rules = Map::new();
+    for rule in tables.rule_states()? {
+        rules.insert(rule.to_string(), tables.rule_allowed(rule)?.unwrap_or(0).into());
+    }
+    Ok(json!({"stages": stages, "drops": drops, "ports": ports, "rules": rules}))
 }
 
 /// A line for each counter that is not zero.

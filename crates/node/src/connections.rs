@@ -4,8 +4,23 @@
 
 use crate::error::chain;
 use crate::plane::PlaneError;
+use hadron_pipeline::table::timeout;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// The timeouts of connections that an operator can set, by name and place in [`Limits::timeouts`].
+///
+/// [`Limits::timeouts`]: crate::apply::Limits::timeouts
+pub const TIMEOUTS: [(&str, usize); timeout::SLOTS] = [
+    ("tcp-opening", timeout::TCP_OPENING),
+    ("tcp-established", timeout::TCP_ESTABLISHED),
+    ("tcp-closing", timeout::TCP_CLOSING),
+    ("tcp-closed", timeout::TCP_CLOSED),
+    ("udp-opening", timeout::UDP_OPENING),
+    ("udp-established", timeout::UDP_ESTABLISHED),
+    ("icmp", timeout::ICMP),
+    ("other", timeout::OTHER),
+];
 
 /// The pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -146,7 +146,13 @@ impl Policies {
         self.set_sets(row.number, compiled.sets().collect());
         let problems: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
         let known = self.known.entry(row.number).or_default();
-        known.problem = (!problems.is_empty()).then(|| problems.join("; "));
+        let problem = (!problems.is_empty()).then(|| problems.join("; "));
+        if known.problem != problem
+            && let Some(problem) = &problem
+        {
+            tracing::error!(policy = row.number, problem, "some rules of ports are not in force");
+        }
+        known.problem = problem;
         let sides = [Direction::Egress, Direction::Ingress];
         sides.into_iter().flat_map(|way| self.side(row.number, way, compiled.side(way))).collect()
     }
