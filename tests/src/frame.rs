@@ -23,6 +23,13 @@ pub fn mac(text: &str) -> Mac {
     mac
 }
 
+/// The link-local address that a host forms of its MAC (RFC 4291 appendix A).
+pub fn link_local(of: Mac) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = of;
+    let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f))
+}
+
 fn ethernet(to: Mac, from: Mac, kind: u16, payload: &[u8]) -> Vec<u8> {
     [&to[..], &from, &kind.to_be_bytes(), payload].concat()
 }

@@ -2,7 +2,7 @@
 
 use crate::cloud::PATIENCE;
 use crate::guest::Guest;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use hadron_lab::{Flow, Instance, until};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(1000);
 /// How long a transfer must be silent to count as ended: longer than TCP waits before it sends again at first.
 const SILENCE: Duration = Duration::from_millis(700);
+/// How often a count is looked at.
+const LOOK: Duration = Duration::from_millis(1);
 /// Attempts at UDP, of which any may be answered.
 const ATTEMPTS: usize = 3;
 
@@ -92,26 +94,46 @@ impl Guest {
     }
 }
 
-/// The time until a running transfer has ended: nothing comes back any more.
-pub fn ends(flow: &Flow) -> Result<Duration> {
-    stops(|| flow.messages())
+/// How a running transfer ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// How long the call took that was to end it.
+    pub call: Duration,
+    /// When the last message came back, from the call's beginning.
+    pub last: Duration,
 }
 
-/// The time until a count that rises stands still.
+/// Does what is to end a running transfer, and waits until nothing comes back any more.
+pub fn ends(flow: &Flow, call: impl FnOnce() -> Result<()>) -> Result<Ending> {
+    stops(|| flow.messages(), call)
+}
+
+/// Does what is to make a count stand still that rises, and waits until it does.
 #[allow(clippy::disallowed_methods, reason = "that nothing happens is no event to wait for")]
-pub fn stops(count: impl Fn() -> u64) -> Result<Duration> {
+pub fn stops(count: impl Fn() -> u64 + Sync, call: impl FnOnce() -> Result<()>) -> Result<Ending> {
     let begun = Instant::now();
-    let (mut last, mut known) = (Instant::now(), count());
-    while begun.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(5));
-        let now = count();
-        if now != known {
-            (last, known) = (Instant::now(), now);
-        } else if last.elapsed() > SILENCE {
-            return Ok(last.duration_since(begun));
-        }
-    }
-    bail!("it goes on: {known} by now");
+    let returned = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let (mut last, mut known) = (Instant::now(), count());
+            while begun.elapsed() < PATIENCE + PATIENCE {
+                std::thread::sleep(LOOK);
+                let now = count();
+                if now != known {
+                    (last, known) = (Instant::now(), now);
+                } else if returned.load(Ordering::Relaxed) && last.elapsed() > SILENCE {
+                    return Ok(last.duration_since(begun));
+                }
+            }
+            bail!("it goes on: {known} by now");
+        });
+        let done = call();
+        let took = begun.elapsed();
+        returned.store(true, Ordering::Relaxed);
+        let last = watch.join().map_err(|_| anyhow!("the watcher has panicked"))?;
+        done?;
+        Ok(Ending { call: took, last: last? })
+    })
 }
 
 /// A transfer that goes on.

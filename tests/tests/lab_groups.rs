@@ -114,8 +114,7 @@ fn opens_and_closes(
     client.waits_for_door(door, true)?;
     let flow = client.instance.tcp_flow(echo.address(), PACE)?;
     goes_on(&flow)?;
-    cloud.delete_rules(&rules)?;
-    println!("the transfer to {door} ended {:?} after the call", ends(&flow)?);
+    println!("the transfer to {door}: {:?}", ends(&flow, || cloud.delete_rules(&rules))?);
     expect("after the rule", client.connects(door)?, Outcome::Silent)?;
     let rules = cloud.rules(group, &tcp(WEB))?;
     client.waits_for_door(door, true)?;
@@ -138,8 +137,8 @@ fn ping_and_udp_end_with_their_rule() -> Result<()> {
         until(PATIENCE, "a ping is answered", is_answered)?;
         let ping = client.instance.ping(address).interval(PACE).start()?;
         ping.wait_for_replies(20, PATIENCE)?;
-        cloud.delete("security-group-rules", &rule)?;
-        println!("pings ended {:?} after the call", stops(|| ping.received().into())?);
+        let close = || cloud.delete("security-group-rules", &rule);
+        println!("pings: {:?}", stops(|| ping.received().into(), close)?);
         ping.stop()?;
         let rules =
             cloud.rules(&servers, &json!({"protocol": 17, "port_range_min": 53, "port_range_max": 53}))?;
@@ -248,8 +247,8 @@ fn members_of_a_remote_group_come_and_go() -> Result<()> {
         client.waits_for_door(door, true)?;
         let flow = client.instance.tcp_flow(echo.address(), PACE)?;
         goes_on(&flow)?;
-        cloud.change_port(&client.port.id, json!({"security_groups": [nobody]}))?;
-        println!("ended {:?} after the member has left", ends(&flow)?);
+        let leave = || cloud.change_port(&client.port.id, json!({"security_groups": [nobody]}));
+        println!("a member leaves: {:?}", ends(&flow, leave)?);
         client.waits_for_door(door, false)?;
     }
     Ok(())
@@ -271,8 +270,8 @@ fn addresses_of_an_address_group_come_and_go() -> Result<()> {
         client.waits_for_door(door, true)?;
         let flow = client.instance.tcp_flow(echo.address(), PACE)?;
         goes_on(&flow)?;
-        cloud.change_addresses(&known, "remove_addresses", &[range])?;
-        println!("ended {:?} after the addresses have left", ends(&flow)?);
+        let leave = || cloud.change_addresses(&known, "remove_addresses", &[range]);
+        println!("addresses leave: {:?}", ends(&flow, leave)?);
     }
     Ok(())
 }

@@ -42,9 +42,8 @@ fn forgeries(by: &Guest, to: &Guest) -> Result<Vec<(&'static str, &'static str, 
     let (own, other, stranger): (Mac, Mac, Mac) =
         (by.instance.mac(), to.instance.mac(), frame::mac("fa:16:3e:99:99:99"));
     let (own4, other4, own6, other6) = (v4(by)?, v4(to)?, v6(by)?, v6(to)?);
-    let (gateway4, gateway6): (Ipv4Addr, Ipv6Addr) = ("10.0.0.1".parse()?, "fd00:10::1".parse()?);
+    let (gateway4, gateway6): (Ipv4Addr, Ipv6Addr) = ("10.0.0.1".parse()?, "fd00:10::".parse()?);
     let (foreign4, foreign6): (IpAddr, IpAddr) = ("10.0.0.200".parse()?, "fd00:10::200".parse()?);
-    let link_local: Ipv6Addr = "fe80::99".parse()?;
     let door = |address: IpAddr| (address, 4000);
     let (own4_at, own6_at) = (door(own4.into()), door(own6.into()));
     let (other4_at, other6_at) = (door(other4.into()), door(other6.into()));
@@ -74,7 +73,11 @@ fn forgeries(by: &Guest, to: &Guest) -> Result<Vec<(&'static str, &'static str, 
             "nd_link_layer",
             frame::neighbour_solicitation(own, other, own6, (other6, stranger)),
         ),
-        ("a router advertisement", "router_advertisement", frame::router_advertisement(own, link_local)),
+        (
+            "a router advertisement",
+            "router_advertisement",
+            frame::router_advertisement(own, frame::link_local(own)),
+        ),
         ("a DHCP answer", "dhcp_server", frame::udp(own, other, (own4.into(), 67), (other4.into(), 68))),
         ("a DHCPv6 answer", "dhcp_server", frame::udp(own, other, (own6.into(), 547), (other6.into(), 546))),
     ])
@@ -96,6 +99,12 @@ fn arrives(from: &FrameSocket, at: &FrameSocket, sent: &[u8], marker: &[u8]) -> 
         }
     }
     bail!("not even what is allowed arrives");
+}
+
+/// Requires that a host has dropped something for a reason.
+fn counted(cloud: &Cloud, host: &str, reason: &str) -> Result<()> {
+    ensure!(cloud.drops(host)?[reason] > 0, "{host} has counted nothing under {reason}");
+    Ok(())
 }
 
 #[test]
@@ -191,7 +200,7 @@ fn a_scan_finds_only_what_rules_open() -> Result<()> {
             expect("80 by UDP", scanner.asks(server.at(ipv6, 80)?, 1)?, Outcome::Silent)?;
         }
     }
-    Ok(())
+    counted(&cloud, HOSTS[1], "ingress_denied")
 }
 
 #[test]
@@ -212,6 +221,7 @@ fn fragments_go_with_their_first() -> Result<()> {
             until(PATIENCE, "a datagram in fragments is answered", answered)?;
             expect("fragments to a closed port", client.asks(server.at(ipv6, 54)?, 4000)?, Outcome::Silent)?;
         }
+        counted(&cloud, host, "ingress_fragment")?;
     }
     Ok(())
 }
@@ -240,6 +250,7 @@ fn a_flood_pushes_nobody_else_out() -> Result<()> {
     let (cloud, network) = cloud("flood")?;
     let one = Guest::start(&cloud, &network, HOSTS[0], "one")?;
     let two = Guest::start(&cloud, &network, HOSTS[1], "two")?;
+    let three = Guest::start(&cloud, &network, HOSTS[1], "three")?;
     let evil = Guest::start(&cloud, &network, HOSTS[0], "evil")?;
     let door = two.at(false, 8080)?;
     let _echo = two.instance.tcp_echo(door)?;
@@ -257,5 +268,8 @@ fn a_flood_pushes_nobody_else_out() -> Result<()> {
     goes_on(&flow)?;
     let report = flow.stop()?;
     ensure!(report.error.is_none(), "{report:?}");
-    one.reaches(&two)
+    counted(&cloud, HOSTS[0], "egress_connections")?;
+    // Its victim has no room for new ones until these are forgotten; others' connections begin as before.
+    one.reaches(&three)?;
+    three.reaches(&one)
 }

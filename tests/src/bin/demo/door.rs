@@ -2,13 +2,11 @@
 
 use crate::story::{Tenant, text};
 use crate::telling::step;
-use anyhow::{Context, Result, ensure};
-use hadron_lab::Flow;
+use anyhow::{Result, ensure};
 use hadron_tests::cloud::Cloud;
 use hadron_tests::knock::{Outcome, connect, ends, goes_on, wait_for_door};
 use hadron_tests::openstack::OpenStack;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const WEB: u16 = 80;
@@ -38,10 +36,10 @@ pub fn tell(cloud: &Cloud, tenant: &Tenant) -> Result<()> {
     let flow = visitor.instance.tcp_flow(web.address(), PACE)?;
     step("the rule is deleted under a running transfer", || {
         goes_on(&flow)?;
-        let (returned, last) = watched(&flow, || member.done(&format!("security group rule delete {rule}")))?;
-        let end = match last.checked_duration_since(returned) {
+        let ending = ends(&flow, || member.done(&format!("security group rule delete {rule}")))?;
+        let end = match ending.last.checked_sub(ending.call) {
             Some(late) => format!("{} ms after", late.as_millis()),
-            None => format!("{} ms before", returned.duration_since(last).as_millis()),
+            None => format!("{} ms before", (ending.call - ending.last).as_millis()),
         };
         Ok(((), format!("its last octet came {end} the client's return")))
     })?;
@@ -49,32 +47,5 @@ pub fn tell(cloud: &Cloud, tenant: &Tenant) -> Result<()> {
         let outcome = connect(&visitor.instance, door)?;
         ensure!(outcome == Outcome::Silent, "{door} is {outcome:?}");
         Ok(((), "no answer".to_owned()))
-    })
-}
-
-/// When `work` returned, and when the transfer had its last message, which has ended by then or soon after.
-#[allow(clippy::disallowed_methods, reason = "the instant of a message is known by looking often")]
-fn watched(flow: &Flow, work: impl FnOnce() -> Result<()>) -> Result<(Instant, Instant)> {
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let (mut last, mut known) = (Instant::now(), flow.messages());
-            while !is_over.load(Ordering::Relaxed) {
-                std::thread::sleep(PACE);
-                let now = flow.messages();
-                if now != known {
-                    (last, known) = (Instant::now(), now);
-                }
-            }
-            last
-        });
-        let done = work();
-        let returned = Instant::now();
-        let ended = ends(flow);
-        is_over.store(true, Ordering::Relaxed);
-        let last = watch.join().ok().context("the watcher has panicked")?;
-        done?;
-        ended.context("the transfer")?;
-        Ok((returned, last))
     })
 }
