@@ -10,6 +10,7 @@ mod cpu;
 mod load;
 mod machine;
 mod path;
+mod policy;
 mod report;
 mod traffic;
 mod wired;
@@ -21,7 +22,8 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 3] = [("api", api::run), ("wired", wired::run), ("path", path::run)];
+const BENCHES: [(&str, Bench); 4] =
+    [("api", api::run), ("wired", wired::run), ("path", path::run), ("policy", policy::run)];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

@@ -68,12 +68,13 @@ impl Pair<'_> {
         Ok(self.near.wait_for_tcp(listener.local_addr()?, PATIENCE)?)
     }
 
-    fn listen(&self) -> Result<TcpListener> {
+    /// Listens at the far end.
+    pub fn listen(&self) -> Result<TcpListener> {
         Ok(self.far.run(|| TcpListener::bind((self.address, 0)))??)
     }
 
     /// Octets per second, and per second that the two ends ran.
-    fn tcp_stream(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
+    pub fn tcp_stream(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
         let listener = self.listen()?;
         let peer = listener.local_addr()?;
         scope(|scope| {
@@ -85,7 +86,7 @@ impl Pair<'_> {
     }
 
     /// Small packets that arrived, per second of the sender's processor; and the share of those that didn't.
-    fn small_packets(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
+    pub fn small_packets(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
         let receiver = self.far.run(|| UdpSocket::bind((self.address, 0)))??;
         setsockopt(&receiver, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
         receiver.set_nonblocking(true)?;

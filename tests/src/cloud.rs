@@ -23,16 +23,38 @@ pub struct Cloud {
     server: Option<Process>,
     /// The administrator's password.
     pub password: String,
+    options: Options,
     /// Its hosts.
     pub lab: Lab,
+}
+
+/// How the processes of a cloud are started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Further options of `hadron server`.
+    pub server: Vec<String>,
+    /// Size of the nodes' tables, as `hadron agent --tables` takes it.
+    pub tables: &'static str,
+}
+
+impl Default for Options {
+    /// Many hosts on one machine.
+    fn default() -> Self {
+        Self { server: Vec::new(), tables: "small" }
+    }
 }
 
 impl Cloud {
     /// Raises hosts, a server on [`CONTROLLER`], and a node on each of `computes`, and waits until all are connected.
     pub fn up(name: &str, underlay: Underlay, computes: &[&str]) -> Result<Self> {
+        Self::up_with(name, underlay, computes, Options::default())
+    }
+
+    /// The same with other options.
+    pub fn up_with(name: &str, underlay: Underlay, computes: &[&str], options: Options) -> Result<Self> {
         let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
         let lab = Topology::new(name).underlay(underlay).hosts(hosts).up()?;
-        let mut cloud = Self { agents: BTreeMap::new(), server: None, password: String::new(), lab };
+        let mut cloud = Self { agents: BTreeMap::new(), server: None, password: String::new(), options, lab };
         cloud.start_server()?;
         for compute in computes {
             cloud.join(compute)?;
@@ -52,7 +74,8 @@ impl Cloud {
         let mut command = controller
             .command(hadron()?)
             .args(["server", "--public-name", &controller.address().to_string(), "--state-dir"])
-            .arg(self.server_dir()?);
+            .arg(self.server_dir()?)
+            .args(&self.options.server);
         if controller.address().is_ipv6() {
             command = command.arg("--underlay-ipv6");
         }
@@ -96,7 +119,7 @@ impl Cloud {
                 "--host",
                 host,
                 "--tables",
-                "small",
+                self.options.tables,
                 "--underlay",
                 &namespace.address().to_string(),
             ])

@@ -3,7 +3,7 @@
 //! what else the machine does meanwhile weighs on all alike.
 
 mod cloud;
-mod peers;
+pub mod peers;
 
 use crate::report::{Cell, Report, Spread, Table};
 use crate::traffic::{Pair, Sample};

@@ -79,7 +79,8 @@ fn course<'a>(name: &'static str, near: &'a Namespace, far: &'a Namespace, subne
     })
 }
 
-fn guest(host: &Host, name: &str, number: usize) -> Result<Instance> {
+/// An instance of this number, with its own MAC.
+pub fn guest(host: &Host, name: &str, number: usize) -> Result<Instance> {
     let guest = host.instance(name, &format!("{number:08x}-00"), &mac(number))?;
     ip(&guest, &["link", "set", "eth0", "mtu", MTU])?;
     ip(host, &["link", "set", guest.interface_name(), "mtu", MTU])?;
@@ -110,7 +111,7 @@ pub fn without_bridge_filter(place: &Namespace) -> Result<()> {
 }
 
 /// A bridge that forwards at once, with `ports`.
-fn bridge(host: &Host, name: &str, ports: &[&str]) -> Result<()> {
+pub fn bridge(host: &Host, name: &str, ports: &[&str]) -> Result<()> {
     ip(
         host,
         &["link", "add", name, "mtu", MTU, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"],
