@@ -23,7 +23,8 @@ pub fn repeatedly(pair: &Pair<'_>, cpus: Processors, time: Duration) -> Result<V
         pair.near.run(|| TcpStream::connect(peer))??;
         let accepted = server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let opened = opened??;
-        ensure!(accepted >= opened.len(), "{} opened, {accepted} accepted", opened.len());
+        // The server may hear of the end before it has counted the last one.
+        ensure!(accepted + 1 >= opened.len(), "{} opened, {accepted} accepted", opened.len());
         Ok(sorted(opened))
     })
 }

@@ -41,15 +41,14 @@ impl Filtered {
 
 /// What is known passes, what is new passes by one of ten rules, of which the last two are used.
 fn rules() -> String {
-    let unused: String =
-        (2..10).map(|port| format!("ip saddr 10.7.0.0/24 sctp dport {port} accept\n")).collect();
-    format!(
-        "table ip filter {{ chain forward {{ type filter hook forward priority 0; policy drop;
-            ct state established,related accept
-            ct state invalid drop
-            {unused}
-            ip saddr 10.7.0.0/24 meta l4proto udp accept
-            ip saddr 10.7.0.0/24 meta l4proto tcp accept
-        }} }}"
-    )
+    let mut rules = vec![
+        "type filter hook forward priority 0; policy drop".to_owned(),
+        "ct state established,related accept".to_owned(),
+        "ct state invalid drop".to_owned(),
+    ];
+    rules.extend((2..10).map(|port| format!("ip saddr 10.7.0.0/24 sctp dport {port} accept")));
+    rules.extend(
+        ["udp", "tcp"].map(|protocol| format!("ip saddr 10.7.0.0/24 meta l4proto {protocol} accept")),
+    );
+    format!("table ip filter {{ chain forward {{ {}; }}; }}", rules.join("; "))
 }
