@@ -210,3 +210,28 @@ pub fn tunnelled(outcome: &Outcome) -> Vec<(Address, u32, Vec<u8>)> {
     });
     tunnels.collect()
 }
+
+/// Asserts that everything that left belongs to the network, and that exactly one verdict was given.
+pub fn assert_contained(node: &Node, network: u32, outcome: &Outcome) {
+    for output in &outcome.outputs {
+        match output {
+            Output::Deliver { ifindex, .. } => {
+                let port = node
+                    .tables
+                    .ports
+                    .values()
+                    .find(|port| port.ifindex == *ifindex)
+                    .expect("a port's interface");
+                assert_eq!(port.network, network);
+            }
+            Output::Tunnel { tunnel, .. } => assert_eq!(tunnel.vni, vni(network)),
+            Output::Punt { header, .. } => {
+                assert_eq!(node.tables.ports[&PortKey { port: header.port }].network, network);
+            }
+        }
+    }
+    assert_eq!(outcome.verdict.reason().is_some(), outcome.verdict.kind == 1);
+    if outcome.verdict.reason().is_some() {
+        assert_eq!(outcome.outputs, []);
+    }
+}
