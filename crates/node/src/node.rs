@@ -237,7 +237,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// # Errors
 /// What could not be taken away.
 pub async fn cleanup(config: Config) -> Result<(), Error> {
-    let datapath = kernel::remove(config.pins, config.sizes);
+    let datapath = kernel::remove(&config.pins);
     let device = match monitor::start() {
         Ok(monitor) => monitor.netlink.remove_overlay(&config.settings.overlay).await,
         Err(error) => Err(error),

@@ -7,11 +7,10 @@ use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
-use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, table};
 use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 type Result<T, E = PlaneError> = std::result::Result<T, E>;
@@ -53,20 +52,9 @@ impl Kernel {
 /// Takes away what a node's packet path left on this host: programs, tables, pins. If nothing is there, that is no error.
 ///
 /// # Errors
-/// As [`Kernel::open`].
-pub fn remove(pins: PathBuf, sizes: Sizes) -> Result<(), Error> {
-    if !pins.exists() {
-        return Ok(());
-    }
-    let host = HostConfig {
-        host: 0,
-        underlay: Ipv4Addr::UNSPECIFIED.into(),
-        overlay_ifindex: 0,
-        overlay_mtu: 0,
-        timeouts: table::timeout::DEFAULTS,
-    };
-    let opened = Datapath::open(Config { pins, host, sizes });
-    opened.and_then(Datapath::unload).map_err(|error| Error::Plane(from(error)))
+/// [`Error::Plane`]; the source says why, as an agent that still runs.
+pub fn remove(pins: &Path) -> Result<(), Error> {
+    hadron_datapath::remove(pins).map_err(|error| Error::Plane(from(error)))
 }
 
 fn from(error: hadron_datapath::Error) -> PlaneError {
