@@ -168,6 +168,10 @@ impl Bench {
                 .into_iter()
                 .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
                 .collect(),
+            learned_macs: HashMap::new(),
+            privacy_prefixes: prefix_rows(&tables.privacy_prefixes),
+            privacy_addresses: HashMap::new(),
+            privacy_rings: states.iter().map(|key| (*key, PrivacyRing::default())).collect(),
         });
         self.node.now = program::monotonic();
         self.node.down = self.interfaces.ports.last().copied().into_iter().collect();

@@ -149,6 +149,7 @@ impl World {
             flood_limit: limit(random),
             policy: random.pick(&[1, 2, 3, 4]),
             connection_limit: random.pick(&[1000, 1000, 10]),
+            log_limit: Limit::default(),
         };
         self.ports.insert(PortKey { port }, row);
         self.states.insert(port);

@@ -131,6 +131,7 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         flood_limit: limits.flood,
         policy: row.policy.filter(|_| !row.port_security_disabled).unwrap_or(0),
         connection_limit: limits.connections,
+        log_limit: table::Limit::default(),
     };
     let key = PortKey { port: row.number };
     let mut entries = vec![
