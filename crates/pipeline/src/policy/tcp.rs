@@ -26,7 +26,7 @@ pub(super) fn advance(connection: &mut Connection, packet: &Packet, way: u32) {
     let flags = packet.tcp_flags;
     if flags & tcp_flag::RST != 0 {
         connection.state = connection_state::CLOSED;
-    } else if flags & tcp_flag::FIN != 0 {
+    } else if flags & tcp_flag::FIN != 0 && connection.finished != BOTH {
         connection.finished |= 1 << (way & 1);
         connection.state = connection_state::CLOSING;
     } else if connection.finished == BOTH {

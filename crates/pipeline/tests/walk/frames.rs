@@ -6,6 +6,7 @@ use hadron_pipeline::{Address, Mac};
 
 use crate::cloud::Instance;
 
+pub const ICMP: u8 = 1;
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 pub const ICMPV6: u8 = 58;

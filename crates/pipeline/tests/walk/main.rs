@@ -1,18 +1,25 @@
 //! The packet path on the host: each stage by itself, whole clouds against a plain reference, and input that nobody likes.
 //!
-//! `cloud.rs` makes hosts with ports, `frames.rs` makes packets; begin reading at `switching.rs`.
+//! `cloud.rs` makes hosts with ports, `frames.rs` packets, `policies.rs` a port with rules; begin reading at `switching.rs`.
 
 mod classifying;
 mod cloud;
+mod connections;
 mod counting;
 mod delivering;
 mod dhcp;
+mod fragments;
 mod frames;
 mod hostile;
+mod icmp;
 mod metering;
 mod neighbours;
 mod overlay;
+mod permissions;
+mod policies;
 mod reference;
+mod rules;
 mod securing;
 mod securing_ipv6;
 mod switching;
+mod tcp;
