@@ -19,6 +19,7 @@ fn rule(group: u32, number: u32, remote: Remote, port: Option<(u16, u16)>) -> Ro
     Row::Rule(RuleRow {
         group,
         rule: number,
+        uuid: [0; 16],
         direction: Direction::Ingress,
         family: Family::Ipv4,
         protocol: port.map(|_| 6),
