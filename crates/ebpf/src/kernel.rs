@@ -319,6 +319,18 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent)) {
+        let Some(event) = maps::LOG_SCRATCH.get_ptr_mut(0) else { return };
+        // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
+        fill(unsafe { &mut *event });
+        // SAFETY: the event has its size. A full ring buffer loses it.
+        let _ = unsafe {
+            let map = (&raw const maps::LOGS).cast_mut().cast();
+            bpf_ringbuf_output(map, event.cast(), size_of::<LogEvent>() as u64, 0)
+        };
+    }
+
+    #[inline(always)]
     fn redirect(&mut self, ifindex: u32) {
         // SAFETY: the helper only notes the interface. Its return value is always TC_ACT_REDIRECT with flags 0.
         unsafe { bpf_redirect(ifindex, 0) };
@@ -455,6 +467,7 @@ fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
             Meter::Punt => &raw mut (*meters).punt,
             Meter::Miss => &raw mut (*meters).miss,
             Meter::Flood => &raw mut (*meters).flood,
+            Meter::Log => &raw mut (*meters).log,
         }
     })
 }

@@ -85,6 +85,10 @@ pub static SCRATCH: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static JUDGEMENT: PerCpuArray<Judgement> = PerCpuArray::with_max_entries(1, 0);
 
+/// An event on its way into `LOGS`.
+#[map]
+pub static LOG_SCRATCH: PerCpuArray<LogEvent> = PerCpuArray::with_max_entries(1, 0);
+
 /// A record on its way into `PUNTS`.
 #[repr(C)]
 pub struct Punt {

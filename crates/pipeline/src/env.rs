@@ -8,9 +8,9 @@ use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
-    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey,
-    MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey, Port,
-    PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
+    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LogEvent, MAX_FLOOD,
+    MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey,
+    Port, PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -34,6 +34,8 @@ pub enum Meter {
     Miss,
     /// [`Port::flood_limit`]
     Flood,
+    /// [`Port::log_limit`]
+    Log,
 }
 
 /// A pair of fields, or one, of [`crate::table::PortCounters`].
@@ -168,6 +170,9 @@ pub trait Env: Sized {
     fn count_drop(&mut self, reason: DropReason);
     /// Counts a frame of `bytes` at a port.
     fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32);
+
+    /// Writes an event into `LOGS`. What is there before is an earlier event.
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent));
 
     /// Sends the packet out of an interface. Nothing more may be done with it.
     fn redirect(&mut self, ifindex: u32);

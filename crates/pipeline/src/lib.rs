@@ -17,7 +17,7 @@
 //! No packet is ever passed on to the host's stack.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `PUNT_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
@@ -49,6 +49,7 @@ pub mod drop;
 mod env;
 #[cfg(feature = "host")]
 pub mod host;
+mod log;
 mod meter;
 mod origin;
 mod packet;

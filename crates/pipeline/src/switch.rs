@@ -32,7 +32,7 @@ fn multicast<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason>
     if !everyone(env, packet) {
         return Err(DropReason::UnknownNetwork);
     }
-    if meter::admits(env, packet, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
+    if meter::admits(env, packet.port, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
 }
 
 /// Looks the destination MAC up in the packet's network.

@@ -17,15 +17,16 @@ pub(super) struct Run<'a> {
     source: Option<Tunnel>,
     tunnel: Option<Tunnel>,
     outputs: Vec<Output>,
+    events: Vec<LogEvent>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(node: &'a mut Node, frame: Frame, ifindex: u32, source: Option<Tunnel>) -> Self {
-        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new() }
+        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn finish(self, verdict: Verdict) -> Outcome {
-        Outcome { verdict, outputs: self.outputs, bytes: self.frame.bytes }
+        Outcome { verdict, outputs: self.outputs, events: self.events, bytes: self.frame.bytes }
     }
 
     fn range(&self, offset: u32, length: usize) -> Option<core::ops::Range<usize>> {
@@ -246,6 +247,7 @@ impl Env for Run<'_> {
             Meter::Punt => meters.punt,
             Meter::Miss => meters.miss,
             Meter::Flood => meters.flood,
+            Meter::Log => meters.log,
         })
     }
 
@@ -255,6 +257,7 @@ impl Env for Run<'_> {
             Meter::Punt => meters.punt = at,
             Meter::Miss => meters.miss = at,
             Meter::Flood => meters.flood = at,
+            Meter::Log => meters.log = at,
         }
     }
 
@@ -281,6 +284,12 @@ impl Env for Run<'_> {
             PortCounter::ReceivedDropped => counters.rx_dropped += 1,
             PortCounter::Punted => counters.punted += 1,
         }
+    }
+
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent)) {
+        let mut event = LogEvent::default();
+        fill(&mut event);
+        self.events.push(event);
     }
 
     fn redirect(&mut self, ifindex: u32) {

@@ -12,6 +12,7 @@ mod fragments;
 mod frames;
 mod hostile;
 mod icmp;
+mod logging;
 mod metering;
 mod neighbours;
 mod overlay;
