@@ -39,18 +39,21 @@ pub struct Limits {
     pub flood: Limit,
     /// Connections that are kept.
     pub connections: u32,
+    /// Lines of its log.
+    pub log: Limit,
     /// Seconds without a packet after which they are forgotten, by [`timeout`].
     pub timeouts: [u32; timeout::SLOTS],
 }
 
 impl Default for Limits {
-    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. 100 lines of a log, bursts of 25.
     fn default() -> Self {
         Self {
             punt: per_second(20),
             miss: per_second(100),
             flood: per_second(1000),
             connections: CONNECTIONS,
+            log: Limit { interval: per_second(100).interval, burst: 25 },
             timeouts: timeout::DEFAULTS,
         }
     }

@@ -7,9 +7,10 @@ use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
-use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, Sizes, table};
+use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Mac, NetworkState, Sizes, table};
 use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,6 +89,9 @@ impl Plane for Kernel {
         let tables = self.datapath.tables();
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
+        rows(&mut all, tables.privacy_prefixes.dump(), |k, _| {
+            (Key::PrivacyPrefix(k), Value::PrivacyPrefix(()))
+        })?;
         rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
         rows(&mut all, tables.allowed_prefixes.dump(), |k, _| {
             (Key::AllowedPrefix(k), Value::AllowedPrefix(()))
@@ -157,6 +161,9 @@ impl Plane for Kernel {
             (Key::Network(key), Value::Network(NetworkFacts { vni, flags })) => {
                 tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
             }
+            (Key::PrivacyPrefix(key), Value::PrivacyPrefix(())) => {
+                tables.privacy_prefixes.put(key, &table::PrivacyPrefix::default())
+            }
             (Key::PortState(key), Value::PortState(())) => tables.ensure_port_state(key.port),
             (Key::Member(key), Value::Member(())) => tables.members.put(key, &table::Member::default()),
             (Key::MemberPrefix(key), Value::MemberPrefix(())) => {
@@ -200,6 +207,7 @@ impl Plane for Kernel {
             Key::Config(()) => Ok(()),
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
+            Key::PrivacyPrefix(key) => tables.privacy_prefixes.remove(key).map(drop),
             Key::PortState(key) => tables.remove_port_state(key.port),
             Key::Member(key) => tables.members.remove(key).map(drop),
             Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
@@ -226,6 +234,16 @@ impl Plane for Kernel {
 
     fn renew(&mut self, policy: &PolicyKey) -> Result<()> {
         self.datapath.tables().renew_policy(policy).map_err(from)
+    }
+
+    fn forget_announced(&mut self, sources: &BTreeSet<(u32, Mac)>) -> Result<()> {
+        let learned = &self.datapath.tables().learned_macs;
+        for (key, row) in learned.dump().map_err(from)? {
+            if row.kind == table::target::PORT && sources.contains(&(row.id, key.mac)) {
+                learned.remove(&key).map_err(from)?;
+            }
+        }
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -3,8 +3,9 @@
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
 use crate::apply::{Key, Value};
 use crate::connections::{Connections, Sweep};
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::PolicyKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
@@ -20,6 +21,7 @@ struct Contents {
     injected: Vec<(u32, Vec<u8>)>,
     writes: u64,
     renewals: Vec<PolicyKey>,
+    forgotten: Vec<(u32, Mac)>,
     /// Most entries that there may be; more are refused, as by a full map.
     capacity: Option<usize>,
 }
@@ -38,6 +40,11 @@ impl Memory {
     /// The policies that got a new generation, in order.
     pub fn renewals(&self) -> Vec<PolicyKey> {
         self.lock().renewals.clone()
+    }
+
+    /// The ports and MACs whose announcements were forgotten, in order.
+    pub fn forgotten(&self) -> Vec<(u32, Mac)> {
+        self.lock().forgotten.clone()
     }
 
     /// Frames that were sent to instances, with their interface.
@@ -100,6 +107,11 @@ impl Plane for Memory {
 
     fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError> {
         self.lock().renewals.push(*policy);
+        Ok(())
+    }
+
+    fn forget_announced(&mut self, sources: &BTreeSet<(u32, Mac)>) -> Result<(), PlaneError> {
+        self.lock().forgotten.extend(sources);
         Ok(())
     }
 
