@@ -12,7 +12,7 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
+    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -284,6 +284,53 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
         judge(self.skb, packet, port, way)
+    }
+
+    #[inline(always)]
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
+        row(maps::LEARNED_MACS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac) {
+        // What can't be learned stays unknown, until it is announced again.
+        let _ = maps::LEARNED_MACS.insert(key, place, 0);
+    }
+
+    #[inline(always)]
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
+        longest::<_, PrivacyPrefix>((&raw const maps::PRIVACY_PREFIXES).cast(), key).is_some()
+    }
+
+    #[inline(always)]
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress> {
+        row(maps::PRIVACY_ADDRESSES.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress) {
+        // As in `learn_mac`: the instance has no use of the address, and asks for another.
+        let _ = maps::PRIVACY_ADDRESSES.insert(key, row, 0);
+    }
+
+    #[inline(always)]
+    fn remove_privacy_address(&mut self, key: &NeighbourKey) {
+        // That it has gone already is what is wanted.
+        let _ = maps::PRIVACY_ADDRESSES.remove(key);
+    }
+
+    #[inline(always)]
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool {
+        let Some(ring) = maps::PRIVACY_RINGS.get_ptr_mut(PortKey { port }) else { return false };
+        // SAFETY: `ring` points to a row of PRIVACY_RINGS, the place is in bounds. Two CPUs that choose for one port at once may
+        // take the same place; one of the addresses is then in no ring, and goes by its age.
+        unsafe {
+            let chosen = (*ring).chosen;
+            let place = &raw mut (*ring).addresses[masked(chosen as usize, PRIVACY_SLOTS)];
+            core::mem::swap(&mut *place, address);
+            (*ring).chosen = chosen.wrapping_add(1);
+        }
+        true
     }
 
     #[inline(always)]

@@ -8,9 +8,9 @@ use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
-    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LogEvent, MAX_FLOOD,
-    MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey,
-    Port, PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
+    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
+    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet,
+    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -159,6 +159,21 @@ pub trait Env: Sized {
     fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
         policy_verdict(self, packet, &mut Judgement::default(), port, way)
     }
+
+    /// `LEARNED_MACS`
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac>;
+    /// Adds or replaces a row of `LEARNED_MACS`.
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac);
+    /// `PRIVACY_PREFIXES`
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool;
+    /// `PRIVACY_ADDRESSES`
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress>;
+    /// Adds or replaces a row of `PRIVACY_ADDRESSES`.
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress);
+    /// Deletes a row of `PRIVACY_ADDRESSES`.
+    fn remove_privacy_address(&mut self, key: &NeighbourKey);
+    /// Puts an address into the next place of a row of `PRIVACY_RINGS`; it becomes the one that was there. False without a row.
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool;
 
     /// A field of `METERS`.
     fn meter(&self, port: u32, meter: Meter) -> Option<u64>;

@@ -42,6 +42,7 @@
 extern crate std;
 
 mod address;
+mod announced;
 mod classify;
 mod deliver;
 mod door;
@@ -55,6 +56,7 @@ mod origin;
 mod packet;
 mod policy;
 mod port_security;
+mod privacy;
 mod services;
 pub mod stage;
 mod switch;

@@ -50,6 +50,8 @@ pub struct Packet {
     pub identification: u32,
     /// The rule that has just allowed the packet; 0 when its connection was there already.
     pub rule: u32,
+    /// The host that the overlay's packet comes from; 0 from a port.
+    pub peer: u32,
     /// What became of the packet.
     pub verdict: Verdict,
     /// EtherType.
@@ -118,6 +120,7 @@ impl Packet {
         policy: 0,
         identification: 0,
         rule: 0,
+        peer: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
         operation: 0,

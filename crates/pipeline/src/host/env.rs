@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use super::{Frame, Node, Outcome, Output};
+use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter, PortCounter, Tunnel};
 use crate::stage::Stage;
@@ -239,6 +240,38 @@ impl Env for Run<'_> {
         if let Some(row) = self.node.tables.rule_counters.get_mut(&RuleCounterKey { rule }) {
             row.allowed += 1;
         }
+    }
+
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
+        self.node.tables.learned_macs.get(key)
+    }
+
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac) {
+        self.node.tables.learned_macs.insert(*key, *place);
+    }
+
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
+        self.node.tables.privacy_prefixes.find(key.prefix_len, key).is_some()
+    }
+
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress> {
+        self.node.tables.privacy_addresses.get(key)
+    }
+
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress) {
+        self.node.tables.privacy_addresses.insert(*key, *row);
+    }
+
+    fn remove_privacy_address(&mut self, key: &NeighbourKey) {
+        self.node.tables.privacy_addresses.remove(key);
+    }
+
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool {
+        let Some(ring) = self.node.tables.privacy_rings.get_mut(&PortKey { port }) else { return false };
+        let place = ring.chosen as usize % PRIVACY_SLOTS;
+        core::mem::swap(&mut ring.addresses[place], address);
+        ring.chosen = ring.chosen.wrapping_add(1);
+        true
     }
 
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
