@@ -7,7 +7,11 @@ use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
-use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Mac, NetworkState, Sizes, table};
+use futures_util::{StreamExt, stream};
+use hadron_datapath::table::LogEvent;
+use hadron_datapath::{
+    Attachment, Config, Datapath, Door, HostConfig, Logs, Mac, NetworkState, Sizes, table,
+};
 use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -33,10 +37,12 @@ impl Kernel {
     pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
+        let logs = datapath.logs().map_err(|error| Error::Plane(from(error)))?;
         let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
             connections: Arc::new(plane.clone()),
+            logs: stream::unfold(logs, next_event).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
@@ -285,6 +291,20 @@ impl Connections for Kernel {
 impl Inject for Kernel {
     fn inject(&self, ifindex: u32, frame: &[u8]) -> std::io::Result<()> {
         self.datapath.inject(ifindex, frame).map_err(std::io::Error::other)
+    }
+}
+
+/// The next event of the ports' logs, and the reader for the one after it.
+async fn next_event(mut logs: Logs) -> Option<(LogEvent, Logs)> {
+    let mut backoff = Backoff::default();
+    loop {
+        match logs.next().await {
+            Ok(event) => return Some((event, logs)),
+            Err(error) => {
+                tracing::error!(error = crate::error::chain(&error), "the ports' logs can't be read");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
 use crate::apply::{Key, Value};
 use crate::connections::{Connections, Sweep};
+use futures_util::{StreamExt, stream};
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PolicyKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,7 @@ impl Memory {
                 plane: self.clone(),
                 punts,
                 inject: Arc::new(self.clone()),
+                logs: stream::pending().boxed(),
                 connections: Arc::new(self.clone()),
             },
             sender,

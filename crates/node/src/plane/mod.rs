@@ -9,8 +9,9 @@ pub mod memory;
 
 use crate::apply::{Key, Value};
 use crate::connections::Connections;
+use futures_util::stream::BoxStream;
 use hadron_pipeline::Mac;
-use hadron_pipeline::table::PolicyKey;
+use hadron_pipeline::table::{LogEvent, PolicyKey};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -139,6 +140,8 @@ pub struct PlaneParts<P, Q> {
     pub punts: Q,
     /// Their answers.
     pub inject: Arc<dyn Inject>,
+    /// What is logged of ports' packets.
+    pub logs: BoxStream<'static, LogEvent>,
     /// The connections that are kept.
     pub connections: Arc<dyn Connections>,
 }
