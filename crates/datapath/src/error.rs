@@ -94,6 +94,9 @@ pub enum Error {
     /// The ring buffer of punted frames.
     #[error("cannot read punted frames")]
     Punts(#[source] io::Error),
+    /// The ring buffer of the ports' logs.
+    #[error("cannot read the ports' logs")]
+    Logs(#[source] io::Error),
     /// A frame could not be handed to an interface.
     #[error("cannot send a frame out of interface {ifindex}")]
     Inject {

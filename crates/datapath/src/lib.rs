@@ -36,6 +36,7 @@ mod error;
 mod inject;
 mod kernel;
 mod link;
+mod log;
 mod map;
 mod network;
 mod object;
@@ -52,6 +53,7 @@ pub use counter::Totals;
 pub use error::{Error, Result};
 pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
 pub use link::{Attachment, Door};
+pub use log::Logs;
 pub use map::{Map, MapStatus};
 pub use network::{NetworkState, Networks};
 pub use object::OBJECT;
@@ -247,6 +249,11 @@ impl Datapath {
     /// The reader of punted frames; one at a time. Must be called, and read, within a tokio runtime.
     pub fn punts(&self) -> Result<Punts> {
         Punts::new(self.tables.punts().fd())
+    }
+
+    /// The reader of the ports' logs; one at a time. Must be called, and read, within a tokio runtime.
+    pub fn logs(&self) -> Result<Logs> {
+        Logs::new(self.tables.logs().fd())
     }
 
     /// Sends an Ethernet frame out of an interface of this process's network namespace, to the instance behind it. It must

@@ -44,13 +44,7 @@ pub struct Punts(AsyncFd<RingBuf<MapData>>);
 
 impl Punts {
     pub(crate) fn new(map: BorrowedFd<'_>) -> Result<Punts> {
-        let fd = map.try_clone_to_owned().map_err(Error::Punts)?;
-        let data = MapData::from_fd(fd).map_err(other)?;
-        let ring = RingBuf::try_from(aya::maps::Map::RingBuf(data)).map_err(other)?;
-        // SAFETY: `ring` owns its descriptor, returns it unchanged, and is dropped with the `AsyncFd`.
-        #[allow(unsafe_code)]
-        let waiting = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
-        waiting.map(Punts).map_err(|error| Error::Punts(error.into()))
+        ring(map, Error::Punts).map(Punts)
     }
 
     /// The next frame; waits for it. Cancelling loses none.
@@ -68,8 +62,18 @@ impl Punts {
     }
 }
 
-fn other(error: aya::maps::MapError) -> Error {
-    Error::Punts(std::io::Error::other(error))
+/// A ring buffer that can be waited for.
+pub(crate) fn ring(
+    map: BorrowedFd<'_>,
+    failed: fn(std::io::Error) -> Error,
+) -> Result<AsyncFd<RingBuf<MapData>>> {
+    let other = |error: aya::maps::MapError| failed(std::io::Error::other(error));
+    let data = MapData::from_fd(map.try_clone_to_owned().map_err(failed)?).map_err(other)?;
+    let ring = RingBuf::try_from(aya::maps::Map::RingBuf(data)).map_err(other)?;
+    // SAFETY: `ring` owns its descriptor, returns it unchanged, and is dropped with the `AsyncFd`.
+    #[allow(unsafe_code)]
+    let waiting = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+    waiting.map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]

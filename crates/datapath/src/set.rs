@@ -132,7 +132,9 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         let values = values.chunks_exact(target.value_bytes());
         for (key, value) in keys.chunks_exact(table.key_size as usize).zip(values) {
             target.update(key, value, Write::Always).map_err(|source| match source.raw_os_error() {
-                Some(libc::E2BIG) => Error::Full { table: table.name, capacity: target.info().max_entries },
+                Some(libc::E2BIG | libc::ENOSPC) => {
+                    Error::Full { table: table.name, capacity: target.info().max_entries }
+                }
                 _ => error("write to")(source),
             })?;
         }

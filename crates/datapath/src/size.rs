@@ -1,7 +1,8 @@
 use hadron_pipeline::table::{CONNECTIONS, Kind, TABLES, Table};
 use std::collections::BTreeMap;
 
-/// How large the tables are made. They take memory by the rows that they hold, and 16 bytes for each that they may hold.
+/// How large the tables are made. They take memory by the rows that they hold, and 16 bytes for each that they may hold; those from
+/// which the kernel evicts ([`Kind::LruHash`]) have it all from the start, connections 140 bytes a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
     profile: Profile,

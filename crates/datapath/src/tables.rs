@@ -48,6 +48,13 @@ pub struct Tables {
     pub connections: Map<ConnectionKey, Connection>,
     /// Packets whose first fragment was allowed; the programs write them.
     pub fragments: Map<FragmentKey, Fragment>,
+    /// Announced MACs; the programs write them.
+    pub learned_macs: Map<LearnedMacKey, LearnedMac>,
+    /// Prefixes in which instances choose their own addresses.
+    pub privacy_prefixes: Map<PrivacyPrefixKey, PrivacyPrefix>,
+    /// Addresses that ports here have chosen; the programs write them.
+    pub privacy_addresses: Map<PrivacyAddressKey, PrivacyAddress>,
+    privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
     rule_counters: Map<RuleCounterKey, RuleCounters>,
     meters: Map<PortKey, Meters>,
@@ -55,6 +62,7 @@ pub struct Tables {
     config: RawMap,
     counters: RawMap,
     punts: RawMap,
+    logs: RawMap,
 }
 
 impl Tables {
@@ -78,6 +86,10 @@ impl Tables {
             rules: hash(set, &table::RULES)?,
             connections: hash(set, &table::CONNECTIONS)?,
             fragments: hash(set, &table::FRAGMENTS)?,
+            learned_macs: hash(set, &table::LEARNED_MACS)?,
+            privacy_prefixes: hash(set, &table::PRIVACY_PREFIXES)?,
+            privacy_addresses: hash(set, &table::PRIVACY_ADDRESSES)?,
+            privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
             rule_counters: hash(set, &table::RULE_COUNTERS)?,
             meters: hash(set, &table::METERS)?,
@@ -85,6 +97,7 @@ impl Tables {
             config: raw(set, &table::CONFIG)?,
             counters: raw(set, &table::COUNTERS)?,
             punts: raw(set, &table::PUNTS)?,
+            logs: raw(set, &table::LOGS)?,
         })
     }
 
@@ -92,6 +105,7 @@ impl Tables {
     pub fn ensure_port_state(&self, port: u32) -> Result<()> {
         self.meters.ensure(&PortKey { port })?;
         self.connection_counts.ensure(&PortKey { port })?;
+        self.privacy_rings.ensure(&PortKey { port })?;
         self.port_counters.ensure(&PortKey { port })
     }
 
@@ -136,6 +150,7 @@ impl Tables {
     pub fn remove_port_state(&self, port: u32) -> Result<()> {
         self.meters.remove(&PortKey { port })?;
         self.connection_counts.remove(&PortKey { port })?;
+        self.privacy_rings.remove(&PortKey { port })?;
         self.port_counters.remove(&PortKey { port }).map(drop)
     }
 
@@ -143,6 +158,7 @@ impl Tables {
     pub fn port_states(&self) -> Result<Vec<u32>> {
         let mut ports: Vec<u32> = self.meters.dump()?.into_iter().map(|(key, _)| key.port).collect();
         ports.extend(self.connection_counts.dump()?.into_iter().map(|(key, _)| key.port));
+        ports.extend(self.privacy_rings.dump()?.into_iter().map(|(key, _)| key.port));
         ports.extend(self.port_counters.dump()?.into_iter().map(|(key, _)| key.port));
         ports.sort_unstable();
         ports.dedup();
@@ -189,6 +205,8 @@ impl Tables {
             self.rules.status(),
             self.connections.status(),
             self.connection_counts.status(),
+            self.privacy_prefixes.status(),
+            self.privacy_rings.status(),
             self.rule_counters.status(),
             self.meters.status(),
             self.port_counters.status(),
@@ -210,6 +228,10 @@ impl Tables {
 
     pub(crate) fn punts(&self) -> &RawMap {
         &self.punts
+    }
+
+    pub(crate) fn logs(&self) -> &RawMap {
+        &self.logs
     }
 }
 

@@ -50,6 +50,7 @@ fn run_case(bench: &mut Bench, seed: u64) {
         if number == PER_CASE / 2 {
             world.policies.change(&mut random);
             bench.load_policies(&world.policies);
+            bench.settle_addresses();
         }
         let earlier = random.below(recent.len());
         let answer = if random.one_in(3) { frames::answer(&mut random, &recent[earlier]) } else { None };
@@ -77,5 +78,6 @@ fn run_case(bench: &mut Bench, seed: u64) {
         }
     }
     bench.compare_counters();
+    bench.compare_learned();
     bench.compare_connections();
 }

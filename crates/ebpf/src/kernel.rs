@@ -12,7 +12,7 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
+    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -287,6 +287,53 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
+        row(maps::LEARNED_MACS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac) {
+        // What can't be learned stays unknown, until it is announced again.
+        let _ = maps::LEARNED_MACS.insert(key, place, 0);
+    }
+
+    #[inline(always)]
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
+        longest::<_, PrivacyPrefix>((&raw const maps::PRIVACY_PREFIXES).cast(), key).is_some()
+    }
+
+    #[inline(always)]
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress> {
+        row(maps::PRIVACY_ADDRESSES.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress) {
+        // As in `learn_mac`: the instance has no use of the address, and asks for another.
+        let _ = maps::PRIVACY_ADDRESSES.insert(key, row, 0);
+    }
+
+    #[inline(always)]
+    fn remove_privacy_address(&mut self, key: &NeighbourKey) {
+        // That it has gone already is what is wanted.
+        let _ = maps::PRIVACY_ADDRESSES.remove(key);
+    }
+
+    #[inline(always)]
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool {
+        let Some(ring) = maps::PRIVACY_RINGS.get_ptr_mut(PortKey { port }) else { return false };
+        // SAFETY: `ring` points to a row of PRIVACY_RINGS, the place is in bounds. Two CPUs that choose for one port at once may
+        // take the same place; one of the addresses is then in no ring, and goes by its age.
+        unsafe {
+            let chosen = (*ring).chosen;
+            let place = &raw mut (*ring).addresses[masked(chosen as usize, PRIVACY_SLOTS)];
+            core::mem::swap(&mut *place, address);
+            (*ring).chosen = chosen.wrapping_add(1);
+        }
+        true
+    }
+
+    #[inline(always)]
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
         let word = meter_word(port, meter)?;
         // SAFETY: the word lies in a row of METERS. Other CPUs may write it at once; it is aligned, so it is never torn.
@@ -316,6 +363,18 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32) {
         count_port(port, counter, bytes);
+    }
+
+    #[inline(always)]
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent)) {
+        let Some(event) = maps::LOG_SCRATCH.get_ptr_mut(0) else { return };
+        // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
+        fill(unsafe { &mut *event });
+        // SAFETY: the event has its size. A full ring buffer loses it.
+        let _ = unsafe {
+            let map = (&raw const maps::LOGS).cast_mut().cast();
+            bpf_ringbuf_output(map, event.cast(), size_of::<LogEvent>() as u64, 0)
+        };
     }
 
     #[inline(always)]
@@ -455,6 +514,7 @@ fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
             Meter::Punt => &raw mut (*meters).punt,
             Meter::Miss => &raw mut (*meters).miss,
             Meter::Flood => &raw mut (*meters).flood,
+            Meter::Log => &raw mut (*meters).log,
         }
     })
 }

@@ -33,6 +33,7 @@ hashes! {
     POLICY_SETS: HashMap<PolicySetKey, PolicySet>;
     MEMBERS: HashMap<MemberKey, Member>;
     CONNECTION_COUNTS: HashMap<PortKey, ConnectionCount>;
+    PRIVACY_RINGS: HashMap<PrivacyRingKey, PrivacyRing>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
 
@@ -50,18 +51,28 @@ tries! {
     CLASSES<ClassKey, Class>;
     MEMBER_PREFIXES<MemberPrefixKey, Member>;
     RULES<RuleKey, Rule>;
+    PRIVACY_PREFIXES<PrivacyPrefixKey, PrivacyPrefix>;
+}
+
+macro_rules! caches {
+    ($($name:ident<$key:ty, $value:ty>;)*) => {
+        $(#[map]
+        pub static $name: LruHashMap<$key, $value> = LruHashMap::with_max_entries(table::$name.size, 0);)*
+    };
+}
+
+caches! {
+    CONNECTIONS<ConnectionKey, Connection>;
+    FRAGMENTS<FragmentKey, Fragment>;
+    LEARNED_MACS<LearnedMacKey, LearnedMac>;
+    PRIVACY_ADDRESSES<PrivacyAddressKey, PrivacyAddress>;
 }
 
 #[map]
-pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection> =
-    LruHashMap::with_max_entries(table::CONNECTIONS.size, 0);
-
-#[map]
-pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
-    LruHashMap::with_max_entries(table::FRAGMENTS.size, 0);
-
-#[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(table::COUNTERS.size, 0);
+
+#[map]
+pub static LOGS: RingBuf = RingBuf::with_byte_size(table::LOGS.size, 0);
 
 #[map]
 pub static PUNTS: RingBuf = RingBuf::with_byte_size(table::PUNTS.size, 0);
@@ -73,6 +84,10 @@ pub static SCRATCH: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
 /// What a judgement of a port's policy has under its hands on each CPU.
 #[map]
 pub static JUDGEMENT: PerCpuArray<Judgement> = PerCpuArray::with_max_entries(1, 0);
+
+/// An event on its way into `LOGS`.
+#[map]
+pub static LOG_SCRATCH: PerCpuArray<LogEvent> = PerCpuArray::with_max_entries(1, 0);
 
 /// A record on its way into `PUNTS`.
 #[repr(C)]

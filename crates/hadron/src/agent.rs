@@ -56,7 +56,8 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Config {
         limits.timeouts[*place] = *seconds;
     }
     let overlay = OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() };
-    let settings = Settings { overlay, limits, ..Settings::default() };
+    let packet_log = node.packet_log.clone();
+    let settings = Settings { overlay, limits, packet_log, ..Settings::default() };
     Config { state, pins: node.pin_dir.clone(), sizes, settings }
 }
 

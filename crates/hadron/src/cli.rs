@@ -127,6 +127,9 @@ pub struct Node {
     /// Seconds without a packet after which a connection is forgotten, as `udp-established=180`; may be given several times.
     #[arg(long, value_name = "NAME=SECONDS", value_parser = connection_timeout)]
     pub connection_timeout: Vec<(usize, u32)>,
+    /// File for the lines of ports whose packets are logged [default: standard output].
+    #[arg(long)]
+    pub packet_log: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

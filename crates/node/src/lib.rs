@@ -20,6 +20,7 @@ pub mod identity;
 pub mod join;
 pub mod links;
 pub mod node;
+pub mod packet_log;
 pub mod plane;
 mod reconcile;
 pub mod status;

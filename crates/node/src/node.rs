@@ -5,6 +5,7 @@
 //! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
 //! | sync | [`crate::sync`] | with reconcile |
 //! | dhcp | [`crate::dhcp`] | with the node |
+//! | packet log | [`crate::packet_log`] | with the node |
 //! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
 
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::links::overlay::OverlayConfig;
 use crate::links::{Links, Netlink, monitor};
+use crate::packet_log::{self, Names};
 use crate::plane::kernel::{self, Kernel};
 use crate::plane::{Plane, PlaneParts, Punts};
 use crate::reconcile::{Parts, Reconciler};
@@ -65,6 +67,8 @@ pub struct Settings {
     pub overlay_mtu: Option<u32>,
     /// Rate limits of each port.
     pub limits: Limits,
+    /// Where lines about ports' packets go; by default to standard output.
+    pub packet_log: Option<PathBuf>,
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -90,6 +94,7 @@ impl Default for Settings {
             overlay: OverlayConfig::default(),
             overlay_mtu: None,
             limits: Limits::default(),
+            packet_log: None,
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -108,7 +113,7 @@ pub struct Node {
     summary: watch::Receiver<Summary>,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 3],
+    others: [JoinHandle<()>; 4],
 }
 
 impl Node {
@@ -145,7 +150,17 @@ impl Node {
         let (news, from_server) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel();
 
-        let to = Parts { plane: parts.plane, links, leases: leases.clone(), outbox: outbox.clone(), summary };
+        let names = Arc::new(Names::default());
+
+        let log = packet_log::serve(parts.logs, names.clone(), settings.packet_log.clone());
+        let to = Parts {
+            plane: parts.plane,
+            links,
+            leases: leases.clone(),
+            outbox: outbox.clone(),
+            names,
+            summary,
+        };
         let cache = Cache::new(&state, identity.host_number);
         let reconciler = Reconciler::new(to, settings, &identity, cache)?;
         let host = identity.host_name.clone();
@@ -164,7 +179,7 @@ impl Node {
             summary: seen,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
-            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp), tokio::spawn(sweep)],
+            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp), tokio::spawn(sweep), tokio::spawn(log)],
         })
     }
 

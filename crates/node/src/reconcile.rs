@@ -20,6 +20,7 @@ use crate::identity::Identity;
 use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
+use crate::packet_log::Names;
 use crate::plane::Plane;
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
@@ -51,6 +52,7 @@ pub(crate) struct Parts<P, L> {
     pub links: L,
     pub leases: Arc<Leases>,
     pub outbox: Arc<Outbox>,
+    pub names: Arc<Names>,
     pub summary: watch::Sender<Summary>,
 }
 
@@ -282,7 +284,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     /// One pass: brings everything touched to what it should be, and says so.
     async fn settle(&mut self) {
         self.touched.extend(self.calculation.take_touched_ports());
-        self.settle_leases();
+        self.settle_names();
         self.lower_abandoned().await;
         self.writer.desire(self.calculation.take_changes());
         let is_complete = self.position.is_some();
@@ -304,8 +306,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         }
     }
 
-    /// A port is told its lease from the moment that it is let in.
-    fn settle_leases(&mut self) {
+    /// A port is told its lease, and its packets are named, from the moment that it is let in.
+    fn settle_names(&mut self) {
         let rows = self.calculation.rows();
         for port in &self.touched {
             let lease = self
@@ -313,6 +315,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                 .port(*port)
                 .and_then(|row| dhcp::lease(rows, row, &self.settings.dns_domain));
             self.parts.leases.set(*port, lease);
+            self.parts.names.set_port(*port, self.calculation.port(*port));
+        }
+        for (rule, row) in self.calculation.take_touched_rules() {
+            self.parts.names.set_rule(rule, row.map(|row| row.uuid));
         }
     }
 

@@ -1,10 +1,12 @@
 //! Stage 8: to the interface of a port, into the tunnel to a host, or copies to everyone in the network.
 
+use crate::announced;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
 use crate::packet::{FLOOD, Packet, ether};
 use crate::policy;
+use crate::privacy;
 use crate::stage::Stage;
 use crate::switch;
 use crate::table::{FloodKey, port_flag, target};
@@ -21,6 +23,8 @@ pub(crate) fn deliver<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
 #[inline(always)]
 pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     env.enter(Stage::Deliver);
+    announced::by_host(env, packet)?;
+    privacy::defend(env, packet);
     find_here(env, packet)?;
     send(env, packet)
 }

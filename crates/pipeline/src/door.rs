@@ -4,6 +4,7 @@ use crate::classify::classify;
 use crate::deliver;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter};
+use crate::log;
 use crate::origin;
 use crate::packet::Packet;
 use crate::policy;
@@ -68,6 +69,9 @@ fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exi
 fn finish<E: Env>(env: &mut E, packet: &mut Packet, walk: Result<(), Exit>) -> Verdict {
     if let Err(Exit::Drop(reason)) = walk {
         env.count_drop(reason);
+        if is_of_port_security(reason) {
+            log::tell_of_spoof(env, packet, reason as u32);
+        }
         if packet.from_overlay == 0 {
             count_sender_drop(env, packet);
         }
@@ -75,6 +79,15 @@ fn finish<E: Env>(env: &mut E, packet: &mut Packet, walk: Result<(), Exit>) -> V
     }
     packet.verdict
 }
+
+/// Its reasons stand in a row.
+#[inline(always)]
+fn is_of_port_security(reason: DropReason) -> bool {
+    matches!(reason as u8, FIRST_OF_PORT_SECURITY..=LAST_OF_PORT_SECURITY)
+}
+
+const FIRST_OF_PORT_SECURITY: u8 = DropReason::SourceMac as u8;
+const LAST_OF_PORT_SECURITY: u8 = DropReason::EtherType as u8;
 
 /// Counts a drop at the sending port. A packet that `classify` refuses has not met `origin` yet, but has a sender too.
 #[inline(never)]

@@ -85,6 +85,7 @@ reasons! {
         ServiceUnserved = 32, "service_unserved", "The host's service does not take this kind of packet.";
         FloodRate = 33, "flood_rate", "The port sends more broadcast and multicast than its limit.";
         UnknownNetwork = 34, "unknown_network", "The network of the packet is not on this host.";
+        AnnounceRate = 48, "announce_rate", "The port announces more MACs that are not its own than its limit for unknown neighbours.";
     }
     EgressPolicy {
         EgressDenied = 42, "egress_denied", "No rule of the sending port's security groups allows the packet out.";

@@ -8,9 +8,9 @@ use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
-    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, MAX_FLOOD, MemberKey,
-    MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet, PolicySetKey, Port,
-    PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
+    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
+    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet,
+    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -34,6 +34,8 @@ pub enum Meter {
     Miss,
     /// [`Port::flood_limit`]
     Flood,
+    /// [`Port::log_limit`]
+    Log,
 }
 
 /// A pair of fields, or one, of [`crate::table::PortCounters`].
@@ -158,6 +160,21 @@ pub trait Env: Sized {
         policy_verdict(self, packet, &mut Judgement::default(), port, way)
     }
 
+    /// `LEARNED_MACS`
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac>;
+    /// Adds or replaces a row of `LEARNED_MACS`.
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac);
+    /// `PRIVACY_PREFIXES`
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool;
+    /// `PRIVACY_ADDRESSES`
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress>;
+    /// Adds or replaces a row of `PRIVACY_ADDRESSES`.
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress);
+    /// Deletes a row of `PRIVACY_ADDRESSES`.
+    fn remove_privacy_address(&mut self, key: &NeighbourKey);
+    /// Puts an address into the next place of a row of `PRIVACY_RINGS`; it becomes the one that was there. False without a row.
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool;
+
     /// A field of `METERS`.
     fn meter(&self, port: u32, meter: Meter) -> Option<u64>;
     /// Writes a field of `METERS`.
@@ -168,6 +185,9 @@ pub trait Env: Sized {
     fn count_drop(&mut self, reason: DropReason);
     /// Counts a frame of `bytes` at a port.
     fn count_port(&mut self, port: u32, counter: PortCounter, bytes: u32);
+
+    /// Writes an event into `LOGS`. What is there before is an earlier event.
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent));
 
     /// Sends the packet out of an interface. Nothing more may be done with it.
     fn redirect(&mut self, ifindex: u32);

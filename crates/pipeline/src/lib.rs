@@ -17,12 +17,12 @@
 //! No packet is ever passed on to the host's stack.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `PUNT_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
-//! `CONFIG`; `HOSTS`; `NETWORKS`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `ALLOWED`, `ALLOWED_PREFIXES`; `MEMBERS`,
-//! `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `CONFIG`; `HOSTS`; `NETWORKS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -30,7 +30,7 @@
 //! `from_overlay_test` reads the VNI from word 0 and the outer source, 16 bytes in network order, from words 1 to 4.
 //!
 //! **Ring buffer** `PUNTS`: each record is a [`table::PuntHeader`] (16 bytes) and then the frame, cut at
-//! [`table::PUNT_SNAPLEN`] bytes.
+//! [`table::PUNT_SNAPLEN`] bytes. **Ring buffer** `LOGS`: each record is a [`table::LogEvent`].
 //!
 //! **Tunnel.** Frames leave by `bpf_skb_set_tunnel_key` (VNI, local and remote address; `BPF_F_TUNINFO_IPV6` when
 //! [`table::Config::underlay`] is IPv6; no UDP checksum over IPv4, as RFC 7348 §4 has it, with it over IPv6) and a redirect to
@@ -42,6 +42,7 @@
 extern crate std;
 
 mod address;
+mod announced;
 mod classify;
 mod deliver;
 mod door;
@@ -49,11 +50,13 @@ pub mod drop;
 mod env;
 #[cfg(feature = "host")]
 pub mod host;
+mod log;
 mod meter;
 mod origin;
 mod packet;
 mod policy;
 mod port_security;
+mod privacy;
 mod services;
 pub mod stage;
 mod switch;

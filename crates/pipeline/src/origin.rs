@@ -34,7 +34,9 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     let Some(vni) = env.vni(tunnel.vni) else { return Err(DropReason::UnknownVni) };
     packet.network = vni.network;
     let key = VtepKey { vni: tunnel.vni, address: tunnel.remote };
-    if env.vtep(&key).is_none() { Err(DropReason::UnknownVtep) } else { Ok(()) }
+    let Some(vtep) = env.vtep(&key) else { return Err(DropReason::UnknownVtep) };
+    packet.peer = vtep.host;
+    Ok(())
 }
 
 #[inline(always)]

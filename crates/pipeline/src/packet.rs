@@ -48,6 +48,10 @@ pub struct Packet {
     pub policy: u32,
     /// Identification of a fragment.
     pub identification: u32,
+    /// The rule that has just allowed the packet; 0 when its connection was there already.
+    pub rule: u32,
+    /// The host that the overlay's packet comes from; 0 from a port.
+    pub peer: u32,
     /// What became of the packet.
     pub verdict: Verdict,
     /// EtherType.
@@ -78,8 +82,8 @@ pub struct Packet {
     pub from_overlay: u8,
     /// Flags of the TCP header ([`tcp_flag`]).
     pub tcp_flags: u8,
-    /// Zero.
-    pub pad: [u8; 6],
+    /// [`crate::table::port_flag`] bits of the port whose rules are asked.
+    pub judged_flags: u16,
 }
 
 /// [`Packet::target_kind`]: everyone in the network.
@@ -115,6 +119,8 @@ impl Packet {
         vni: 0,
         policy: 0,
         identification: 0,
+        rule: 0,
+        peer: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
         operation: 0,
@@ -130,13 +136,22 @@ impl Packet {
         has_link: 0,
         from_overlay: 0,
         tcp_flags: 0,
-        pad: [0; 6],
+        judged_flags: 0,
     };
 
     /// True for an ICMPv6 packet whose type is known.
     #[inline(always)]
     pub(crate) fn is_icmpv6(&self) -> bool {
         self.ether_type == ether::IPV6 && self.protocol == proto::ICMPV6 && self.fragment != LATER
+    }
+
+    /// True for an ICMP packet in IPv4 or an ICMPv6 one in IPv6.
+    #[inline(always)]
+    pub(crate) fn is_icmp(&self) -> bool {
+        match self.ether_type {
+            ether::IPV4 => self.protocol == proto::ICMP,
+            _ => self.protocol == proto::ICMPV6,
+        }
     }
 
     /// True for a UDP packet whose ports are known.

@@ -4,6 +4,7 @@ use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::Env;
 use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6, proto};
+use crate::privacy;
 use crate::stage::Stage;
 use crate::table::{AllowedKey, AllowedPrefixKey, port_flag};
 
@@ -28,7 +29,7 @@ pub(crate) fn port_security<E: Env>(env: &mut E, packet: &mut Packet) -> Result<
 }
 
 #[inline(always)]
-fn arp<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
+fn arp<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
     if packet.link != packet.source {
         return Err(DropReason::ArpSender);
     }
@@ -43,7 +44,7 @@ fn arp<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
 }
 
 #[inline(always)]
-fn ipv4<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
+fn ipv4<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
     if packet.is_udp() && (packet.source_port == DHCP_SERVER || packet.destination_port == DHCP_CLIENT) {
         return Err(DropReason::DhcpServer);
     }
@@ -65,7 +66,7 @@ fn is_dhcp_discovery(packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn ipv6<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
+fn ipv6<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
     if packet.is_udp() && (packet.source_port == DHCPV6_SERVER || packet.destination_port == DHCPV6_CLIENT) {
         return Err(DropReason::DhcpServer);
     }
@@ -97,7 +98,7 @@ fn may_be_unspecified(packet: &Packet) -> bool {
 }
 
 #[inline(never)]
-fn nd<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
+fn nd<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
     match packet.icmp_type {
         icmpv6::ROUTER_ADVERTISEMENT => return Err(DropReason::RouterAdvertisement),
         icmpv6::ROUTER_SOLICITATION | icmpv6::NEIGHBOUR_SOLICITATION | icmpv6::NEIGHBOUR_ADVERTISEMENT => {}
@@ -111,6 +112,9 @@ fn nd<E: Env>(env: &E, packet: &Packet) -> Result<(), DropReason> {
     }
     if packet.icmp_type == icmpv6::NEIGHBOUR_ADVERTISEMENT {
         return owns(env, packet, packet.nd_target, DropReason::NdTarget);
+    }
+    if packet.source_address == Address::UNSPECIFIED {
+        privacy::choose(env, packet);
     }
     Ok(())
 }
@@ -136,7 +140,12 @@ fn is_valid(packet: &Packet) -> bool {
 
 /// True when the address is the port's with the frame's source MAC; else the MAC is at fault or what `reason` says.
 #[inline(always)]
-fn owns<E: Env>(env: &E, packet: &Packet, address: Address, reason: DropReason) -> Result<(), DropReason> {
+fn owns<E: Env>(
+    env: &mut E,
+    packet: &Packet,
+    address: Address,
+    reason: DropReason,
+) -> Result<(), DropReason> {
     let own = packet.source == packet.port_mac;
     if own && address == packet.port_mac.link_local() {
         return Ok(());
@@ -147,6 +156,9 @@ fn owns<E: Env>(env: &E, packet: &Packet, address: Address, reason: DropReason) 
     if packet.port_flags & port_flag::ALLOWED_PREFIXES != 0
         && env.is_allowed_prefix(&AllowedPrefixKey::new(packet.port, packet.source, address, 128))
     {
+        return Ok(());
+    }
+    if own && packet.port_flags & port_flag::PRIVACY != 0 && privacy::owns(env, packet, &address) {
         return Ok(());
     }
     Err(if own { reason } else { DropReason::SourceMac })

@@ -1,9 +1,11 @@
 //! Stage 5: the destination MAC leads to a port here, a host elsewhere, a service, everyone, or nobody.
 
+use crate::announced;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter};
 use crate::meter;
 use crate::packet::{FLOOD, Packet};
+use crate::privacy;
 use crate::stage::Stage;
 use crate::table::{FdbKey, target};
 
@@ -11,6 +13,8 @@ use crate::table::{FdbKey, target};
 #[inline(always)]
 pub(crate) fn switch<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Switch);
+    announced::by_port(env, packet)?;
+    privacy::defend(env, packet);
     if packet.destination.is_multicast() {
         return multicast(env, packet);
     }
@@ -32,13 +36,18 @@ fn multicast<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason>
     if !everyone(env, packet) {
         return Err(DropReason::UnknownNetwork);
     }
-    if meter::admits(env, packet, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
+    if meter::admits(env, packet.port, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
 }
 
 /// Looks the destination MAC up in the packet's network.
 #[inline(always)]
 pub(crate) fn by_mac<E: Env>(env: &E, packet: &mut Packet) -> bool {
-    let Some(entry) = env.fdb(&FdbKey::new(packet.network, packet.destination)) else { return false };
+    let key = FdbKey::new(packet.network, packet.destination);
+    if let Some(entry) = env.fdb(&key) {
+        (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
+        return true;
+    }
+    let Some(entry) = env.learned_mac(&key) else { return false };
     (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
     true
 }

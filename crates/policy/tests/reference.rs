@@ -156,6 +156,7 @@ fn rule() -> impl Strategy<Value = RuleRow> {
             RuleRow {
                 group: 1,
                 rule: 0,
+                uuid: [0; 16],
                 direction: if is_egress { Direction::Egress } else { Direction::Ingress },
                 family: if v4 { Family::Ipv4 } else { Family::Ipv6 },
                 protocol,
@@ -263,6 +264,7 @@ fn any_rule(rule: u32, remote: Remote) -> RuleRow {
     RuleRow {
         group: 1,
         rule,
+        uuid: [0; 16],
         direction: Direction::Ingress,
         family: Family::Ipv4,
         protocol: Some(6),

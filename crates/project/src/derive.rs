@@ -125,6 +125,7 @@ impl<'a> Source<'a> {
             revision: port.modified.max(host.created).0,
             policy: port.policy.map(|policy| policy.0),
             allowed_pairs: security::allowed_pairs(port),
+            log: None,
         };
         Some((Interest::Host(host.number.0), Row::Port(row)))
     }

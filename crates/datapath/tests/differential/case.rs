@@ -24,6 +24,7 @@ pub struct World {
     pub networks: BTreeMap<u32, (u32, u32)>,
     pub flood: BTreeSet<(u32, FloodTarget)>,
     pub fdb: BTreeMap<FdbKey, FdbEntry>,
+    pub privacy_prefixes: BTreeSet<PrivacyPrefixKey>,
     pub allowed_prefixes: BTreeSet<AllowedPrefixKey>,
     pub policies: Policies,
     pub neighbours: BTreeMap<NeighbourKey, Neighbour>,
@@ -34,6 +35,8 @@ pub struct World {
     pub macs: Vec<Mac>,
     pub addresses_v4: Vec<Address>,
     pub addresses_v6: Vec<Address>,
+    /// Addresses that ports may choose.
+    pub free_v6: Vec<Address>,
     is_underlay_v6: bool,
 }
 
@@ -93,6 +96,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         flood: BTreeSet::new(),
         fdb: BTreeMap::new(),
         allowed_prefixes: BTreeSet::new(),
+        privacy_prefixes: BTreeSet::new(),
         policies: Policies::default(),
         neighbours: BTreeMap::new(),
         hosts: BTreeMap::new(),
@@ -102,6 +106,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         macs: (1..=12).map(port_mac).chain([SERVICE_MAC]).collect(),
         addresses_v4: (1..=14).map(v4).collect(),
         addresses_v6: (1..=14).map(v6).collect(),
+        free_v6: (0xc1..=0xc4).map(v6).collect(),
         is_underlay_v6,
     };
     world.policies = Policies::any(random, &world.addresses_v4, &world.addresses_v6);
@@ -123,6 +128,9 @@ impl World {
                 self.vnis.insert(VniKey { vni: vni_of(network) }, Vni { network });
             }
             self.fdb.insert(FdbKey::new(network, SERVICE_MAC), FdbEntry { kind: target::SERVICE, id: 0 });
+            if random.one_in(2) {
+                self.privacy_prefixes.insert(PrivacyPrefixKey::new(network, v6(0), 64));
+            }
             let kind = neighbour_kind::SERVICE;
             let key = NeighbourKey { network, address: v4(14) };
             self.neighbours.insert(key, Neighbour { mac: SERVICE_MAC, kind });
@@ -135,6 +143,11 @@ impl World {
         let mut flags = if random.one_in(3) { 0 } else { port_flag::PORT_SECURITY };
         flags |= if random.one_in(2) { port_flag::ALLOWED_PREFIXES } else { 0 };
         flags |= if random.one_in(20) { port_flag::DISABLED } else { 0 };
+        for flag in
+            [port_flag::ACCEPT_UNKNOWN, port_flag::PRIVACY, port_flag::LOG_ACCEPTED, port_flag::LOG_DROPPED]
+        {
+            flags |= if random.one_in(2) { flag } else { 0 };
+        }
         let limit = |random: &mut Random| {
             let interval = if random.one_in(2) { 0 } else { SLOW };
             Limit { interval, burst: random.below(200) as u32 }
@@ -149,6 +162,7 @@ impl World {
             flood_limit: limit(random),
             policy: random.pick(&[1, 2, 3, 4]),
             connection_limit: random.pick(&[1000, 1000, 10]),
+            log_limit: limit(random),
         };
         self.ports.insert(PortKey { port }, row);
         self.states.insert(port);

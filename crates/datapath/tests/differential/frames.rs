@@ -9,6 +9,7 @@ use hadron_datapath::{Address, Mac};
 pub fn any(random: &mut Random, world: &World, from: Mac) -> Vec<u8> {
     let mut frame = ethernet(random, world, from);
     match random.below(20) {
+        0 if random.one_in(3) => duplicate_detection(random, world, &mut frame),
         0..=8 => ip(random, world, &mut frame, true),
         9..=13 => ip(random, world, &mut frame, false),
         14..=17 => arp(random, world, &mut frame),
@@ -125,6 +126,7 @@ fn source(random: &mut Random, world: &World, frame: &[u8], is_v4: bool) -> Addr
     match random.below(16) {
         0 => random.pick(pool),
         1 if is_v4 => Address::UNSPECIFIED_V4,
+        6..=7 if !is_v4 => random.pick(&world.free_v6),
         1 => Address::UNSPECIFIED,
         2..=5 if !is_v4 => source_mac(frame).link_local(),
         _ => pool[own],
@@ -165,6 +167,19 @@ fn arp(random: &mut Random, world: &World, frame: &mut Vec<u8>) {
     if random.one_in(3) {
         frame.resize(60, 0);
     }
+}
+
+/// Asks whether anybody has an address (RFC 4862 §5.4).
+fn duplicate_detection(random: &mut Random, world: &World, frame: &mut Vec<u8>) {
+    let target =
+        if random.one_in(4) { random.pick(&world.addresses_v6) } else { random.pick(&world.free_v6) };
+    let group = target.solicited_node();
+    let body = payload::solicitation(target, group);
+    frame[..6].copy_from_slice(&[&[0x33, 0x33], &group.0[12..]].concat());
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, body.len() as u8, 58, 255]);
+    frame.extend(Address::UNSPECIFIED.0);
+    frame.extend(group.0);
+    frame.extend(body);
 }
 
 /// An IP packet of either family, with its payload and the length that its header states.

@@ -4,6 +4,8 @@ pub mod bench;
 pub mod capture;
 pub mod case;
 pub mod frames;
+pub mod load;
 pub mod payload;
 pub mod policies;
 pub mod random;
+pub mod written;

@@ -87,6 +87,14 @@ fn quoted(random: &mut Random, protocols: &[u8]) -> (u8, Vec<u8>) {
     (protocol, bytes)
 }
 
+/// A neighbour solicitation from the unspecified address, without options.
+pub fn solicitation(target: Address, group: Address) -> Vec<u8> {
+    let mut bytes = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &target.0].concat();
+    let sum = checksum(Address::UNSPECIFIED, group, &bytes);
+    bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
 /// Echo, MLD, router and neighbour discovery (RFC 4861 §4).
 fn icmpv6(random: &mut Random, world: &World, mac: Mac, to: Address) -> Vec<u8> {
     let kind = random
@@ -99,6 +107,7 @@ fn icmpv6(random: &mut Random, world: &World, mac: Mac, to: Address) -> Vec<u8> 
             bytes.extend([random.pick(&[0, 0x20, 0x60, 0xe0]), 0, 0, 0]);
             let target = match random.below(4) {
                 0 => random.pick(&world.macs).link_local(),
+                1 => random.pick(&world.free_v6),
                 _ => random.pick(&world.addresses_v6),
             };
             bytes.extend(target.0);

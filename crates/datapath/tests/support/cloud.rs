@@ -169,6 +169,7 @@ impl Host {
                 flood_limit: none,
                 policy: POLICY,
                 connection_limit: 1000,
+                log_limit: none,
             };
             tables.ports.put(&PortKey { port }, &row).expect("port");
             let target = FloodTarget { kind: target::PORT, id: port };

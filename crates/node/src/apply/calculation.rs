@@ -20,7 +20,7 @@ use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
-use hadron_wire::row::{PolicyRow, PortRow, Row, RowKey};
+use hadron_wire::row::{PolicyRow, PortRow, Row, RowKey, RuleRow};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -39,18 +39,21 @@ pub struct Limits {
     pub flood: Limit,
     /// Connections that are kept.
     pub connections: u32,
+    /// Lines of its log.
+    pub log: Limit,
     /// Seconds without a packet after which they are forgotten, by [`timeout`].
     pub timeouts: [u32; timeout::SLOTS],
 }
 
 impl Default for Limits {
-    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many.
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. 100 lines of a log, bursts of 25.
     fn default() -> Self {
         Self {
             punt: per_second(20),
             miss: per_second(100),
             flood: per_second(1000),
             connections: CONNECTIONS,
+            log: Limit { interval: per_second(100).interval, burst: 25 },
             timeouts: timeout::DEFAULTS,
         }
     }
@@ -99,6 +102,7 @@ pub struct Calculation {
     places: HashMap<u32, Place>,
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
+    touched_rules: BTreeSet<(u32, u32)>,
 }
 
 /// What a port is found by.
@@ -126,6 +130,7 @@ impl Calculation {
             places: HashMap::new(),
             changed: BTreeSet::new(),
             touched_ports: BTreeSet::new(),
+            touched_rules: BTreeSet::new(),
         };
         calculation.recompute(Source::Host);
         calculation
@@ -204,6 +209,17 @@ impl Calculation {
         std::mem::take(&mut self.touched_ports)
     }
 
+    /// The rules that came, went or changed since the last call: their number, and their row if they are there.
+    pub fn take_touched_rules(&mut self) -> Vec<(u32, Option<&RuleRow>)> {
+        let touched = std::mem::take(&mut self.touched_rules).into_iter();
+        let rows = &self.inputs.rows;
+        let row = |group, rule| match rows.get(&RowKey::Rule { group, rule }) {
+            Some(Row::Rule(row)) => Some(row),
+            _ => None,
+        };
+        touched.map(|(group, rule)| (rule, row(group, rule))).collect()
+    }
+
     /// The entries that a port needs for its wiring; none while its interface or its network's row is missing.
     pub fn entries_of_port(&self, number: u32) -> &[Key] {
         self.claims.of(Source::Row(RowKey::Port(number)))
@@ -235,7 +251,10 @@ impl Calculation {
         for key in touched {
             affected.insert(*key);
             match *key {
-                RowKey::Rule { group, .. } => affected.extend(self.policies.with_group(group)),
+                RowKey::Rule { group, rule } => {
+                    affected.extend(self.policies.with_group(group));
+                    self.touched_rules.insert((group, rule));
+                }
                 RowKey::Member { set, .. } => {
                     affected.remove(key);
                     if self.recompute_member(set, *key) {

@@ -40,6 +40,8 @@ entries! {
     Host: table::HostKey => table::Host;
     /// A network, but for its flood list.
     Network: table::NetworkKey => NetworkFacts;
+    /// A prefix in which a network's instances choose their own addresses.
+    PrivacyPrefix: table::PrivacyPrefixKey => ();
     /// What the programs keep of a port: counters and rate limits.
     PortState: table::PortKey => ();
     /// An address in a set.

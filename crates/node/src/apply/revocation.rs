@@ -5,14 +5,20 @@
 
 use super::{Key, Value};
 use crate::delta::Failure;
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::{PolicyKey, rule_flag};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-/// Policies that are due for a new generation, and what it takes to know.
+/// What is due once permissions went, and what it takes to know.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
+    /// Policies that are due for a new generation.
     due: BTreeSet<PolicyKey>,
+    /// Ports and MACs that they may use no more: nobody is to be sent there for them.
+    abandoned: BTreeSet<(u32, Mac)>,
+    /// How many sources a port may use beside a MAC.
+    sources: HashMap<(u32, Mac), usize>,
     /// The policies in the tables.
     present: BTreeSet<PolicyKey>,
     /// How often each of them asks a set.
@@ -37,6 +43,12 @@ impl Revocations {
                 self.revoke(key);
             }
         }
+        if old.is_none()
+            && let Some(source) = source(key)
+        {
+            *self.sources.entry(source).or_default() += 1;
+            self.abandoned.remove(&source);
+        }
         match (key, value) {
             (Key::Policy(key), _) => drop(self.present.insert(*key)),
             (Key::PolicySet(key), Value::PolicySet(row)) => {
@@ -55,6 +67,27 @@ impl Revocations {
             self.present.remove(key);
             self.due.remove(key);
         }
+        if let Some(source) = source(key)
+            && let Some(count) = self.sources.get_mut(&source)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+                self.abandoned.insert(source);
+            }
+        }
+    }
+
+    /// Has what was announced from MACs that ports may use no more forgotten. Answers why it can't be; it stays due.
+    pub(super) fn abandon<E>(
+        &mut self,
+        forget: impl FnOnce(&BTreeSet<(u32, Mac)>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !self.abandoned.is_empty() {
+            forget(&self.abandoned)?;
+            self.abandoned.clear();
+        }
+        Ok(())
     }
 
     /// Whether the policy of `key` is due for a new generation.
@@ -105,6 +138,15 @@ impl Revocations {
                 self.asking.remove(&row.set);
             }
         }
+    }
+}
+
+/// The port and MAC of a source that the port may use.
+fn source(key: &Key) -> Option<(u32, Mac)> {
+    match key {
+        Key::Allowed(key) => Some((key.port, key.mac)),
+        Key::AllowedPrefix(key) => Some((key.port, key.mac)),
+        _ => None,
     }
 }
 

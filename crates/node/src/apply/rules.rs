@@ -5,13 +5,13 @@ use super::entry::{FloodMember, NetworkFacts};
 use super::{Key, Value, policy};
 use hadron_pipeline::table::{
     self, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
-    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, RuleCounterKey, Vni, VniKey, Vtep, VtepKey,
-    neighbour_kind, network_flag, port_flag, target,
+    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, PrivacyPrefixKey, RuleCounterKey, Vni,
+    VniKey, Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
 use hadron_wire::row::{
-    LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow, unmapped,
+    Ipv6Mode, LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow, unmapped,
 };
 
 use std::collections::BTreeSet;
@@ -56,6 +56,14 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     if let Some(vni) = row.vni {
         entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
     }
+    if row.privacy_addresses {
+        let members = inputs.members.get(&row.number).into_iter().flatten();
+        let chosen = members.filter_map(|key| subnet(inputs, key)).filter(|subnet| is_chosen(subnet));
+        entries.extend(chosen.map(|subnet| {
+            let key = PrivacyPrefixKey::new(row.number, subnet.cidr.address.into(), subnet.cidr.length);
+            (Key::PrivacyPrefix(key), Value::PrivacyPrefix(()))
+        }));
+    }
     entries
 }
 
@@ -64,6 +72,11 @@ fn subnet<'a>(inputs: &'a Inputs, key: &RowKey) -> Option<&'a SubnetRow> {
         Row::Subnet(row) => Some(row),
         _ => None,
     }
+}
+
+/// Whether instances make their own addresses in the subnet (RFC 4862).
+fn is_chosen(subnet: &SubnetRow) -> bool {
+    matches!(subnet.address_mode, Some(Ipv6Mode::Slaac | Ipv6Mode::Dhcpv6Stateless))
 }
 
 /// Whether DHCPv4 is answered for the subnet.
@@ -120,6 +133,9 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         (port_flag::ACCEPT_UNKNOWN, row.port_security_disabled || has_other_mac),
         (port_flag::ALLOWED_PREFIXES, has_prefixes),
         (port_flag::DISABLED, !is_enabled),
+        (port_flag::PRIVACY, network.privacy_addresses && !row.port_security_disabled),
+        (port_flag::LOG_ACCEPTED, row.log.as_ref().is_some_and(|log| log.accepted)),
+        (port_flag::LOG_DROPPED, row.log.as_ref().is_some_and(|log| log.dropped)),
     ];
     let value = table::Port {
         network: row.network,
@@ -131,6 +147,7 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         flood_limit: limits.flood,
         policy: row.policy.filter(|_| !row.port_security_disabled).unwrap_or(0),
         connection_limit: limits.connections,
+        log_limit: limits.log,
     };
     let key = PortKey { port: row.number };
     let mut entries = vec![

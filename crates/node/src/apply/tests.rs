@@ -84,6 +84,7 @@ fn port(number: u32, network: u32, last: u8) -> PortRow {
         revision: 1,
         policy: None,
         allowed_pairs: Vec::new(),
+        log: None,
     }
 }
 

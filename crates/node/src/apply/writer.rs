@@ -71,6 +71,12 @@ impl Writer {
                 Ok(())
             }));
             failures.extend(revocations.announce(|policy| plane.renew(policy)));
+            if let Err(error) = revocations.abandon(|sources| plane.forget_announced(sources)) {
+                tracing::error!(
+                    error = chain(&error),
+                    "what ports announced by MACs that they may use no more stays; will be tried again with the next change"
+                );
+            }
         }
         failures.into_iter().map(|failure| self.note(failure)).collect()
     }

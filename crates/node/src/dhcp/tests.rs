@@ -26,6 +26,7 @@ fn port(addresses: &[(Ipv6Addr, u32)]) -> PortRow {
         revision: 1,
         policy: None,
         allowed_pairs: Vec::new(),
+        log: None,
     }
 }
 

@@ -7,9 +7,12 @@ use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
-use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, NetworkState, table};
+use futures_util::{StreamExt, stream};
+use hadron_datapath::table::LogEvent;
+use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Logs, Mac, NetworkState, table};
 use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,10 +34,12 @@ impl Kernel {
     pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
+        let logs = datapath.logs().map_err(|error| Error::Plane(from(error)))?;
         let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
             connections: Arc::new(plane.clone()),
+            logs: stream::unfold(logs, next_event).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
@@ -76,6 +81,9 @@ impl Plane for Kernel {
         let tables = self.datapath.tables();
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
+        rows(&mut all, tables.privacy_prefixes.dump(), |k, _| {
+            (Key::PrivacyPrefix(k), Value::PrivacyPrefix(()))
+        })?;
         rows(&mut all, tables.allowed.dump(), |k, _| (Key::Allowed(k), Value::Allowed(())))?;
         rows(&mut all, tables.allowed_prefixes.dump(), |k, _| {
             (Key::AllowedPrefix(k), Value::AllowedPrefix(()))
@@ -145,6 +153,9 @@ impl Plane for Kernel {
             (Key::Network(key), Value::Network(NetworkFacts { vni, flags })) => {
                 tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
             }
+            (Key::PrivacyPrefix(key), Value::PrivacyPrefix(())) => {
+                tables.privacy_prefixes.put(key, &table::PrivacyPrefix::default())
+            }
             (Key::PortState(key), Value::PortState(())) => tables.ensure_port_state(key.port),
             (Key::Member(key), Value::Member(())) => tables.members.put(key, &table::Member::default()),
             (Key::MemberPrefix(key), Value::MemberPrefix(())) => {
@@ -188,6 +199,7 @@ impl Plane for Kernel {
             Key::Config(()) => Ok(()),
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
+            Key::PrivacyPrefix(key) => tables.privacy_prefixes.remove(key).map(drop),
             Key::PortState(key) => tables.remove_port_state(key.port),
             Key::Member(key) => tables.members.remove(key).map(drop),
             Key::MemberPrefix(key) => tables.member_prefixes.remove(key).map(drop),
@@ -214,6 +226,16 @@ impl Plane for Kernel {
 
     fn renew(&mut self, policy: &PolicyKey) -> Result<()> {
         self.datapath.tables().renew_policy(policy).map_err(from)
+    }
+
+    fn forget_announced(&mut self, sources: &BTreeSet<(u32, Mac)>) -> Result<()> {
+        let learned = &self.datapath.tables().learned_macs;
+        for (key, row) in learned.dump().map_err(from)? {
+            if row.kind == table::target::PORT && sources.contains(&(row.id, key.mac)) {
+                learned.remove(&key).map_err(from)?;
+            }
+        }
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -255,6 +277,20 @@ impl Connections for Kernel {
 impl Inject for Kernel {
     fn inject(&self, ifindex: u32, frame: &[u8]) -> std::io::Result<()> {
         self.datapath.inject(ifindex, frame).map_err(std::io::Error::other)
+    }
+}
+
+/// The next event of the ports' logs, and the reader for the one after it.
+async fn next_event(mut logs: Logs) -> Option<(LogEvent, Logs)> {
+    let mut backoff = Backoff::default();
+    loop {
+        match logs.next().await {
+            Ok(event) => return Some((event, logs)),
+            Err(error) => {
+                tracing::error!(error = crate::error::chain(&error), "the ports' logs can't be read");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
     }
 }
 

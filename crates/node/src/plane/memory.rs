@@ -3,8 +3,10 @@
 use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
 use crate::apply::{Key, Value};
 use crate::connections::{Connections, Sweep};
+use futures_util::{StreamExt, stream};
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::PolicyKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
@@ -20,6 +22,7 @@ struct Contents {
     injected: Vec<(u32, Vec<u8>)>,
     writes: u64,
     renewals: Vec<PolicyKey>,
+    forgotten: Vec<(u32, Mac)>,
     /// Most entries that there may be; more are refused, as by a full map.
     capacity: Option<usize>,
 }
@@ -40,6 +43,11 @@ impl Memory {
         self.lock().renewals.clone()
     }
 
+    /// The ports and MACs whose announcements were forgotten, in order.
+    pub fn forgotten(&self) -> Vec<(u32, Mac)> {
+        self.lock().forgotten.clone()
+    }
+
     /// Frames that were sent to instances, with their interface.
     pub fn injected(&self) -> Vec<(u32, Vec<u8>)> {
         self.lock().injected.clone()
@@ -58,6 +66,7 @@ impl Memory {
                 plane: self.clone(),
                 punts,
                 inject: Arc::new(self.clone()),
+                logs: stream::pending().boxed(),
                 connections: Arc::new(self.clone()),
             },
             sender,
@@ -100,6 +109,11 @@ impl Plane for Memory {
 
     fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError> {
         self.lock().renewals.push(*policy);
+        Ok(())
+    }
+
+    fn forget_announced(&mut self, sources: &BTreeSet<(u32, Mac)>) -> Result<(), PlaneError> {
+        self.lock().forgotten.extend(sources);
         Ok(())
     }
 

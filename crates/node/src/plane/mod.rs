@@ -9,7 +9,10 @@ pub mod memory;
 
 use crate::apply::{Key, Value};
 use crate::connections::Connections;
-use hadron_pipeline::table::PolicyKey;
+use futures_util::stream::BoxStream;
+use hadron_pipeline::Mac;
+use hadron_pipeline::table::{LogEvent, PolicyKey};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -87,6 +90,9 @@ pub trait Plane: Send + 'static {
     /// Gives a policy a generation that none had before, so that its connections are judged again.
     fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError>;
 
+    /// Forgets where MACs were announced: those of these pairs of a port and a MAC that it may use no more.
+    fn forget_announced(&mut self, sources: &BTreeSet<(u32, Mac)>) -> Result<(), PlaneError>;
+
     /// Every entry that should be there is there: a plane that was filling new tables behind the back of old ones puts the
     /// new ones in force. Does nothing at any other time.
     fn commit(&mut self) -> Result<(), PlaneError>;
@@ -134,6 +140,8 @@ pub struct PlaneParts<P, Q> {
     pub punts: Q,
     /// Their answers.
     pub inject: Arc<dyn Inject>,
+    /// What is logged of ports' packets.
+    pub logs: BoxStream<'static, LogEvent>,
     /// The connections that are kept.
     pub connections: Arc<dyn Connections>,
 }

@@ -153,6 +153,7 @@ fn port(number: u32, revision: u64) -> Row {
         revision,
         policy: Some(1),
         allowed_pairs: Vec::new(),
+        log: None,
     })
 }
 
@@ -328,6 +329,7 @@ async fn a_port_whose_policy_is_not_in_force_is_reported_until_it_is() {
         Row::Rule(RuleRow {
             group: 4,
             rule,
+            uuid: [0; 16],
             direction: Direction::Ingress,
             family: Family::Ipv4,
             protocol: None,

@@ -96,6 +96,7 @@ fn port(revision: u64) -> Row {
         revision,
         policy: Some(1),
         allowed_pairs: Vec::new(),
+        log: None,
     })
 }
 

@@ -197,6 +197,7 @@ fn rule(world: &mut World) -> RuleRow {
     RuleRow {
         group,
         rule: number,
+        uuid: [0; 16],
         direction: if random.one_in(2) { Direction::Egress } else { Direction::Ingress },
         family: if is_ipv4 { Family::Ipv4 } else { Family::Ipv6 },
         protocol,

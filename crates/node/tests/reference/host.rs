@@ -3,10 +3,11 @@
 use hadron_node::apply::entry::FloodMember;
 use hadron_node::apply::{Key, Value};
 use hadron_node::plane::{Plane, PlaneError};
+use hadron_pipeline::Mac;
 use hadron_pipeline::host::{Node, Tables};
 use hadron_pipeline::table::{self, *};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host that forwards packets in this process.
 pub struct Host {
@@ -114,6 +115,10 @@ impl Plane for Host {
     fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError> {
         let generation = self.next_generation();
         self.node.tables.policies.get_mut(policy).expect("a policy that is there").generation = generation;
+        Ok(())
+    }
+
+    fn forget_announced(&mut self, _sources: &BTreeSet<(u32, Mac)>) -> Result<(), PlaneError> {
         Ok(())
     }
 

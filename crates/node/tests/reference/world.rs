@@ -266,6 +266,7 @@ pub fn port(station: Station, policy: Option<u32>, is_open: bool) -> PortRow {
         revision: 1,
         policy,
         allowed_pairs: Vec::new(),
+        log: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use super::{Frame, Node, Outcome, Output};
+use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter, PortCounter, Tunnel};
 use crate::stage::Stage;
@@ -17,15 +18,16 @@ pub(super) struct Run<'a> {
     source: Option<Tunnel>,
     tunnel: Option<Tunnel>,
     outputs: Vec<Output>,
+    events: Vec<LogEvent>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(node: &'a mut Node, frame: Frame, ifindex: u32, source: Option<Tunnel>) -> Self {
-        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new() }
+        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn finish(self, verdict: Verdict) -> Outcome {
-        Outcome { verdict, outputs: self.outputs, bytes: self.frame.bytes }
+        Outcome { verdict, outputs: self.outputs, events: self.events, bytes: self.frame.bytes }
     }
 
     fn range(&self, offset: u32, length: usize) -> Option<core::ops::Range<usize>> {
@@ -240,12 +242,45 @@ impl Env for Run<'_> {
         }
     }
 
+    fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
+        self.node.tables.learned_macs.get(key)
+    }
+
+    fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac) {
+        self.node.tables.learned_macs.insert(*key, *place);
+    }
+
+    fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
+        self.node.tables.privacy_prefixes.find(key.prefix_len, key).is_some()
+    }
+
+    fn privacy_address(&self, key: &NeighbourKey) -> Option<&PrivacyAddress> {
+        self.node.tables.privacy_addresses.get(key)
+    }
+
+    fn insert_privacy_address(&mut self, key: &NeighbourKey, row: &PrivacyAddress) {
+        self.node.tables.privacy_addresses.insert(*key, *row);
+    }
+
+    fn remove_privacy_address(&mut self, key: &NeighbourKey) {
+        self.node.tables.privacy_addresses.remove(key);
+    }
+
+    fn choose_address(&mut self, port: u32, address: &mut Address) -> bool {
+        let Some(ring) = self.node.tables.privacy_rings.get_mut(&PortKey { port }) else { return false };
+        let place = ring.chosen as usize % PRIVACY_SLOTS;
+        core::mem::swap(&mut ring.addresses[place], address);
+        ring.chosen = ring.chosen.wrapping_add(1);
+        true
+    }
+
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
         let meters = self.node.tables.meters.get(&PortKey { port })?;
         Some(match meter {
             Meter::Punt => meters.punt,
             Meter::Miss => meters.miss,
             Meter::Flood => meters.flood,
+            Meter::Log => meters.log,
         })
     }
 
@@ -255,6 +290,7 @@ impl Env for Run<'_> {
             Meter::Punt => meters.punt = at,
             Meter::Miss => meters.miss = at,
             Meter::Flood => meters.flood = at,
+            Meter::Log => meters.log = at,
         }
     }
 
@@ -281,6 +317,12 @@ impl Env for Run<'_> {
             PortCounter::ReceivedDropped => counters.rx_dropped += 1,
             PortCounter::Punted => counters.punted += 1,
         }
+    }
+
+    fn log(&mut self, fill: impl FnOnce(&mut LogEvent)) {
+        let mut event = LogEvent::default();
+        fill(&mut event);
+        self.events.push(event);
     }
 
     fn redirect(&mut self, ifindex: u32) {

@@ -13,7 +13,7 @@ use std::vec::Vec;
 use crate::address::Address;
 use crate::env::Tunnel;
 use crate::packet::Packet;
-use crate::table::{Counters, PuntHeader};
+use crate::table::{Counters, LogEvent, PuntHeader};
 use crate::verdict::Verdict;
 use env::Run;
 pub use prefixes::{PrefixKey, Prefixes};
@@ -71,6 +71,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Everything that left, in order.
     pub outputs: Vec<Output>,
+    /// What the ports' logs were told.
+    pub events: Vec<LogEvent>,
     /// The packet's own bytes at the end, rewritten or not.
     pub bytes: Vec<u8>,
 }

@@ -1,6 +1,6 @@
 //! A longest-prefix trie as the kernel's, by plain search: for each length in use, from the longest, a look-up.
 
-use crate::table::{AllowedPrefixKey, ClassKey, MemberPrefixKey, RuleKey};
+use crate::table::{AllowedPrefixKey, ClassKey, MemberPrefixKey, PrivacyPrefixKey, RuleKey};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -98,6 +98,7 @@ address_keys! {
     AllowedPrefixKey: 96;
     ClassKey: 64;
     MemberPrefixKey: 32;
+    PrivacyPrefixKey: 32;
 }
 
 impl PrefixKey for RuleKey {

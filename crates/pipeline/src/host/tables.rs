@@ -36,4 +36,8 @@ pub struct Tables {
     pub connection_counts: HashMap<PortKey, ConnectionCount>,
     pub fragments: HashMap<FragmentKey, Fragment>,
     pub rule_counters: HashMap<RuleCounterKey, RuleCounters>,
+    pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
+    pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,
+    pub privacy_addresses: HashMap<PrivacyAddressKey, PrivacyAddress>,
+    pub privacy_rings: HashMap<PrivacyRingKey, PrivacyRing>,
 }

@@ -1,7 +1,7 @@
 //! What a packet is to a port's policy: its connection's key, seen from the port, and what the rules are asked.
 
 use super::rules::Query;
-use crate::packet::{Packet, ether, proto};
+use crate::packet::{Packet, proto};
 use crate::table::{Connection, ConnectionKey, direction, family};
 
 /// How a packet is judged.
@@ -42,7 +42,7 @@ impl Subject {
             self.key.local = packet.destination_address;
             self.key.remote = packet.source_address;
         }
-        self.kind = if is_icmp(packet) {
+        self.kind = if packet.is_icmp() {
             self.fill_icmp(packet.icmp_type, packet.icmp_code, packet.icmp_id)
         } else {
             self.fill_ports(packet.source_port, packet.destination_port, way);
@@ -89,7 +89,7 @@ impl Subject {
     pub(super) fn query(&self, packet: &Packet, into: &mut Query) {
         into.policy = packet.policy;
         into.way = self.way;
-        into.port = if is_icmp(packet) {
+        into.port = if packet.is_icmp() {
             [packet.icmp_type, packet.icmp_code]
         } else {
             packet.destination_port.to_be_bytes()
@@ -115,14 +115,6 @@ impl Subject {
         into.remote = self.key.remote;
         into.family = if self.key.remote.is_v4() { family::IPV4 } else { family::IPV6 };
         into.protocol = self.key.protocol;
-    }
-}
-
-#[inline(always)]
-fn is_icmp(packet: &Packet) -> bool {
-    match packet.ether_type {
-        ether::IPV4 => packet.protocol == proto::ICMP,
-        _ => packet.protocol == proto::ICMPV6,
     }
 }
 

@@ -20,6 +20,7 @@ mod tcp;
 
 use crate::drop::DropReason;
 use crate::env::Env;
+use crate::log;
 use crate::packet::{LATER, Packet, ether, icmpv6, proto};
 use crate::stage::Stage;
 use crate::table::{Connection, direction, port_flag};
@@ -52,6 +53,7 @@ impl Denial {
 #[inline(always)]
 pub(crate) fn egress<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::EgressPolicy);
+    packet.judged_flags = packet.port_flags;
     if packet.port_flags & port_flag::PORT_SECURITY == 0 || packet.ether_type == ether::ARP {
         return Ok(());
     }
@@ -68,6 +70,7 @@ pub(crate) fn ingress<E: Env>(
     flags: u16,
 ) -> Result<(), DropReason> {
     env.enter(Stage::IngressPolicy);
+    packet.judged_flags = flags;
     if flags & port_flag::PORT_SECURITY == 0 || packet.ether_type == ether::ARP {
         return Ok(());
     }
@@ -101,16 +104,19 @@ pub fn policy_verdict<E: Env>(
     port: u32,
     way: u32,
 ) -> u32 {
-    match judge(env, packet, scratch, port, way) {
+    packet.rule = 0;
+    let reason = match judge(env, packet, scratch, port, way) {
         Ok(()) => 0,
         Err(denial) => denial.reason(way) as u32,
-    }
+    };
+    log::tell(env, packet, port, way, reason);
+    reason
 }
 
 #[inline(always)]
 fn judge<E: Env>(
     env: &mut E,
-    packet: &Packet,
+    packet: &mut Packet,
     scratch: &mut Judgement,
     port: u32,
     way: u32,
@@ -143,13 +149,14 @@ fn judge<E: Env>(
 
 /// Asks the rules, and keeps a connection that they allow.
 #[inline(always)]
-fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> Result<(), Denial> {
+fn begin<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Judgement) -> Result<(), Denial> {
     scratch.subject.query(packet, &mut scratch.query);
     let found = rules::find(env, &mut scratch.query, &mut scratch.connection.generation);
     if found.rule == 0 {
         return Err(Denial::Rules);
     }
     env.count_rule(found.rule);
+    packet.rule = found.rule;
     let begins = scratch.subject.kind == Kind::CONNECTION && !scratch.subject.is_answer();
     if begins && !found.is_stateless() && tcp::may_begin(packet) {
         return connection::keep(env, packet, scratch, found.rule);

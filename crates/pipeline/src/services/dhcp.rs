@@ -17,7 +17,7 @@ pub(super) fn request<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
     if packet.fragment != WHOLE || !is_served(env, packet) {
         return Ok(());
     }
-    if !meter::admits(env, packet, Meter::Punt) {
+    if !meter::admits(env, packet.port, Meter::Punt) {
         return Err(DropReason::PuntRate.into());
     }
     let reason = PuntReason::Dhcp4 as u32;

@@ -57,7 +57,7 @@ fn known<E: Env>(env: &E, packet: &mut Packet, address: Address) -> Known {
 /// Charges a question that will be flooded.
 #[inline(always)]
 fn miss<E: Env>(env: &mut E, packet: &Packet) -> Result<(), Exit> {
-    if meter::admits(env, packet, Meter::Miss) { Ok(()) } else { Err(DropReason::MissRate.into()) }
+    if meter::admits(env, packet.port, Meter::Miss) { Ok(()) } else { Err(DropReason::MissRate.into()) }
 }
 
 /// Sends the packet, rewritten into an answer, back to the port that asked.

@@ -42,8 +42,12 @@ macro_rules! layout {
     };
 }
 
+mod learned;
+mod log;
 mod policy;
 
+pub use learned::*;
+pub use log::*;
 pub use policy::*;
 
 layout! {
@@ -100,7 +104,7 @@ layout! {
 
 layout! {
     /// Value of `PORTS`: a port that is on this host.
-    Port: 48 {
+    Port: 56 {
         /// Network id.
         0 => network: u32,
         /// Interface that leads to the instance.
@@ -119,6 +123,8 @@ layout! {
         40 => policy: u32,
         /// Most connections that are kept for it; a further one is dropped.
         44 => connection_limit: u32,
+        /// Events in `LOGS`; what is beyond is counted by nobody.
+        48 => log_limit: Limit,
     }
 }
 
@@ -126,12 +132,18 @@ layout! {
 pub mod port_flag {
     /// Source addresses are checked, and instances may be no DHCP server and no router.
     pub const PORT_SECURITY: u16 = 1;
-    /// The port takes frames for MACs that nobody is known to have. No stage acts on it yet.
+    /// The port may announce MACs that are no port's own, which are then learned.
     pub const ACCEPT_UNKNOWN: u16 = 1 << 1;
     /// `admin_state_up` is false: nothing in, nothing out.
     pub const DISABLED: u16 = 1 << 2;
     /// The port has rows in `ALLOWED_PREFIXES`.
     pub const ALLOWED_PREFIXES: u16 = 1 << 3;
+    /// The port may choose addresses of its own in the prefixes of `PRIVACY_PREFIXES`.
+    pub const PRIVACY: u16 = 1 << 4;
+    /// What its rules allow is logged: each new connection, and each packet that is allowed without one.
+    pub const LOG_ACCEPTED: u16 = 1 << 5;
+    /// What port security or its rules drop is logged.
+    pub const LOG_DROPPED: u16 = 1 << 6;
 }
 
 layout! {
@@ -336,13 +348,15 @@ layout! {
 layout! {
     /// Value of `METERS`: when the next frame of a kind conforms, in nanoseconds of the monotonic clock (generic cell rate
     /// algorithm). The loader writes zeroes when it adds a port; without a row nothing that is metered passes.
-    Meters: 24 {
+    Meters: 32 {
         /// For [`Port::punt_limit`].
         0 => punt: u64,
         /// For [`Port::miss_limit`].
         8 => miss: u64,
         /// For [`Port::flood_limit`].
         16 => flood: u64,
+        /// For [`Port::log_limit`].
+        24 => log: u64,
     }
 }
 
@@ -502,6 +516,16 @@ tables! {
     FRAGMENTS: LruHash<FragmentKey, Fragment> = 16_384;
     /// Counters per rule; rows are made by the loader, without a row nothing is counted.
     RULE_COUNTERS: PerCpuHash<RuleCounterKey, RuleCounters> = 65_536;
+    /// Announced MACs; written by the programs.
+    LEARNED_MACS: LruHash<LearnedMacKey, LearnedMac> = 16_384;
+    /// Prefixes in which instances choose their own addresses.
+    PRIVACY_PREFIXES: LpmTrie<PrivacyPrefixKey, PrivacyPrefix> = 16_384;
+    /// Addresses that ports here have chosen; written by the programs.
+    PRIVACY_ADDRESSES: LruHash<PrivacyAddressKey, PrivacyAddress> = 32_768;
+    /// The same by port; rows are made by the loader.
+    PRIVACY_RINGS: Hash<PrivacyRingKey, PrivacyRing> = 4096;
+    /// What ports' logs say: [`LogEvent`].
+    LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.
     PUNTS: RingBuffer<(), ()> = 1 << 20;
 }

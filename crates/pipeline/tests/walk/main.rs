@@ -2,6 +2,7 @@
 //!
 //! `cloud.rs` makes hosts with ports, `frames.rs` packets, `policies.rs` a port with rules; begin reading at `switching.rs`.
 
+mod announcing;
 mod classifying;
 mod cloud;
 mod connections;
@@ -12,11 +13,13 @@ mod fragments;
 mod frames;
 mod hostile;
 mod icmp;
+mod logging;
 mod metering;
 mod neighbours;
 mod overlay;
 mod permissions;
 mod policies;
+mod privacy;
 mod reference;
 mod rules;
 mod securing;

@@ -84,6 +84,7 @@ impl Source<'_> {
         let row = RuleRow {
             group,
             rule: number,
+            uuid: rule.id.0.into_bytes(),
             direction: match rule.direction {
                 Direction::Egress => row::Direction::Egress,
                 Direction::Ingress => row::Direction::Ingress,

@@ -69,6 +69,7 @@ fn a_policy_its_rules_and_its_members_are_forgotten_each_by_itself() {
         Row::Rule(RuleRow {
             group,
             rule,
+            uuid: [0; 16],
             direction: Direction::Ingress,
             family: Family::Ipv4,
             protocol: None,

@@ -3,8 +3,8 @@
 mod policy;
 
 use super::{
-    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortRow,
-    Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
+    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortLog,
+    PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -234,6 +234,19 @@ impl Reader {
                     })
                 })
                 .collect::<Result<_, MalformedRow>>()?,
+            log: match row.log {
+                Some(log) => Some(self.log(log)?),
+                None => None,
+            },
+        })
+    }
+
+    fn log(self, log: proto::PortLog) -> Result<PortLog, MalformedRow> {
+        Ok(PortLog {
+            accepted: log.accepted,
+            dropped: log.dropped,
+            project: log.project,
+            logs: log.logs.iter().map(|id| self.octets("log", id)).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -109,6 +109,12 @@ fn port(row: &PortRow) -> proto::PortRow {
             .iter()
             .map(|pair| proto::AllowedPair { prefix: Some(prefix(&pair.prefix)), mac: octets(&pair.mac) })
             .collect(),
+        log: row.log.as_ref().map(|log| proto::PortLog {
+            accepted: log.accepted,
+            dropped: log.dropped,
+            project: log.project.clone(),
+            logs: log.logs.iter().map(|id| octets(id)).collect(),
+        }),
     }
 }
 
@@ -139,6 +145,7 @@ fn rule(row: &RuleRow) -> proto::RuleRow {
             Remote::Set(number) => proto::rule_row::Remote::Set(number),
         }),
         stateless: row.stateless,
+        uuid: octets(&row.uuid),
     }
 }
 

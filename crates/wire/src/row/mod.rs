@@ -297,6 +297,21 @@ pub struct PortRow {
     pub policy: Option<u32>,
     /// Further sources that it may use.
     pub allowed_pairs: Vec<AllowedPair>,
+    /// `None` when nothing of it is logged.
+    pub log: Option<PortLog>,
+}
+
+/// What of a port's packets is logged, and for whom.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PortLog {
+    /// Connections and packets that its rules allow.
+    pub accepted: bool,
+    /// Packets that they, or port security, drop.
+    pub dropped: bool,
+    /// The port's project.
+    pub project: String,
+    /// UUIDs of the log objects that ask for it.
+    pub logs: Vec<[u8; 16]>,
 }
 
 /// A source that a port may use beside its own addresses.

@@ -19,6 +19,8 @@ pub struct RuleRow {
     pub group: u32,
     /// Its number.
     pub rule: u32,
+    /// Its UUID.
+    pub uuid: [u8; 16],
     /// Which way.
     pub direction: Direction,
     /// Which packets.

@@ -83,6 +83,8 @@ fn any_port() -> impl Strategy<Value = Row> {
         (any_address(), any::<u32>()).prop_map(|(address, subnet)| PortAddress { address, subnet }),
         0..4,
     );
+    let log = (any::<[bool; 2]>(), "[0-9a-f]{0,32}", prop::collection::vec(any::<[u8; 16]>(), 0..3))
+        .prop_map(|([accepted, dropped], project, logs)| PortLog { accepted, dropped, project, logs });
     let pairs = prop::collection::vec(
         (any_prefix(), any::<[u8; 6]>()).prop_map(|(prefix, mac)| AllowedPair { prefix, mac }),
         0..3,
@@ -90,13 +92,13 @@ fn any_port() -> impl Strategy<Value = Row> {
     (
         (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 6]>(), addresses),
         ("tap[0-9a-f-]{0,12}", any::<bool>(), any::<bool>(), any::<u64>()),
-        (prop::option::of(any_number()), pairs),
+        (prop::option::of(any_number()), pairs, prop::option::of(log)),
     )
         .prop_map(
             |(
                 (number, uuid, network, mac, addresses),
                 (interface_name, admin_up, disabled, revision),
-                (policy, allowed_pairs),
+                (policy, allowed_pairs, log),
             )| {
                 Row::Port(PortRow {
                     number,
@@ -110,6 +112,7 @@ fn any_port() -> impl Strategy<Value = Row> {
                     revision,
                     policy,
                     allowed_pairs,
+                    log,
                 })
             },
         )
@@ -139,8 +142,8 @@ fn any_rule() -> impl Strategy<Value = Row> {
         any_prefix().prop_map(Remote::Prefix),
         any_number().prop_map(Remote::Set)
     ];
-    (any_number(), any::<u32>(), any::<[bool; 3]>(), traffic, remote).prop_map(
-        |(group, rule, [ingress, v4, stateless], (protocol, port_min, port_max), remote)| {
+    (any_number(), any::<(u32, [u8; 16])>(), any::<[bool; 3]>(), traffic, remote).prop_map(
+        |(group, (rule, uuid), [ingress, v4, stateless], (protocol, port_min, port_max), remote)| {
             let is_v4 = match remote {
                 Remote::Prefix(prefix) => prefix.unmapped().0.is_ipv4(),
                 _ => v4,
@@ -148,6 +151,7 @@ fn any_rule() -> impl Strategy<Value = Row> {
             Row::Rule(RuleRow {
                 group,
                 rule,
+                uuid,
                 direction: if ingress { Direction::Ingress } else { Direction::Egress },
                 family: if is_v4 { Family::Ipv4 } else { Family::Ipv6 },
                 protocol,
@@ -231,6 +235,7 @@ fn interface_names_that_the_kernel_refuses_are_malformed() {
             revision: 1,
             policy: None,
             allowed_pairs: vec![],
+            log: None,
         };
         let error = RowChange::decode(RowChange::encode_set(&Row::Port(row))).unwrap_err();
         assert_eq!(error, MalformedRow::Field { key: RowKey::Port(1), field: "interface_name" });
@@ -310,6 +315,7 @@ fn a_rule_that_says_less_than_it_must_is_no_rule() {
         port_max: Some(81),
         remote: Some(Remote::Any(true)),
         stateless: false,
+        uuid: vec![0; 16].into(),
     };
     let v6 = proto::Prefix { address: vec![0; 16].into(), length: 0 };
     let read = |row: proto::RuleRow| {
@@ -333,6 +339,7 @@ fn a_rule_that_says_less_than_it_must_is_no_rule() {
         (proto::RuleRow { direction: 0, ..whole.clone() }, "direction"),
         (proto::RuleRow { family: 9, ..whole.clone() }, "family"),
         (proto::RuleRow { group: 0, ..whole.clone() }, "group"),
+        (proto::RuleRow { uuid: vec![0; 15].into(), ..whole.clone() }, "uuid"),
         (proto::RuleRow { protocol: None, ..whole.clone() }, "port_min"),
         (proto::RuleRow { protocol: Some(256), port_min: None, port_max: None, ..whole.clone() }, "protocol"),
         (proto::RuleRow { protocol: Some(1), port_min: Some(256), ..whole.clone() }, "port_min"),

@@ -7,7 +7,7 @@ use hadron_pipeline::table::{
     self, AllowedPrefixKey, ClassKey, MemberKey, MemberPrefixKey, PolicyKey, PolicySetKey, RuleKey,
     direction, family,
 };
-use hadron_wire::row::{AllowedPair, Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
+use hadron_wire::row::{AllowedPair, Direction, Family, Ipv6Mode, MemberRow, PolicyRow, Remote, RuleRow};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,6 +19,7 @@ fn rule(group: u32, number: u32, remote: Remote, port: Option<(u16, u16)>) -> Ro
     Row::Rule(RuleRow {
         group,
         rule: number,
+        uuid: [0; 16],
         direction: Direction::Ingress,
         family: Family::Ipv4,
         protocol: port.map(|_| 6),
@@ -171,6 +172,10 @@ impl Plane for Film {
     fn renew(&mut self, policy: &PolicyKey) -> Result<(), PlaneError> {
         assert!(self.entries.contains_key(&Key::Policy(*policy)));
         self.renewals.push((self.frames.len(), *policy));
+        Ok(())
+    }
+
+    fn forget_announced(&mut self, _sources: &BTreeSet<(u32, Mac)>) -> Result<(), PlaneError> {
         Ok(())
     }
 
@@ -376,4 +381,53 @@ fn address_pairs_are_sources_exact_or_by_prefix() {
     assert_eq!(ranges.len(), 1 + 96, "all of IPv6, but not what stands for IPv4");
     let Some(Value::Port(row)) = entries.get(&Key::Port(table::PortKey { port: 9 })) else { panic!() };
     assert_eq!(row.flags & port_flag::ACCEPT_UNKNOWN, port_flag::ACCEPT_UNKNOWN);
+}
+
+#[test]
+fn what_was_announced_by_a_pair_is_forgotten_with_the_last_pair_of_its_mac() {
+    let memory = Memory::default();
+    let mut calculation = Calculation::new(host());
+    let mut writer = Writer::default();
+    calculation.set_interface("tap9", Some(33));
+    let mut with = |pairs: &[(Prefix, u8)]| {
+        let mut row = port(9, 5, 7);
+        row.allowed_pairs =
+            pairs.iter().map(|(prefix, last)| AllowedPair { prefix: *prefix, mac: mac(*last) }).collect();
+        calculation.apply(set([network(5, None), Row::Port(row)]));
+        written(&mut calculation, &mut writer, &memory);
+        memory.forgotten()
+    };
+    let (one, range) = ((prefix(0, 50, 32), 50), (prefix(1, 0, 24), 50));
+    assert_eq!(with(&[one, range, (prefix(0, 51, 32), 51)]), []);
+    assert_eq!(with(&[range]), [(9, Mac(mac(51)))]);
+    assert_eq!(with(&[]), [(9, Mac(mac(51))), (9, Mac(mac(50)))]);
+}
+
+#[test]
+fn slaac_prefixes_are_open_to_own_addresses_where_the_network_says_so() {
+    let v6 = |number: u32, mode| {
+        let Row::Subnet(row) = subnet(5, number, false) else { unreachable!() };
+        let cidr = Prefix::of(IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, number as u16, 0, 0, 0, 0)), 64);
+        Row::Subnet(SubnetRow { cidr, address_mode: mode, ..row })
+    };
+    let modes =
+        [None, Some(Ipv6Mode::Slaac), Some(Ipv6Mode::Dhcpv6Stateful), Some(Ipv6Mode::Dhcpv6Stateless)];
+    for privacy_addresses in [false, true] {
+        let Row::Network(row) = network(5, None) else { unreachable!() };
+        let network = Row::Network(NetworkRow { privacy_addresses, ..row });
+        let subnets = (1..).zip(modes).map(|(number, mode)| v6(number, mode));
+        let open = PortRow { port_security_disabled: true, ..port(10, 5, 8) };
+        let rows = subnets.chain([network, Row::Port(port(9, 5, 7)), Row::Port(open)]);
+        let entries = calculated(rows, &[("tap9", 33), ("tap10", 34)]);
+        let prefixes: Vec<u8> = entries
+            .keys()
+            .filter_map(|key| if let Key::PrivacyPrefix(key) = key { Some(key.address.0[7]) } else { None })
+            .collect();
+        assert_eq!(prefixes, if privacy_addresses { vec![2, 4] } else { vec![] });
+        let is_flagged = |port| match entries.get(&Key::Port(table::PortKey { port })) {
+            Some(Value::Port(row)) => row.flags & port_flag::PRIVACY != 0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([is_flagged(9), is_flagged(10)], [privacy_addresses, false]);
+    }
 }

@@ -128,5 +128,6 @@ fn port_row(model: &Model, port: &Port) -> PortRow {
         revision: 0,
         policy: port.policy.map(|policy| policy.0),
         allowed_pairs: security::allowed_pairs(port),
+        log: None,
     }
 }

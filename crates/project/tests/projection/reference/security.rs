@@ -47,6 +47,7 @@ fn rules(model: &Model, group: &SecurityGroup) -> Vec<Row> {
         rows.push(Row::Rule(RuleRow {
             group: group.number.0,
             rule: rule.number.0,
+            uuid: rule.id.0.into_bytes(),
             direction: if rule.direction == Direction::Egress {
                 row::Direction::Egress
             } else {

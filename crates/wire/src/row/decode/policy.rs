@@ -37,6 +37,7 @@ impl Reader {
         Ok(RuleRow {
             group: self.number("group", row.group)?,
             rule: row.rule,
+            uuid: self.octets("uuid", &row.uuid)?,
             direction: self.direction(row.direction)?,
             family,
             protocol: match row.protocol {

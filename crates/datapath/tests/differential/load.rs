@@ -1,0 +1,162 @@
+//! The tables of a case, written into the kernel, and the model of what it then holds.
+
+use super::bench::Bench;
+use super::case::World;
+use super::policies::Policies;
+use crate::support::{self, program};
+use hadron_datapath::NetworkState;
+use hadron_datapath::table::*;
+use hadron_pipeline::host::{Node, PrefixKey, Prefixes};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+impl Bench {
+    /// Writes the tables of a case, in the kernel through the product's own calls.
+    pub fn load(&mut self, world: &World) {
+        let tables = self.datapath.tables();
+        replace(&tables.interfaces, &world.interfaces);
+        replace(&tables.ports, &world.ports);
+        let allowed = world.allowed.iter().map(|key| (*key, Allowed { reserved: 0 })).collect();
+        replace(&tables.allowed, &allowed);
+        let prefixes = world.allowed_prefixes.iter().map(|key| (*key, Allowed { reserved: 0 })).collect();
+        replace(&tables.allowed_prefixes, &prefixes);
+        let prefixes =
+            world.privacy_prefixes.iter().map(|key| (*key, PrivacyPrefix { reserved: 0 })).collect();
+        replace(&tables.privacy_prefixes, &prefixes);
+        clear(&tables.learned_macs);
+        clear(&tables.privacy_addresses);
+        clear(&tables.connections);
+        clear(&tables.fragments);
+        replace(&tables.fdb, &world.fdb);
+        replace(&tables.neighbours, &world.neighbours);
+        replace(&tables.hosts, &world.hosts);
+        replace(&tables.vnis, &world.vnis);
+        replace(&tables.vteps, &world.vteps);
+        let networks = &tables.networks;
+        for network in networks.dump().into_keys() {
+            networks.remove(network).expect("network");
+        }
+        for (network, target) in networks.dump_targets() {
+            networks.remove_target(network, target).expect("flood list");
+        }
+        for (network, target) in &world.flood {
+            networks.add_target(*network, *target).expect("flood list");
+        }
+        for (network, (vni, flags)) in &world.networks {
+            networks.put(*network, NetworkState { vni: *vni, flags: *flags }).expect("network");
+        }
+        for port in tables.port_states().expect("states") {
+            tables.remove_port_state(port).expect("state");
+        }
+        world.states.iter().for_each(|port| tables.ensure_port_state(*port).expect("state"));
+        for rule in tables.rule_states().expect("rules") {
+            tables.remove_rule_state(rule).expect("rule");
+        }
+        world.policies.counted.iter().for_each(|rule| tables.ensure_rule_state(*rule).expect("rule"));
+        self.load_policies(&world.policies);
+        support::write_config(&support::pins("differential").join("tables-2-1"), &world.config);
+        self.model();
+    }
+
+    /// Writes the tables of policies. Connections stay.
+    pub fn load_policies(&mut self, policies: &Policies) {
+        let tables = self.datapath.tables();
+        replace(&tables.policies, &policies.policies);
+        replace(&tables.policy_sets, &policies.sets);
+        replace(&tables.classes, &policies.classes);
+        replace(&tables.rules, &policies.rules);
+        let members = policies.members.iter().map(|key| (*key, Member::default())).collect();
+        replace(&tables.members, &members);
+        let prefixes = policies.member_prefixes.iter().map(|key| (*key, Member::default())).collect();
+        replace(&tables.member_prefixes, &prefixes);
+        let model = &mut self.node.tables;
+        model.policies = rows(&tables.policies);
+        model.policy_sets = rows(&tables.policy_sets);
+        model.classes = prefix_rows(&tables.classes);
+        model.rules = prefix_rows(&tables.rules);
+        model.members = rows(&tables.members);
+        model.member_prefixes = prefix_rows(&tables.member_prefixes);
+    }
+
+    /// Nobody has objected to the addresses that ports have chosen.
+    pub fn settle_addresses(&mut self) {
+        let table = &self.datapath.tables().privacy_addresses;
+        for (key, row) in table.dump().expect("rows") {
+            table.put(&key, &PrivacyAddress { tentative: 0, ..row }).expect("row");
+        }
+        self.node.tables.privacy_addresses.values_mut().for_each(|row| row.tentative = 0);
+    }
+
+    /// Makes the model of what the kernel's tables hold.
+    fn model(&mut self) {
+        let tables = self.datapath.tables();
+        let (networks, flood) = tables.networks.tables();
+        let states: Vec<_> =
+            tables.port_states().expect("states").into_iter().map(|port| PortKey { port }).collect();
+        self.node = Node::new(hadron_pipeline::host::Tables {
+            config: tables.config().expect("config"),
+            interfaces: rows(&tables.interfaces),
+            ports: rows(&tables.ports),
+            allowed: rows(&tables.allowed),
+            networks: rows(networks),
+            fdb: rows(&tables.fdb),
+            neighbours: rows(&tables.neighbours),
+            flood: rows(flood),
+            hosts: rows(&tables.hosts),
+            vnis: rows(&tables.vnis),
+            vteps: rows(&tables.vteps),
+            meters: states.iter().map(|key| (*key, Meters::default())).collect(),
+            port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),
+            connection_counts: states.iter().map(|key| (*key, ConnectionCount::default())).collect(),
+            allowed_prefixes: prefix_rows(&tables.allowed_prefixes),
+            policies: rows(&tables.policies),
+            policy_sets: rows(&tables.policy_sets),
+            classes: prefix_rows(&tables.classes),
+            rules: prefix_rows(&tables.rules),
+            members: rows(&tables.members),
+            member_prefixes: prefix_rows(&tables.member_prefixes),
+            connections: HashMap::new(),
+            fragments: HashMap::new(),
+            rule_counters: tables
+                .rule_states()
+                .expect("rules")
+                .into_iter()
+                .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
+                .collect(),
+            learned_macs: HashMap::new(),
+            privacy_prefixes: prefix_rows(&tables.privacy_prefixes),
+            privacy_addresses: HashMap::new(),
+            privacy_rings: states.iter().map(|key| (*key, PrivacyRing::default())).collect(),
+        });
+        self.node.now = program::monotonic();
+        self.node.down = self.interfaces.ports.last().copied().into_iter().collect();
+        self.before = tables.totals().expect("counters");
+    }
+}
+
+pub(super) fn rows<K: Row + Eq + Hash, V: Row>(map: &hadron_datapath::Map<K, V>) -> HashMap<K, V> {
+    map.dump().expect("rows").into_iter().collect()
+}
+
+fn prefix_rows<K: Row + PrefixKey, V: Row>(map: &hadron_datapath::Map<K, V>) -> Prefixes<K, V> {
+    let mut prefixes = Prefixes::default();
+    for (key, value) in map.dump().expect("rows") {
+        prefixes.insert(key, value);
+    }
+    prefixes
+}
+
+fn clear<K: Row, V: Row>(map: &hadron_datapath::Map<K, V>) {
+    for (key, _) in map.dump().expect("rows") {
+        map.remove(&key).expect("row");
+    }
+}
+
+fn replace<K: Row + Ord, V: Row + PartialEq>(map: &hadron_datapath::Map<K, V>, wanted: &BTreeMap<K, V>) {
+    for (key, value) in map.dump().expect("rows") {
+        if wanted.get(&key) != Some(&value) {
+            map.remove(&key).expect("row");
+        }
+    }
+    wanted.iter().for_each(|(key, value)| map.put(key, value).expect("row"));
+}

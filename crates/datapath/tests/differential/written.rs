@@ -1,0 +1,104 @@
+//! What both have written: counters, rate limits, connections.
+
+use super::bench::Bench;
+use super::load::rows;
+use crate::support::program;
+use hadron_datapath::drop::DropReason;
+use hadron_datapath::stage::Stage;
+use hadron_datapath::table::*;
+use hadron_pipeline::host::Outcome;
+use std::collections::HashMap;
+use std::time::Duration;
+
+impl Bench {
+    /// What the ports' logs were told of a packet, at whatever time.
+    pub fn compare_events(&mut self, expected: &Outcome, context: &str) {
+        for event in &expected.events {
+            let logs = &mut self.logs;
+            let next = async { tokio::time::timeout(Duration::from_secs(5), logs.next()).await };
+            let found = self.runtime.block_on(next).expect("an event").expect("an event");
+            assert_eq!(LogEvent { time: event.time, ..found }, *event, "event of {context}");
+            self.events[usize::from(event.reason != 0)] += 1;
+        }
+    }
+
+    /// What the packet path has learned from announcements.
+    pub fn compare_learned(&mut self) {
+        let tables = self.datapath.tables();
+        let passed = program::monotonic() - self.node.now;
+        let macs: HashMap<_, _> = rows(&tables.learned_macs);
+        assert_eq!(macs, self.node.tables.learned_macs);
+        let mut found: HashMap<_, _> = rows(&tables.privacy_addresses);
+        for (key, expected) in &self.node.tables.privacy_addresses {
+            let row = found.remove(key).unwrap_or_else(|| panic!("{key:?} was not learned"));
+            assert!((expected.expires..=expected.expires + passed).contains(&row.expires), "{key:?}");
+            assert_eq!(row.port, expected.port, "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "addresses that nobody expects");
+        self.learned[0] += macs.len() as u64;
+        self.learned[1] += self.node.tables.privacy_addresses.len() as u64;
+    }
+
+    /// What both have counted since the tables were loaded.
+    pub fn compare_counters(&mut self) {
+        assert_eq!(self.capture.next(), None, "a frame left that nobody expects");
+        let tables = self.datapath.tables();
+        let totals = tables.totals().expect("counters");
+        for stage in Stage::ALL {
+            let counted = totals.stage(*stage) - self.before.stage(*stage);
+            assert_eq!(counted, self.node.counters.stages[*stage as usize], "{stage:?}");
+        }
+        for reason in DropReason::ALL {
+            let counted = totals.drop(*reason) - self.before.drop(*reason);
+            assert_eq!(counted, self.node.counters.drops[*reason as usize], "{reason:?}");
+        }
+        for (key, expected) in &self.node.tables.port_counters {
+            assert_eq!(tables.port_counters(key.port).expect("counters"), Some(*expected), "{key:?}");
+        }
+        let passed = program::monotonic() - self.node.now;
+        for (key, expected) in &self.node.tables.meters {
+            let found = tables.meters(key.port).expect("meters").expect("meters");
+            for (found, expected) in [
+                (found.punt, expected.punt),
+                (found.miss, expected.miss),
+                (found.flood, expected.flood),
+                (found.log, expected.log),
+            ] {
+                assert!((expected..=expected + passed).contains(&found), "{key:?}: {found} for {expected}");
+            }
+        }
+    }
+
+    /// The tables that the programs write. Times differ by what has passed in the kernel meanwhile.
+    pub fn compare_connections(&mut self) {
+        let tables = self.datapath.tables();
+        let passed = program::monotonic() - self.node.now;
+        let later = |found: u64, expected: u64| (expected..=expected + passed).contains(&found);
+        let mut found: HashMap<_, _> = rows(&tables.connections);
+        for (key, expected) in &self.node.tables.connections {
+            let row = found.remove(key).unwrap_or_else(|| panic!("no connection {key:?}: {expected:?}"));
+            assert!(later(row.expires, expected.expires) && later(row.began, expected.began), "{key:?}");
+            let timeless = Connection { expires: expected.expires, began: expected.began, ..row };
+            assert_eq!(timeless, *expected, "{key:?}");
+            *self.connections.entry(row.state).or_default() += 1;
+        }
+        assert_eq!(found, HashMap::new(), "connections that nobody expects");
+        let mut found: HashMap<_, _> = rows(&tables.fragments);
+        for (key, expected) in &self.node.tables.fragments {
+            assert!(found.remove(key).is_some_and(|row| later(row.expires, expected.expires)), "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "fragments that nobody expects");
+        for (key, expected) in &self.node.tables.rule_counters {
+            assert_eq!(tables.rule_allowed(key.rule).expect("counter"), Some(expected.allowed), "{key:?}");
+        }
+        let expired =
+            self.node.tables.connections.values().filter(|row| row.expires <= self.node.now).count();
+        let sweep = tables.sweep().expect("sweep");
+        assert_eq!(sweep.expired, expired as u64);
+        assert_eq!(sweep.live, (self.node.tables.connections.len() - expired) as u64);
+        let refused: u64 =
+            self.node.tables.connection_counts.values().map(|row| u64::from(row.refused)).sum();
+        // Ports without a row to count in have none of their connections kept, so none was lost.
+        assert_eq!((sweep.refused, sweep.lost), (refused, 0));
+    }
+}
