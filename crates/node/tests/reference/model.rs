@@ -280,7 +280,7 @@ impl Connection {
         };
         if flags & RST != 0 {
             self.state = State::Closed;
-        } else if flags & FIN != 0 {
+        } else if flags & FIN != 0 && self.finished != [true, true] {
             self.finished[usize::from(way == Direction::Ingress)] = true;
             self.state = State::Closing;
         } else {
