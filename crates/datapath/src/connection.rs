@@ -72,6 +72,16 @@ impl Tables {
         Ok(sweep)
     }
 
+    /// How many connections a port has, as the programs count; none without [`Tables::ensure_port_state`].
+    pub fn connection_count(&self, port: u32) -> Result<Option<ConnectionCount>> {
+        self.connection_counts.get(&PortKey { port })
+    }
+
+    /// Writes it.
+    pub fn set_connection_count(&self, port: u32, row: ConnectionCount) -> Result<()> {
+        self.connection_counts.put(&PortKey { port }, &row)
+    }
+
     fn has_expired(&self, key: &ConnectionKey, now: u64) -> Result<bool> {
         Ok(self.connections.get(key)?.is_some_and(|connection| connection.expires <= now))
     }

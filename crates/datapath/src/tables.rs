@@ -7,6 +7,7 @@ use crate::row::{bytes_of, row_of};
 use crate::sys::{RawMap, Write};
 use hadron_pipeline::table::{self, *};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The tables of this node. A row that names another is written after it and removed before it; the order is in the head of
 /// `hadron_pipeline`. Any other order is safe too, and drops a little more.
@@ -63,6 +64,8 @@ pub struct Tables {
     counters: RawMap,
     punts: RawMap,
     logs: RawMap,
+    /// The latest generation of a policy that was given.
+    generation: AtomicU32,
 }
 
 impl Tables {
@@ -98,6 +101,7 @@ impl Tables {
             counters: raw(set, &table::COUNTERS)?,
             punts: raw(set, &table::PUNTS)?,
             logs: raw(set, &table::LOGS)?,
+            generation: AtomicU32::new(0),
         })
     }
 
@@ -113,7 +117,7 @@ impl Tables {
     pub fn put_policy(&self, key: &PolicyKey, set_count: u32) -> Result<()> {
         let generation = match self.policies.get(key)? {
             Some(row) => row.generation,
-            None => later_than(0)?,
+            None => self.later_than(0)?,
         };
         self.policies.put(key, &Policy { generation, set_count })
     }
@@ -122,7 +126,17 @@ impl Tables {
     /// no longer allow what they shouldn't. Does nothing for a policy that isn't there.
     pub fn renew_policy(&self, key: &PolicyKey) -> Result<()> {
         let Some(row) = self.policies.get(key)? else { return Ok(()) };
-        self.policies.put(key, &Policy { generation: later_than(row.generation)?, ..row })
+        self.policies.put(key, &Policy { generation: self.later_than(row.generation)?, ..row })
+    }
+
+    /// A generation after `before`, and after every one that was given, also by a process before this one: that of a policy which
+    /// was gone in between must not be met again. It counts hundredths of seconds since the machine's start, and wraps after 497
+    /// days.
+    fn later_than(&self, before: u32) -> Result<u32> {
+        let now = (monotonic()? / 10_000_000) as u32;
+        let next = |last: u32| now.max(last.wrapping_add(1)).max(before.wrapping_add(1));
+        let last = self.generation.fetch_update(Relaxed, Relaxed, |last| Some(next(last))).unwrap_or(before);
+        Ok(next(last))
     }
 
     /// Makes the row in which programs count what a rule allowed, unless it is there.
@@ -233,13 +247,6 @@ impl Tables {
     pub(crate) fn logs(&self) -> &RawMap {
         &self.logs
     }
-}
-
-/// A generation after `before`, and after every one that was given until a hundredth of a second ago: that of a policy which was
-/// gone in between must not be met again. It counts hundredths of seconds since the machine's start, and wraps after 497 days.
-fn later_than(before: u32) -> Result<u32> {
-    let hundredths = (monotonic()? / 10_000_000) as u32;
-    Ok(hundredths.max(before.wrapping_add(1)))
 }
 
 fn raw(set: &Path, table: &'static Table) -> Result<RawMap> {

@@ -35,7 +35,7 @@ pub fn run(tests: &[Test]) -> ExitCode {
 }
 
 /// Called before there are threads, all of which then share the namespaces.
-fn isolate() {
+pub fn isolate() {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces");
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private mounts");

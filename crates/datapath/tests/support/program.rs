@@ -66,6 +66,16 @@ struct TestRun {
 
 /// Runs a program once on a frame.
 pub fn run(program: BorrowedFd<'_>, input: &Input<'_>, output: &mut Output) -> io::Result<()> {
+    repeat(program, input, output, 1).map(drop)
+}
+
+/// Runs a program again and again on a frame. Returns the nanoseconds of one run.
+pub fn repeat(
+    program: BorrowedFd<'_>,
+    input: &Input<'_>,
+    output: &mut Output,
+    times: u32,
+) -> io::Result<u32> {
     let mut context = [0u8; CONTEXT];
     let mut set = |offset: usize, word: u32| context[offset..offset + 4].copy_from_slice(&word.to_ne_bytes());
     set(field::IFINDEX, input.ifindex);
@@ -84,7 +94,7 @@ pub fn run(program: BorrowedFd<'_>, input: &Input<'_>, output: &mut Output) -> i
         data_size_out: output.frame.len() as u32,
         data_in: input.frame.as_ptr() as u64,
         data_out: output.frame.as_mut_ptr() as u64,
-        repeat: 1,
+        repeat: times,
         duration: 0,
         context_size_in: CONTEXT as u32,
         context_size_out: CONTEXT as u32,
@@ -104,7 +114,7 @@ pub fn run(program: BorrowedFd<'_>, input: &Input<'_>, output: &mut Output) -> i
     output.code = run.code;
     output.length = run.data_size_out as usize;
     output.cb = [0, 1, 2, 3, 4].map(|index| word(field::CB + 4 * index));
-    Ok(())
+    Ok(run.duration)
 }
 
 /// The clock that programs read, in nanoseconds.
