@@ -1,35 +1,19 @@
 //! Times and revision numbers of objects.
 
 use crate::Error;
-use hadron_model::{AddressGroup, Network, Port, SecurityGroup, Stamp, Subnet};
+use hadron_model::{Stamp, Stamped, Tags};
 use hadron_store::Tx;
-
-/// Objects that carry a stamp.
-pub(crate) trait Stamped {
-    fn stamp(&mut self) -> &mut Stamp;
-}
-
-macro_rules! stamped {
-    ($($name:ident),+) => {$(
-        impl Stamped for $name {
-            fn stamp(&mut self) -> &mut Stamp {
-                &mut self.stamp
-            }
-        }
-    )+};
-}
-stamped!(Network, Subnet, Port, SecurityGroup, AddressGroup);
 
 /// The stamp of an object that this transaction creates, at the revision number at which Neutron shows a new one.
 pub(crate) fn born(tx: &Tx, revision_number: u64) -> Stamp {
     let now = tx.info().time;
-    Stamp { created_at: now, updated_at: now, revision_number }
+    Stamp { created_at: now, updated_at: now, revision_number, tags: Tags::default() }
 }
 
 /// Counts a change by this transaction. A clock that was set back does not turn `updated_at` back.
 pub(crate) fn touch(tx: &Tx, object: &mut impl Stamped) {
     let now = tx.info().time;
-    let stamp = object.stamp();
+    let stamp = object.stamp_mut();
     stamp.revision_number += 1;
     stamp.updated_at = stamp.updated_at.max(now);
 }

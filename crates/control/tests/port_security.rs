@@ -241,7 +241,7 @@ async fn ports_from_before_security_groups_get_their_project_s_default_one_once(
         let default = view.default_group_of_project(&port.project_id).unwrap();
         assert_eq!(port.security_groups, [default.id]);
         let old = before.get::<Port>(&port.id).unwrap();
-        assert_eq!((port.stamp, &port.fixed_ips), (old.stamp, &old.fixed_ips));
+        assert_eq!((&port.stamp, &port.fixed_ips), (&old.stamp, &old.fixed_ips));
     }
     recovery::run(&cloud.store, &cloud.config).await.unwrap();
     assert_eq!(cloud.view().position(), view.position(), "once");

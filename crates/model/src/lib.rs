@@ -22,6 +22,7 @@ pub mod protocol;
 pub mod security;
 pub mod stamp;
 pub mod subnet;
+pub mod tag;
 
 pub use address::AddressRange;
 pub use host::{Host, JoinToken};
@@ -38,5 +39,6 @@ pub use security::{
     AddressGroup, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, Remote, SecurityGroup,
     SecurityGroupRule, TemplateRemote,
 };
-pub use stamp::{Stamp, Timestamp};
+pub use stamp::{Stamp, Stamped, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};
+pub use tag::Tags;

@@ -1,4 +1,6 @@
-//! Time and revision, which every object of the API carries.
+//! Times, revision and tags, which objects of the API carry.
+
+use crate::Tags;
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -19,8 +21,9 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
-/// Creation time, last change and number of changes (`standard-attr-timestamp`, `standard-attr-revisions`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// Creation time, last change, number of changes and tags (`standard-attr-timestamp`, `standard-attr-revisions`,
+/// `standard-attr-tag`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Stamp {
     /// When the object was created.
     pub created_at: Timestamp,
@@ -28,4 +31,29 @@ pub struct Stamp {
     pub updated_at: Timestamp,
     /// Its `revision_number`: starts at 1 after creation, rises with every change.
     pub revision_number: u64,
+    /// What users have tagged it with.
+    pub tags: Tags,
 }
+
+/// An object that carries a stamp.
+pub trait Stamped {
+    /// Its stamp.
+    fn stamp(&self) -> &Stamp;
+    /// Its stamp, to change.
+    fn stamp_mut(&mut self) -> &mut Stamp;
+}
+
+macro_rules! stamped {
+    ($($name:ident),+ $(,)?) => {$(
+        impl Stamped for crate::$name {
+            fn stamp(&self) -> &Stamp {
+                &self.stamp
+            }
+
+            fn stamp_mut(&mut self) -> &mut Stamp {
+                &mut self.stamp
+            }
+        }
+    )+};
+}
+stamped!(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup, DefaultRule);

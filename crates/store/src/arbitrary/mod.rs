@@ -57,10 +57,12 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn stamp() -> impl Strategy<Value = Stamp> {
-    (time(), time(), any::<u64>()).prop_map(|(created_at, updated_at, revision_number)| Stamp {
+    let tags = vec(text(), 0..3).prop_map(|tags| tags.into_iter().collect());
+    (time(), time(), any::<u64>(), tags).prop_map(|(created_at, updated_at, revision_number, tags)| Stamp {
         created_at,
         updated_at,
         revision_number,
+        tags,
     })
 }
 
@@ -265,15 +267,16 @@ fn own() -> impl Strategy<Value = AnyRecord> {
 
 /// A record of any kind; those with many indexes more often.
 pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
+    // Boxed: a choice's values together would not fit a test's stack.
     prop_oneof![
-        2 => network().prop_map(stored),
-        3 => subnet().prop_map(stored),
-        6 => port().prop_map(stored),
-        6 => address_claim().prop_map(stored),
-        2 => identity(),
-        1 => hosts(),
-        2 => own(),
-        6 => security::record(),
+        2 => network().prop_map(stored).boxed(),
+        3 => subnet().prop_map(stored).boxed(),
+        6 => port().prop_map(stored).boxed(),
+        6 => address_claim().prop_map(stored).boxed(),
+        2 => identity().boxed(),
+        1 => hosts().boxed(),
+        2 => own().boxed(),
+        6 => security::record().boxed(),
     ]
 }
 

@@ -42,6 +42,7 @@ pub(crate) struct NetworkMessage {
 impl Encoded for Network {
     type Message = NetworkMessage;
     const LAST_FIELD: u32 = 13;
+    with_tags!();
 
     fn to_message(&self) -> NetworkMessage {
         let (segment_type, segment_number) = match self.segment {
@@ -59,7 +60,7 @@ impl Encoded for Network {
             mtu: self.mtu,
             segment_type,
             segment_number,
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
             port_security_disabled: !self.port_security_enabled,
             privacy_addresses: self.privacy_addresses,
         }

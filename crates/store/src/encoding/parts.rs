@@ -1,11 +1,11 @@
 //! Pieces that several messages share.
 
 use crate::DecodeError;
-use hadron_model::{AddressRange, IpNet, Mac, Stamp, Timestamp};
+use hadron_model::{AddressRange, IpNet, Mac, Stamp, Tags, Timestamp};
 use std::net::IpAddr;
 use uuid::Uuid;
 
-/// `Stamp`.
+/// `Stamp` without its tags, which are a field of every record that has them: see [`super::TAGS_FIELD`].
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct StampMessage {
     #[prost(int64, tag = "1")]
@@ -16,7 +16,7 @@ pub(crate) struct StampMessage {
     revision_number: u64,
 }
 
-pub(crate) fn stamp_message(stamp: Stamp) -> Option<StampMessage> {
+pub(crate) fn stamp_message(stamp: &Stamp) -> Option<StampMessage> {
     Some(StampMessage {
         created_at: stamp.created_at.0,
         updated_at: stamp.updated_at.0,
@@ -30,6 +30,7 @@ pub(crate) fn stamp(message: Option<StampMessage>) -> Stamp {
         created_at: Timestamp(message.created_at),
         updated_at: Timestamp(message.updated_at),
         revision_number: message.revision_number,
+        tags: Tags::default(),
     }
 }
 

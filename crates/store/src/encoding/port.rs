@@ -127,6 +127,7 @@ fn status(number: u32) -> Result<PortStatus, DecodeError> {
 impl Encoded for Port {
     type Message = PortMessage;
     const LAST_FIELD: u32 = 20;
+    with_tags!();
 
     fn to_message(&self) -> PortMessage {
         PortMessage {
@@ -145,7 +146,7 @@ impl Encoded for Port {
             vnic_type: self.binding.vnic_type.clone(),
             profile: self.binding.profile.clone(),
             status: status_number(self.status),
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
             port_security: if self.port_security_enabled { SECURITY_ON } else { SECURITY_OFF },
             security_groups: self.security_groups.iter().map(|id| uuid_bytes(id.0)).collect(),
             allowed_address_pairs: self.allowed_address_pairs.iter().map(pair_message).collect(),

@@ -34,6 +34,7 @@ pub(crate) struct SecurityGroupMessage {
 impl Encoded for SecurityGroup {
     type Message = SecurityGroupMessage;
     const LAST_FIELD: u32 = 8;
+    with_tags!();
 
     fn to_message(&self) -> SecurityGroupMessage {
         SecurityGroupMessage {
@@ -44,7 +45,7 @@ impl Encoded for SecurityGroup {
             description: self.description.clone(),
             stateful: self.stateful,
             is_default: self.is_default,
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
         }
     }
 
@@ -177,6 +178,7 @@ pub(crate) struct RuleMessage {
 impl Encoded for SecurityGroupRule {
     type Message = RuleMessage;
     const LAST_FIELD: u32 = 7;
+    with_tags!();
 
     fn to_message(&self) -> RuleMessage {
         RuleMessage {
@@ -192,7 +194,7 @@ impl Encoded for SecurityGroupRule {
                 remote: TemplateRemote::Fixed(self.remote),
             }),
             description: self.description.clone(),
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
         }
     }
 
@@ -235,6 +237,7 @@ pub(crate) struct DefaultRuleMessage {
 impl Encoded for DefaultRule {
     type Message = DefaultRuleMessage;
     const LAST_FIELD: u32 = 6;
+    with_tags!();
 
     fn to_message(&self) -> DefaultRuleMessage {
         DefaultRuleMessage {
@@ -249,7 +252,7 @@ impl Encoded for DefaultRule {
             used_in_default_sg: self.used_in_default_sg,
             used_in_non_default_sg: self.used_in_non_default_sg,
             description: self.description.clone(),
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
         }
     }
 
@@ -292,6 +295,7 @@ pub(crate) struct AddressGroupMessage {
 impl Encoded for AddressGroup {
     type Message = AddressGroupMessage;
     const LAST_FIELD: u32 = 7;
+    with_tags!();
 
     fn to_message(&self) -> AddressGroupMessage {
         AddressGroupMessage {
@@ -301,7 +305,7 @@ impl Encoded for AddressGroup {
             name: self.name.clone(),
             description: self.description.clone(),
             addresses: self.addresses.iter().copied().map(prefix_message).collect(),
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
         }
     }
 

@@ -86,6 +86,7 @@ fn host_route(message: &HostRouteMessage) -> Result<HostRoute, DecodeError> {
 impl Encoded for Subnet {
     type Message = SubnetMessage;
     const LAST_FIELD: u32 = 15;
+    with_tags!();
 
     fn to_message(&self) -> SubnetMessage {
         SubnetMessage {
@@ -103,7 +104,7 @@ impl Encoded for Subnet {
             enable_dhcp: self.enable_dhcp,
             ipv6_ra_mode: mode_number(self.ipv6_ra_mode),
             ipv6_address_mode: mode_number(self.ipv6_address_mode),
-            stamp: stamp_message(self.stamp),
+            stamp: stamp_message(&self.stamp),
         }
     }
 
