@@ -37,6 +37,8 @@ pub struct Attribute<R> {
     pub convert: Convert,
     /// Whether a filter's values are `key=value` pairs.
     pub pairs: bool,
+    /// How a filter's tags are compared, if its values are some.
+    pub tags: Option<TagMatch>,
     /// What a value must be.
     pub validate: Validate,
     /// Reads it from a record.
@@ -77,6 +79,19 @@ impl Default {
             Default::EmptyList => Some(Value::Array(vec![])),
         }
     }
+}
+
+/// How an object's tags are compared with those that a list is filtered by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TagMatch {
+    /// It has all of them.
+    All,
+    /// It has one of them.
+    Any,
+    /// It has not all of them.
+    NotAll,
+    /// It has none of them.
+    NotAny,
 }
 
 /// A conversion, named as Neutron names it.
@@ -160,6 +175,8 @@ pub enum Validate {
     Prefixes,
     /// `allowed_address_pairs`
     AddressPairs,
+    /// `list_of_unique_strings`, each at most so many characters.
+    UniqueStrings(usize),
 }
 
 /// Why a value is not what it must be.
@@ -202,6 +219,7 @@ impl<R> Attribute<R> {
             default: Default::Required,
             convert: Convert::Keep,
             pairs: false,
+            tags: None,
             validate: Validate::Anything,
             read,
         }
@@ -278,6 +296,12 @@ impl<R> Attribute<R> {
     /// Its filter's values are pairs.
     pub const fn pairs(mut self) -> Self {
         self.pairs = true;
+        self
+    }
+
+    /// Its filter's values are tags.
+    pub const fn tags(mut self, tags: TagMatch) -> Self {
+        self.tags = Some(tags);
         self
     }
 

@@ -173,6 +173,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2016-04-11T10:00:00-00:00",
     },
     Extension {
+        alias: "standard-attr-tag",
+        name: "Tag support for resources with standard attribute: port, subnet, subnetpool, network, security_group, router, floatingip, policy, trunk, network_segment_range",
+        description: "Objects can be tagged with words",
+        updated: "2017-01-01T00:00:00-00:00",
+    },
+    Extension {
         alias: "standard-attr-timestamp",
         name: "Resource timestamps",
         description: "Objects tell when they were made and last changed",
@@ -183,6 +189,18 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Stateful security group",
         description: "Groups can do without connection tracking",
         updated: "2019-11-26T09:00:00-00:00",
+    },
+    Extension {
+        alias: "tag-creation",
+        name: "Tag creation extension",
+        description: "Several tags can be added at once",
+        updated: "2024-23-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "tag-ports-during-bulk-creation",
+        name: "Tag Ports During Bulk Creation",
+        description: "Ports can be created with tags",
+        updated: "2019-12-29T19:00:00-00:00",
     },
 ];
 

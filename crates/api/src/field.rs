@@ -2,7 +2,7 @@
 
 use crate::json::{Writer, time_text};
 use crate::resource::security_group_rule::RulesOf;
-use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Protocol, Timestamp};
+use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Protocol, Tags, Timestamp};
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -47,6 +47,8 @@ pub enum Field<'a> {
     Prefixes(&'a [IpNet]),
     /// A security group's rules.
     Rules(RulesOf<'a>),
+    /// Tags.
+    Tags(&'a Tags),
     /// JSON as text.
     Json(&'a str),
 }
@@ -83,6 +85,7 @@ impl<'a> Field<'a> {
             Field::Protocol(value) => json.quoted(format_args!("{value}")),
             Field::Prefixes(values) => json.prefixes(values),
             Field::Rules(rules) => rules.write(json),
+            Field::Tags(tags) => json.tags(tags),
             Field::Json(value) => json.raw(value.as_bytes()),
         }
     }
@@ -108,6 +111,7 @@ impl<'a> Field<'a> {
             | Field::AddressPairs(_)
             | Field::Prefixes(_)
             | Field::Rules(_)
+            | Field::Tags(_)
             | Field::Json(_) => return false,
         };
         written.is_ok()

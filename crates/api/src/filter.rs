@@ -1,7 +1,7 @@
 //! Which objects of a list a caller asks for.
 
 use crate::ApiError;
-use crate::attribute::{Attribute, Mask};
+use crate::attribute::{Attribute, Mask, TagMatch};
 use crate::field::Field;
 use crate::query::Query;
 use crate::validate::{parse_address, parse_uuid};
@@ -31,6 +31,8 @@ struct Filter {
 enum Wanted {
     /// The attribute's text is one of these, or it has no value and that is wanted.
     Texts { texts: HashSet<String>, or_nothing: bool },
+    /// The attribute is tags, which compare so with these.
+    Tags(TagMatch, Vec<String>),
     /// The attribute, a list of objects, has for each key here a member with one of the values.
     Pairs(Vec<(String, Vec<String>)>),
 }
@@ -74,7 +76,7 @@ impl Filters {
         let filter = self.filters.iter().find(|filter| filter.name == name)?;
         match &filter.wanted {
             Wanted::Texts { texts, or_nothing: false } => Some(texts.iter().map(String::as_str).collect()),
-            Wanted::Texts { .. } | Wanted::Pairs(_) => None,
+            Wanted::Texts { .. } | Wanted::Tags(..) | Wanted::Pairs(_) => None,
         }
     }
 
@@ -98,6 +100,10 @@ impl Filters {
 fn wanted<R>(attribute: &Attribute<R>, values: &[&str]) -> Result<Option<Wanted>, ApiError> {
     if attribute.pairs {
         return pairs(values);
+    }
+    if let Some(how) = attribute.tags {
+        let tags = values.iter().flat_map(|value| value.split(',')).map(str::to_owned);
+        return Ok(Some(Wanted::Tags(how, tags.collect())));
     }
     let (mut texts, mut or_nothing) = (HashSet::new(), false);
     for value in values {
@@ -145,6 +151,15 @@ impl Wanted {
                     field.write_text(text) && texts.contains(text.as_str())
                 }
             },
+            Wanted::Tags(how, wanted) => {
+                let Field::Tags(tags) = field else { return false };
+                match how {
+                    TagMatch::All => wanted.iter().all(|tag| tags.has(tag)),
+                    TagMatch::Any => wanted.iter().any(|tag| tags.has(tag)),
+                    TagMatch::NotAll => !wanted.iter().all(|tag| tags.has(tag)),
+                    TagMatch::NotAny => !wanted.iter().any(|tag| tags.has(tag)),
+                }
+            }
             Wanted::Pairs(pairs) => pairs.iter().all(|(key, values)| has_pair(field, key, values)),
         }
     }

@@ -1,6 +1,6 @@
 //! JSON written straight into a buffer (RFC 8259), without trees in between.
 
-use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Timestamp};
+use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Tags, Timestamp};
 use std::io::Write;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -76,6 +76,17 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn uuids(&mut self, values: &[Uuid]) {
         self.list(values, |json, value| json.uuid(*value));
+    }
+
+    pub(crate) fn tags(&mut self, value: &Tags) {
+        self.raw(b"[");
+        for (index, tag) in value.iter().enumerate() {
+            if index > 0 {
+                self.raw(b",");
+            }
+            self.text(tag);
+        }
+        self.raw(b"]");
     }
 
     pub(crate) fn mac(&mut self, value: Mac) {

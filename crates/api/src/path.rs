@@ -2,6 +2,9 @@
 
 use crate::query::decode;
 
+/// Most parts behind an object's id.
+const DEEPEST: usize = 3;
+
 /// What a path names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Path {
@@ -13,8 +16,8 @@ pub(crate) enum Path {
     Version,
     /// `/v2.0/extensions`, `/v2.0/extensions/ALIAS`
     Extensions(Option<String>),
-    /// `/v2.0/COLLECTION`, `/v2.0/COLLECTION/ID`, `/v2.0/COLLECTION/ID/ACTION`; the collection with `_` for `-`.
-    Resource(String, Option<String>, Option<String>),
+    /// `/v2.0/COLLECTION`, `/v2.0/COLLECTION/ID`, and up to [`DEEPEST`] parts behind the id; the collection with `_` for `-`.
+    Resource(String, Option<String>, Vec<String>),
     /// Below `/v2.0`, but nothing there.
     UnknownInVersion,
     /// Nothing there.
@@ -35,16 +38,17 @@ impl Path {
         let mut parts = rest.split('/');
         let collection = parts.next().unwrap_or_default();
         let id = parts.next().filter(|id| !id.is_empty());
-        let action = parts.next().filter(|action| !action.is_empty());
-        if parts.next().is_some() || (action.is_some() && id.is_none()) {
+        let mut below: Vec<&str> = parts.collect();
+        below.pop_if(|last| last.is_empty());
+        if below.len() > DEEPEST || below.contains(&"") || (id.is_none() && !below.is_empty()) {
             return Path::UnknownInVersion;
         }
         let clean = |part: &str| decode(part.strip_suffix(".json").unwrap_or(part), false);
-        let (collection, id, action) = (clean(collection), id.map(clean), action.map(clean));
+        let (collection, id) = (clean(collection), id.map(clean));
         match collection.replace('-', "_") {
-            name if name == "extensions" && action.is_none() => Path::Extensions(id),
+            name if name == "extensions" && below.is_empty() => Path::Extensions(id),
             name if name.is_empty() || name == "extensions" => Path::UnknownInVersion,
-            name => Path::Resource(name, id, action),
+            name => Path::Resource(name, id, below.into_iter().map(clean).collect()),
         }
     }
 
@@ -62,7 +66,7 @@ mod tests {
     #[test]
     fn reads_paths() {
         let resource =
-            |name: &str, id: Option<&str>| Path::Resource(name.to_owned(), id.map(str::to_owned), None);
+            |name: &str, id: Option<&str>| Path::Resource(name.to_owned(), id.map(str::to_owned), vec![]);
         assert_eq!(Path::parse("/"), Path::Root);
         assert_eq!(Path::parse("/v2.0"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/"), Path::Version);
@@ -70,10 +74,16 @@ mod tests {
         assert_eq!(Path::parse("/v2.0/networks.json"), resource("networks", None));
         assert_eq!(Path::parse("/v2.0/networks/"), resource("networks", None));
         assert_eq!(Path::parse("/v2.0/network-things/a%2Fb.json"), resource("network_things", Some("a/b")));
-        let action = Path::Resource("things".to_owned(), Some("x".to_owned()), Some("y".to_owned()));
-        assert_eq!(Path::parse("/v2.0/things/x/y.json"), action);
+        let below = |parts: &[&str]| {
+            let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+            Path::Resource("things".to_owned(), Some("x".to_owned()), parts)
+        };
+        assert_eq!(Path::parse("/v2.0/things/x/y.json"), below(&["y"]));
+        assert_eq!(Path::parse("/v2.0/things/x/y/"), below(&["y"]));
+        assert_eq!(Path::parse("/v2.0/things/x/y/a%2Fb"), below(&["y", "a/b"]));
+        assert_eq!(Path::parse("/v2.0/things/x//z"), Path::UnknownInVersion);
+        assert_eq!(Path::parse("/v2.0/things/x/a/b/c/d"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/extensions/x/y"), Path::UnknownInVersion);
-        assert_eq!(Path::parse("/v2.0/networks/x/y/z"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/extensions/net-mtu"), Path::Extensions(Some("net-mtu".to_owned())));
         assert_eq!(Path::parse("/healthcheck"), Path::Health);
     }

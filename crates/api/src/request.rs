@@ -13,8 +13,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// The part of the path behind the collection.
     pub(crate) id: Option<String>,
-    /// The part of the path behind the id: what is to be done with the object.
-    pub(crate) action: Option<String>,
+    /// The parts of the path behind the id: what is to be done with the object, or what belongs to it.
+    pub(crate) below: Vec<String>,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,

@@ -95,13 +95,14 @@ async fn answer(
     let (parts, body) = request.into_parts();
     match path {
         Path::Version if parts.method == Method::GET => {
-            let names = api.endpoints.iter().map(|endpoint| (endpoint.member(), endpoint.collection()));
+            let tops = api.endpoints.iter().filter(|endpoint| endpoint.below().is_none());
+            let names = tops.map(|endpoint| (endpoint.member(), endpoint.collection()));
             Ok(version::resources(&base, names))
         }
         Path::Version => Err(ApiError::method_not_allowed()),
         Path::Extensions(alias) => extension::answer(&parts.method, alias.as_deref()),
-        Path::Resource(name, id, action) => {
-            let endpoint = api.endpoints.iter().find(|endpoint| endpoint.collection() == name);
+        Path::Resource(name, id, below) => {
+            let endpoint = endpoint(&api.endpoints, &name, below.first().map(String::as_str));
             let endpoint = endpoint.ok_or_else(ApiError::not_found)?;
             let call = Call {
                 query: Query::parse(parts.uri.query().unwrap_or_default())?,
@@ -110,7 +111,7 @@ async fn answer(
                 method: parts.method,
                 headers: parts.headers,
                 id,
-                action,
+                below,
                 caller,
                 request_id,
             };
@@ -118,6 +119,19 @@ async fn answer(
         }
         Path::UnknownInVersion | Path::Root | Path::Health | Path::Unknown => Err(ApiError::not_found()),
     }
+}
+
+/// Who answers for a collection and the first part of the path behind an object's id: what belongs to the object, or else the object.
+fn endpoint<'a>(
+    endpoints: &'a [Box<dyn Endpoint>],
+    collection: &str,
+    below: Option<&str>,
+) -> Option<&'a dyn Endpoint> {
+    let find = |below| {
+        let mut of_it = endpoints.iter().filter(|endpoint| endpoint.collection() == collection);
+        of_it.find(|endpoint| endpoint.below() == below)
+    };
+    below.and_then(|below| find(Some(below))).or_else(|| find(None)).map(|endpoint| &**endpoint)
 }
 
 async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Arc<Caller>, AuthError> {

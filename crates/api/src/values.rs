@@ -122,6 +122,12 @@ impl Values {
         Some(list.iter().filter_map(|value| value.as_str().and_then(parse_uuid)).collect())
     }
 
+    /// A list of texts.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        let list = self.get(name)?.as_array()?;
+        Some(list.iter().filter_map(Value::as_str).collect())
+    }
+
     /// A list of prefixes.
     pub(crate) fn prefixes(&self, name: &str) -> Option<Vec<IpNet>> {
         let list = self.get(name)?.as_array()?;

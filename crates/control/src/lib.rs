@@ -36,7 +36,8 @@ pub mod slaac;
 mod stamp;
 pub mod steps;
 pub mod subnet;
+pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::{Error, SecurityError};
+pub use error::{Error, ObjectError, SecurityError};
 pub use steps::Step;

@@ -5,9 +5,9 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, dhcp, mac, port_security, stamp};
+use crate::{Config, Error, dhcp, mac, port_security, stamp, tag};
 use hadron_model::port::DEVICE_OWNER_DHCP;
-use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus};
+use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Tags};
 use hadron_store::{Counter, Tx};
 
 /// A port to be created.
@@ -35,6 +35,28 @@ pub struct NewPort {
     pub binding: BindingChange,
     /// What filters its traffic.
     pub security: SecurityChange,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl NewPort {
+    /// A port of a project with nothing asked for.
+    pub fn on(network_id: NetworkId, project_id: String) -> Self {
+        Self {
+            network_id,
+            project_id,
+            name: String::new(),
+            description: String::new(),
+            admin_state_up: true,
+            mac_address: None,
+            fixed_ips: None,
+            device_id: String::new(),
+            device_owner: String::new(),
+            binding: BindingChange::default(),
+            security: SecurityChange::default(),
+            tags: Tags::default(),
+        }
+    }
 }
 
 /// A new MAC for a port.
@@ -106,6 +128,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error
         policy: None,
         stamp: stamp::born(tx, 1),
     };
+    tag::begin(&mut port.stamp, &new.tags, "ports", id.0)?;
     port_security::begin(tx, config, &network, &mut port, &new.security)?;
     tx.put(port.clone());
     Ok(port)

@@ -5,7 +5,7 @@ mod support;
 use hadron_control::binding::{self, BindingChange, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
-use hadron_control::{Error, Underlay, bulk, host, recovery, segment, steps};
+use hadron_control::{Error, ObjectError, Underlay, bulk, host, recovery, segment, steps};
 use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Timestamp};
 use hadron_store::{BulkIntent, Created};
 use support::*;
@@ -357,6 +357,9 @@ fn errors_are_neutron_s() {
         Error::InvalidSharedSetting(text()),
         Error::OverQuota("port"),
         Error::RevisionNumberConstraintFailed { demanded: 1, current: 2 },
+        ObjectError::TagNotFound(text()).into(),
+        ObjectError::TagResourceNotFound { collection: "ports", id: text() }.into(),
+        ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
     ];
     for error in errors {

@@ -16,12 +16,14 @@ mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod subnet;
+pub mod tagging;
 mod target;
 #[cfg(test)]
 mod tests;
 mod visible;
 
-pub(crate) use endpoint::{Endpoint, Served};
+pub(crate) use endpoint::{Endpoint, Served, Tagged};
+pub use tagging::Tagging;
 
 use crate::ApiError;
 use crate::attribute::Attribute;
@@ -38,15 +40,27 @@ use uuid::Uuid;
 
 /// Every resource that is served, in the order in which discovery names them.
 pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
-    vec![
-        Box::new(Served::<network::Networks>::new(policy)),
-        Box::new(Served::<subnet::Subnets>::new(policy)),
-        Box::new(Served::<port::Ports>::new(policy)),
-        Box::new(Served::<security_group::SecurityGroups>::new(policy)),
-        Box::new(Served::<security_group_rule::SecurityGroupRules>::new(policy)),
-        Box::new(Served::<address_group::AddressGroups>::new(policy)),
-        Box::new(Served::<default_rule::DefaultRules>::new(policy)),
+    [
+        serve::<network::Networks>(policy),
+        serve::<subnet::Subnets>(policy),
+        serve::<port::Ports>(policy),
+        serve::<security_group::SecurityGroups>(policy),
+        serve::<security_group_rule::SecurityGroupRules>(policy),
+        serve::<address_group::AddressGroups>(policy),
+        serve::<default_rule::DefaultRules>(policy),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A resource, and the tags of its objects if they have some.
+fn serve<R: Resource>(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
+    let mut endpoints: Vec<Box<dyn Endpoint>> = vec![Box::new(Served::<R>::new(policy))];
+    if let Some(tagging) = R::TAGS {
+        endpoints.push(Box::new(Tagged::<R>::new(policy, tagging)));
+    }
+    endpoints
 }
 
 /// Whose objects a list is about.
@@ -96,6 +110,8 @@ pub trait Resource: Sized + Send + Sync + 'static {
     const NAMES: &'static [&'static str];
     /// Whether many can be created at once.
     const IS_BULK: bool = true;
+    /// How its objects are tagged, if they can be.
+    const TAGS: Option<Tagging<Self::Record>> = None;
     /// What can be done with an object beside changing its attributes, as paths behind the object's and names of policy rules.
     const ACTIONS: &'static [&'static str] = &[];
 

@@ -1,6 +1,6 @@
 //! `/v2.0/networks`
 
-use super::{Object, Request, Resource, Scope, names};
+use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -111,6 +111,10 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |network, _| Some(Field::Time(network.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    tagging::tags(),
+    tagging::tags_any(),
+    tagging::not_tags(),
+    tagging::not_tags_any(),
 ];
 
 impl Object for Network {
@@ -133,6 +137,7 @@ impl Resource for Networks {
     const NOT_FOUND: &'static str = "NetworkNotFound";
     const ATTRIBUTES: &'static [Attribute<Network>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Network, { TABLE.len() }>(TABLE);
+    const TAGS: Option<Tagging<Network>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Network>>> {
         if let Some(ids) = filters.ids("id") {

@@ -1,7 +1,7 @@
 //! `/v2.0/ports`
 
 use super::port_values::{binding_change, check_device, fixed_ips, security_change};
-use super::{Object, Request, Resource, Scope, names};
+use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -164,6 +164,10 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |port, _| Some(Field::Time(port.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    tagging::tags_on_create(),
+    tagging::tags_any(),
+    tagging::not_tags(),
+    tagging::not_tags_any(),
 ];
 
 impl Object for Port {
@@ -186,6 +190,7 @@ impl Resource for Ports {
     const NOT_FOUND: &'static str = "PortNotFound";
     const ATTRIBUTES: &'static [Attribute<Port>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Port, { TABLE.len() }>(TABLE);
+    const TAGS: Option<Tagging<Port>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Port>>> {
         if let Some(ids) = filters.ids("id") {
@@ -253,6 +258,7 @@ impl Resource for Ports {
             device_owner,
             binding: binding_change(values)?,
             security,
+            tags: values.texts("tags").unwrap_or_default().into_iter().collect(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `/v2.0/security-groups`
 
 use super::security_group_rule::RulesOf;
-use super::{Object, Request, Resource, Scope, default_group, names};
+use super::{Object, Request, Resource, Scope, Tagging, default_group, names, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -79,6 +79,10 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |group, _| Some(Field::Time(group.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    tagging::tags(),
+    tagging::tags_any(),
+    tagging::not_tags(),
+    tagging::not_tags_any(),
 ];
 
 impl Object for SecurityGroup {
@@ -101,6 +105,7 @@ impl Resource for SecurityGroups {
     const NOT_FOUND: &'static str = "SecurityGroupNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<SecurityGroup, { TABLE.len() }>(TABLE);
+    const TAGS: Option<Tagging<SecurityGroup>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<SecurityGroup>>> {
         if let Some(ids) = filters.ids("id") {

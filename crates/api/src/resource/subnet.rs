@@ -1,6 +1,6 @@
 //! `/v2.0/subnets`
 
-use super::{Object, Request, Resource, Scope, names};
+use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -135,6 +135,10 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |subnet, _| Some(Field::Time(subnet.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    tagging::tags(),
+    tagging::tags_any(),
+    tagging::not_tags(),
+    tagging::not_tags_any(),
 ];
 
 impl Object for Subnet {
@@ -157,6 +161,7 @@ impl Resource for Subnets {
     const NOT_FOUND: &'static str = "SubnetNotFound";
     const ATTRIBUTES: &'static [Attribute<Subnet>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Subnet, { TABLE.len() }>(TABLE);
+    const TAGS: Option<Tagging<Subnet>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Subnet>>> {
         if let Some(ids) = filters.ids("id") {

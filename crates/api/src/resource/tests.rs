@@ -68,6 +68,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::NameNotDefault(most) => ("name_not_default", most.into()),
         Validate::Uuids => ("uuid_list", Value::Null),
         Validate::Prefixes => ("subnet_list", Value::Null),
+        Validate::UniqueStrings(most) => ("list_of_unique_strings", most.into()),
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
     };
     Some(json!({ format!("type:{name}"): argument }))

@@ -1,6 +1,6 @@
 //! Values that are lists.
 
-use super::{address, canonical_address, parse_prefix, show, uuid};
+use super::{address, canonical_address, parse_prefix, show, string, uuid};
 use crate::ApiError;
 use hadron_model::IpNet;
 use serde_json::{Map, Value};
@@ -30,6 +30,19 @@ pub(super) fn pools(value: &Value) -> Result<(), String> {
     for pool in items(value, "IP pools")? {
         let pool = exactly(pool, &["start", "end"])?;
         pool.values().try_for_each(address)?;
+    }
+    Ok(())
+}
+
+/// Distinct texts of at most so many characters.
+pub(super) fn unique_strings(value: &Value, most: usize) -> Result<(), String> {
+    let items = value.as_array().ok_or_else(|| format!("'{}' is not a list", show(value)))?;
+    let mut seen = HashSet::new();
+    for item in items {
+        string(item, most)?;
+        if !seen.insert(item.as_str()) {
+            return Err(format!("'{}' is twice in the list", show(item)));
+        }
     }
     Ok(())
 }

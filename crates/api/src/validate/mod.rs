@@ -125,6 +125,7 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         },
         Validate::Uuids => list::uuids(value),
         Validate::Prefixes => list::prefixes(value),
+        Validate::UniqueStrings(most) => list::unique_strings(value, most),
         Validate::NameNotDefault(_) | Validate::AddressPairs => Ok(()),
     }
 }

@@ -1,7 +1,9 @@
 //! What an operation is refused for, in Neutron's kinds.
 
+mod object;
 mod security;
 
+pub use object::ObjectError;
 pub use security::SecurityError;
 
 use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PortId, SubnetId, Vni};
@@ -232,6 +234,9 @@ pub enum Error {
     /// The join token is unknown, used, expired or for another host.
     #[error("the join token is unknown, used, expired or made for another host; make a new one")]
     JoinTokenInvalid,
+    /// About what objects of every kind have.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// About security groups, port security or address groups.
     #[error(transparent)]
     Security(#[from] SecurityError),
@@ -285,6 +290,7 @@ impl Error {
             Self::HostNameTaken(_) => "HostNameTaken",
             Self::UnderlayInUse { .. } => "UnderlayInUse",
             Self::JoinTokenInvalid => "JoinTokenInvalid",
+            Self::Object(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
                 "ServiceUnavailable"
@@ -331,6 +337,7 @@ impl Error {
             | Self::UnderlayInUse { .. } => 409,
             Self::RevisionNumberConstraintFailed { .. } => 412,
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
+            Self::Object(error) => error.status(),
             Self::Security(error) => error.status(),
             Self::NoNetworkAvailable => 503,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => 503,

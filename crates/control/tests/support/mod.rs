@@ -6,12 +6,10 @@ pub mod consistency;
 pub mod security;
 pub mod servers;
 
-use hadron_control::binding::BindingChange;
 use hadron_control::host::{self, Join};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::network::{self, NewNetwork};
 use hadron_control::port::{self, NewPort};
-use hadron_control::port_security::SecurityChange;
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{self, Gateway, NewSubnet};
 use hadron_control::{Config, Error, steps};
@@ -142,19 +140,7 @@ pub fn slaac(network: NetworkId, cidr: &str) -> NewSubnet {
 }
 
 pub fn new_port(network: NetworkId) -> NewPort {
-    NewPort {
-        network_id: network,
-        project_id: "p".to_owned(),
-        name: String::new(),
-        description: String::new(),
-        admin_state_up: true,
-        mac_address: None,
-        fixed_ips: None,
-        device_id: String::new(),
-        device_owner: String::new(),
-        binding: BindingChange::default(),
-        security: SecurityChange::default(),
-    }
+    NewPort::on(network, "p".to_owned())
 }
 
 pub fn address(text: &str) -> IpAddr {

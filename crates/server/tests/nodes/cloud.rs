@@ -5,7 +5,6 @@ use crate::test_node::TestNode;
 use hadron_control::binding::BindingChange;
 use hadron_control::network::NewNetwork;
 use hadron_control::port::{NewPort, PortChange};
-use hadron_control::port_security::SecurityChange;
 use hadron_control::security_group_rule::{self, NewRule, RuleMatch};
 use hadron_control::segment::Provider;
 use hadron_control::subnet::{Gateway, NewSubnet};
@@ -170,18 +169,10 @@ impl Cloud {
     /// Ports, one on each of the hosts, in one transaction. They belong to a project of their network's own, whose default
     /// group they have.
     pub async fn ports(&self, network_id: NetworkId, hosts: &[&str]) -> Vec<Port> {
+        let project = || network_id.0.simple().to_string();
         let new = |host: &&str| NewPort {
-            network_id,
-            project_id: network_id.0.simple().to_string(),
-            name: String::new(),
-            description: String::new(),
-            admin_state_up: true,
-            mac_address: None,
-            fixed_ips: None,
-            device_id: String::new(),
-            device_owner: String::new(),
             binding: BindingChange { host_id: Some((*host).to_owned()), ..BindingChange::default() },
-            security: SecurityChange::default(),
+            ..NewPort::on(network_id, project())
         };
         self.write(|tx, config| {
             hosts.iter().map(|host| hadron_control::port::create(tx, config, &new(host))).collect()

@@ -1,7 +1,10 @@
 //! The operations of a resource over HTTP, written once for all.
 
 mod read;
+mod tags;
 mod write;
+
+pub(crate) use tags::Tagged;
 
 use super::target::Subject;
 use super::{Object, Resource};
@@ -29,6 +32,10 @@ pub(crate) trait Endpoint: Send + Sync {
     fn member(&self) -> &'static str;
     /// Its name for many, the last part of its address.
     fn collection(&self) -> &'static str;
+    /// What stands behind the id of an object in the addresses that it answers for; `None` if that is for the resource to say.
+    fn below(&self) -> Option<&'static str> {
+        None
+    }
     /// Answers a request.
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a>;
 }
@@ -177,8 +184,12 @@ impl<R: Resource> Endpoint for Served<R> {
     fn answer<'a>(&'a self, state: &'a ApiState, mut call: Call) -> Answer<'a> {
         Box::pin(async move {
             let id = call.id.take();
-            if let (Some(id), Some(action)) = (&id, call.action.take()) {
-                return self.act(state, call, id, &action).await;
+            if let (Some(id), [action, rest @ ..]) = (&id, &*std::mem::take(&mut call.below)) {
+                return if rest.is_empty() {
+                    self.act(state, call, id, action).await
+                } else {
+                    Err(ApiError::not_found())
+                };
             }
             match (&call.method, id) {
                 (&Method::GET, None) => self.list(state, call).await,
