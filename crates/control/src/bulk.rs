@@ -8,7 +8,10 @@ use crate::{
     Config, Error, SecurityError, Step, address_group, default_rule, network, port, security_group,
     security_group_rule, steps, subnet,
 };
-use hadron_model::{AddressGroup, DefaultRule, Network, Port, SecurityGroup, SecurityGroupRule, Subnet};
+use hadron_model::{
+    AddressGroup, DefaultRule, FloatingIp, Network, Port, PortForwarding, Router, SecurityGroup,
+    SecurityGroupRule, Subnet,
+};
 use hadron_store::{BulkIntent, CommitInfo, Created, Snapshot, Store, StoreError, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -223,7 +226,12 @@ pub async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error>
 fn size(tx: &Tx, object: Created) -> usize {
     match object {
         Created::Port(id) => 3 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
-        Created::SecurityGroupRule(_) | Created::AddressGroup(_) | Created::DefaultRule(_) => 2,
+        Created::SecurityGroupRule(_)
+        | Created::AddressGroup(_)
+        | Created::DefaultRule(_)
+        | Created::Router(_)
+        | Created::FloatingIp(_)
+        | Created::PortForwarding(_) => 2,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
 }
@@ -237,6 +245,18 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
         Created::AddressGroup(id) => address_group::delete(tx, id, None).map(Step::Done),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
+        Created::Router(id) => {
+            tx.delete::<Router>(&id);
+            Ok(Step::Done(()))
+        }
+        Created::FloatingIp(id) => {
+            tx.delete::<FloatingIp>(&id);
+            Ok(Step::Done(()))
+        }
+        Created::PortForwarding(id) => {
+            tx.delete::<PortForwarding>(&id);
+            Ok(Step::Done(()))
+        }
     };
     match removed {
         // Gone already, or taken into use by somebody who saw it: then it stays.

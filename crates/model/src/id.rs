@@ -68,6 +68,12 @@ uuid_id! {
     SecurityGroupRuleId,
     /// An address group's UUID.
     AddressGroupId,
+    /// A router's UUID.
+    RouterId,
+    /// A floating IP's UUID.
+    FloatingIpId,
+    /// A port forwarding's UUID.
+    PortForwardingId,
 }
 
 number! {
@@ -85,4 +91,8 @@ number! {
     RuleNumber,
     /// A policy's number on the wire and in the kernel's tables.
     PolicyNumber,
+    /// A router's number on the wire and in the kernel's tables.
+    RouterNumber,
+    /// A floating IP's number on the wire.
+    FloatingIpNumber,
 }

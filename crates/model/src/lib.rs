@@ -1,6 +1,6 @@
 //! The nouns of hadron and their invariants, as plain types without I/O.
 //!
-//! This room owns what a network, subnet, port, security group, host and the identity's project, user and role *are*: their attributes in
+//! This room owns what a network, subnet, port, security group, router, floating IP, host and the identity's project, user and role *are*: their attributes in
 //! the types that make a wrong value impossible or hard to write. It knows nothing of storage ([`hadron-store`] encodes
 //! these types), of operations ([`hadron-control`]) or of JSON ([`hadron-api`]).
 //!
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod floating_ip;
 pub mod host;
 pub mod id;
 pub mod identity;
@@ -19,22 +20,26 @@ pub mod mac;
 pub mod network;
 pub mod port;
 pub mod protocol;
+pub mod router;
 pub mod security;
 pub mod stamp;
 pub mod subnet;
 pub mod tag;
 
 pub use address::AddressRange;
+pub use floating_ip::{Association, FloatingIp, ForwardedProtocol, PortForwarding, PortRange};
 pub use host::{Host, JoinToken};
 pub use id::{
-    AddressGroupId, HostNumber, NetworkId, NetworkNumber, PolicyNumber, PortId, PortNumber, RuleNumber,
-    SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
+    AddressGroupId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId, NetworkNumber, PolicyNumber,
+    PortForwardingId, PortId, PortNumber, RouterId, RouterNumber, RuleNumber, SecurityGroupId,
+    SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
 pub use network::{Network, Segment, Vni};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use protocol::Protocol;
+pub use router::{ExtraRoute, Gateway, Router, RouterPortRole};
 pub use security::{
     AddressGroup, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, Remote, SecurityGroup,
     SecurityGroupRule, TemplateRemote,

@@ -2,7 +2,8 @@
 
 use crate::Counter;
 use hadron_model::{
-    AddressGroupId, Mac, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, FloatingIpId, Mac, NetworkId, PortForwardingId, PortId, RouterId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -38,6 +39,25 @@ pub struct VniClaim {
     pub network_id: NetworkId,
 }
 
+/// An address of a port has a floating IP of a network: it can have one of each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FloatingClaim {
+    /// The port.
+    pub port_id: PortId,
+    /// Its address.
+    pub address: IpAddr,
+    /// The floating IP's network.
+    pub floating_network_id: NetworkId,
+    /// Who has it.
+    pub floating_ip_id: FloatingIpId,
+}
+
+impl FloatingClaim {
+    pub(crate) fn key(&self) -> (PortId, (IpAddr, NetworkId)) {
+        (self.port_id, (self.address, self.floating_network_id))
+    }
+}
+
 /// What a bulk create has made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Created {
@@ -55,6 +75,12 @@ pub enum Created {
     AddressGroup(AddressGroupId),
     /// A template of a security group's rule.
     DefaultRule(SecurityGroupRuleId),
+    /// A router.
+    Router(RouterId),
+    /// A floating IP.
+    FloatingIp(FloatingIpId),
+    /// A port forwarding.
+    PortForwarding(PortForwardingId),
 }
 
 /// A bulk create under way that is larger than one transaction. One that is found at start was interrupted and is undone.

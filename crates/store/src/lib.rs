@@ -39,7 +39,9 @@ mod store;
 mod tx;
 
 pub use backend::Backend;
-pub use claim::{AddressClaim, BulkIntent, CounterRecord, Created, MacClaim, Milestone, VniClaim};
+pub use claim::{
+    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, VniClaim,
+};
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};
 pub use index::SetId;

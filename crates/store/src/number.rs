@@ -18,11 +18,15 @@ pub enum Counter {
     Rule = 6,
     /// [`hadron_model::PolicyNumber`].
     Policy = 7,
+    /// [`hadron_model::RouterNumber`].
+    Router = 8,
+    /// [`hadron_model::FloatingIpNumber`].
+    FloatingIp = 9,
 }
 
 impl Counter {
     /// All counters.
-    pub const ALL: [Counter; 7] = [
+    pub const ALL: [Counter; 9] = [
         Counter::Network,
         Counter::Subnet,
         Counter::Port,
@@ -30,6 +34,8 @@ impl Counter {
         Counter::Set,
         Counter::Rule,
         Counter::Policy,
+        Counter::Router,
+        Counter::FloatingIp,
     ];
 
     /// The first number that it never gives out. The top bit of a set's number marks a class in the packet path.

@@ -4,13 +4,14 @@ use crate::encoding::Unknown;
 use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
 use crate::{
-    AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, MacClaim, Milestone, Revision, VniClaim,
+    AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
+    Revision, VniClaim,
 };
 use hadron_model::identity::{Assignment, Project, Role, Secret, User};
 use hadron_model::{
-    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, Host, JoinToken, Mac, Network, NetworkId,
-    Policy, Port, PortId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet,
-    SubnetId, Vni,
+    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
+    Network, NetworkId, Policy, Port, PortForwarding, PortForwardingId, PortId, Router, RouterId,
+    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
 };
 use imbl::OrdMap;
 use std::fmt::Debug;
@@ -311,6 +312,14 @@ records! {
     CounterRecord = 0x41 in counters, Counter, by (), |it| it.counter;
     /// Something done once.
     Milestone = 0x42 in milestones, String, by (), |it| it.name.clone();
+    /// A router.
+    Router = 0x50 in routers, RouterId, by (), |it| it.id;
+    /// A floating IP.
+    FloatingIp = 0x51 in floating_ips, FloatingIpId, by (), |it| it.id;
+    /// A port forwarding.
+    PortForwarding = 0x52 in port_forwardings, PortForwardingId, by (), |it| it.id;
+    /// An address of a port that a floating IP of a network leads to.
+    FloatingClaim = 0x53 in floating_claims, (PortId, (IpAddr, NetworkId)), by PortId, |it| it.key();
 }
 
 impl Tables {

@@ -1,5 +1,6 @@
 //! Random records for the tests of this crate: ids from a small range, so that records meet.
 
+mod router;
 mod security;
 
 use crate::record::AnyRecord;
@@ -155,9 +156,10 @@ prop_compose! {
         id in uuid(), network in uuid(), texts in [text(), text(), text(), text(), text(), text(), text(), text()],
         mac_address in mac(), fixed in vec((uuid(), address()), 0..4), admin_state_up: bool,
         status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error][..]),
-        security in security(), stamp in stamp(),
+        security in security(), stamp in stamp(), router in router::attachment(),
     ) -> Port {
         let [project_id, name, description, device_id, device_owner, host_id, vnic_type, profile] = texts;
+        let (device_id, device_owner) = router.unwrap_or((device_id, device_owner));
         Port {
             id: PortId(id), number: PortNumber(number(id)), network_id: NetworkId(network), project_id, name,
             description, mac_address, admin_state_up, device_id, device_owner,
@@ -248,7 +250,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             port_id: PortId(port)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
-        (uuid(), vec((0..7, uuid()), 0..5)).prop_map(|(id, created)| {
+        (uuid(), vec((0..10, uuid()), 0..5)).prop_map(|(id, created)| {
             let created = created.into_iter().map(|(kind, id)| match kind {
                 0 => Created::Network(NetworkId(id)),
                 1 => Created::Subnet(SubnetId(id)),
@@ -256,7 +258,10 @@ fn own() -> impl Strategy<Value = AnyRecord> {
                 3 => Created::SecurityGroup(SecurityGroupId(id)),
                 4 => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
                 5 => Created::AddressGroup(AddressGroupId(id)),
-                _ => Created::DefaultRule(SecurityGroupRuleId(id)),
+                6 => Created::DefaultRule(SecurityGroupRuleId(id)),
+                7 => Created::Router(RouterId(id)),
+                8 => Created::FloatingIp(FloatingIpId(id)),
+                _ => Created::PortForwarding(PortForwardingId(id)),
             });
             stored(BulkIntent { id, created: created.collect() })
         }),
@@ -277,6 +282,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
         1 => hosts().boxed(),
         2 => own().boxed(),
         6 => security::record().boxed(),
+        6 => router::record().boxed(),
     ]
 }
 

@@ -5,7 +5,10 @@ use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
 use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone, VniClaim,
 };
-use hadron_model::{AddressGroupId, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni};
+use hadron_model::{
+    AddressGroupId, FloatingIpId, NetworkId, PortForwardingId, PortId, RouterId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, Vni,
+};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct AddressClaimMessage {
@@ -116,6 +119,9 @@ const SECURITY_GROUP: u32 = 4;
 const SECURITY_GROUP_RULE: u32 = 5;
 const ADDRESS_GROUP: u32 = 6;
 const DEFAULT_RULE: u32 = 7;
+const ROUTER: u32 = 8;
+const FLOATING_IP: u32 = 9;
+const PORT_FORWARDING: u32 = 10;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -126,6 +132,9 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::SecurityGroupRule(id) => (SECURITY_GROUP_RULE, id.0),
         Created::AddressGroup(id) => (ADDRESS_GROUP, id.0),
         Created::DefaultRule(id) => (DEFAULT_RULE, id.0),
+        Created::Router(id) => (ROUTER, id.0),
+        Created::FloatingIp(id) => (FLOATING_IP, id.0),
+        Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
     };
     CreatedMessage { kind, id: uuid_bytes(id) }
 }
@@ -140,6 +149,9 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         SECURITY_GROUP_RULE => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
         ADDRESS_GROUP => Created::AddressGroup(AddressGroupId(id)),
         DEFAULT_RULE => Created::DefaultRule(SecurityGroupRuleId(id)),
+        ROUTER => Created::Router(RouterId(id)),
+        FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
+        PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),
         _ => return Err(bad("kind of object")),
     })
 }

@@ -19,11 +19,13 @@ macro_rules! with_tags {
 
 mod claim;
 mod commit;
+mod floating_ip;
 mod host;
 mod identity;
 mod network;
 mod parts;
 mod port;
+mod router;
 mod security;
 mod subnet;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod address;
 mod identity;
 mod network;
 mod port;
+mod router;
 mod security;
 mod subnet;
 #[cfg(test)]
@@ -21,10 +22,11 @@ use crate::{BulkIntent, CounterRecord, Milestone};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
-    AddressGroupId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PolicyNumber, PortId, PortNumber,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PolicyNumber,
+    PortId, PortNumber, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use imbl::{OrdMap, OrdSet};
+use router::Routing;
 use security::Security;
 use std::sync::Arc;
 
@@ -49,6 +51,7 @@ pub struct Indexes {
     pub(crate) free_addresses: OrdMap<SubnetId, FreeAddresses>,
     pub(crate) free_vnis: IntervalSet,
     pub(crate) security: Security,
+    pub(crate) routing: Routing,
 }
 
 impl Default for Indexes {
@@ -73,6 +76,7 @@ impl Default for Indexes {
             free_addresses: OrdMap::new(),
             free_vnis,
             security: Security::default(),
+            routing: Routing::default(),
         }
     }
 }
@@ -86,6 +90,8 @@ pub(crate) struct Owned {
     pub(crate) security_groups: OrdSet<SecurityGroupId>,
     pub(crate) security_group_rules: OrdSet<SecurityGroupRuleId>,
     pub(crate) address_groups: OrdSet<AddressGroupId>,
+    pub(crate) routers: OrdSet<RouterId>,
+    pub(crate) floating_ips: OrdSet<FloatingIpId>,
 }
 
 impl Owned {
@@ -96,6 +102,8 @@ impl Owned {
             && self.security_groups.is_empty()
             && self.security_group_rules.is_empty()
             && self.address_groups.is_empty()
+            && self.routers.is_empty()
+            && self.floating_ips.is_empty()
     }
 }
 
@@ -168,6 +176,7 @@ macro_rules! not_indexed {
 }
 not_indexed!(
     crate::MacClaim,
+    crate::FloatingClaim,
     JoinToken,
     hadron_model::identity::Assignment,
     Secret,

@@ -76,6 +76,7 @@ impl Indexed for Port {
             |indexes, pair| indexes.security.policy_ports.remove(&pair),
             |indexes, pair| indexes.security.policy_ports.insert(pair),
         );
+        super::router::index_port(indexes, old, new);
         index_subnets(indexes, old, new);
     }
 }

@@ -1,5 +1,6 @@
 //! Indexes hold what a recomputation from the records holds, whatever the order of the changes.
 
+mod router;
 mod security;
 
 use crate::arbitrary::{address, record, subnet};
