@@ -218,10 +218,15 @@ impl Cloud {
         waiting.with_context(|| self.logs())
     }
 
+    /// What a host's packet path has counted, as `hadron counters --json` prints it.
+    pub fn counters(&self, host: &str) -> Result<Value> {
+        let counters = self.host(host)?.command(hadron()?).args(["counters", "--json"]).succeed(PATIENCE)?;
+        Ok(serde_json::from_str(&counters)?)
+    }
+
     /// How many packets a host's packet path has dropped for each reason.
     pub fn drops(&self, host: &str) -> Result<BTreeMap<String, u64>> {
-        let counters = self.host(host)?.command(hadron()?).args(["counters", "--json"]).succeed(PATIENCE)?;
-        let counters: Value = serde_json::from_str(&counters)?;
+        let counters = self.counters(host)?;
         let drops = counters["drops"].as_object().context("no drops")?;
         Ok(drops.iter().map(|(reason, packets)| (reason.clone(), packets.as_u64().unwrap_or(0))).collect())
     }

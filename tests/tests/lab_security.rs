@@ -1,6 +1,6 @@
 //! What an instance that means harm can't do, and what port security lets others do.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use hadron_lab::{FrameSocket, Underlay, until};
 use hadron_tests::cloud::{Cloud, PATIENCE};
 use hadron_tests::frame::{self, Mac};
@@ -245,31 +245,143 @@ fn an_error_goes_with_what_it_is_about() -> Result<()> {
     client.does_not_reach(&server)
 }
 
+/// Where a route goes, as the program says: a line for each hop, the address and a time for each probe that was answered.
+fn traced(from: &Guest, to: IpAddr, options: &[&str]) -> Result<String> {
+    let trace = from.instance.command("traceroute").args(["-n", "-q", "2", "-w", "1", "-m", "3"]);
+    Ok(trace.args(options).arg(to.to_string()).succeed(PATIENCE)?)
+}
+
+/// Whether the first hop is the target, and each probe was answered.
+fn is_there(trace: &str, to: IpAddr) -> bool {
+    let hops: Vec<&str> = trace.lines().skip(1).collect();
+    matches!(hops[..], [only] if only.contains(&format!(" {to} ")) && only.matches(" ms").count() == 2)
+}
+
+/// `traceroute` needs no rule on its own side: errors come back with what they quote, and echo replies with their requests.
+#[test]
+fn traceroute_finds_who_lets_it_in() -> Result<()> {
+    let (cloud, network) = cloud("traceroute")?;
+    let (clients, servers) = (cloud.group("clients")?, cloud.group("servers")?);
+    let client =
+        Guest::start_with(&cloud, &network, HOSTS[0], "client", json!({"security_groups": [clients]}))?;
+    for host in HOSTS {
+        let server =
+            Guest::start_with(&cloud, &network, host, "server", json!({"security_groups": [servers]}))?;
+        let probes = json!({"protocol": "udp", "port_range_min": 33434, "port_range_max": 33534});
+        let mut rules = cloud.rules(&servers, &probes)?;
+        for (protocol, family) in [("icmp", "IPv4"), ("ipv6-icmp", "IPv6")] {
+            rules.push(cloud.rule(&servers, json!({"protocol": protocol, "ethertype": family}))?);
+        }
+        for to in [server.port.address(false)?, server.port.address(true)?] {
+            for options in [&[][..], &["-I"]] {
+                let found = || traced(&client, to, options).is_ok_and(|trace| is_there(&trace, to));
+                until(PATIENCE, &format!("{to} is found with {options:?}"), found)?;
+            }
+            // Nobody let this in.
+            let trace = traced(&client, to, &["-p", "40000"])?;
+            ensure!(!trace.contains(" ms"), "somebody answered:\n{trace}");
+        }
+        client.does_not_reach(&server).err().ok_or_else(|| anyhow!("pings are let in"))?;
+        cloud.delete_rules(&rules)?;
+    }
+    Ok(())
+}
+
+const SERVED: u16 = 53;
+/// More connections than a port may have with small tables.
+const FLOOD: u16 = 20_000;
+
+/// Datagrams to the served port, each from a port of its own.
+fn flood(by: &Guest, to: &Guest) -> Result<()> {
+    let wire = by.instance.frames("eth0")?;
+    let (from, at): (IpAddr, IpAddr) = (v4(by)?.into(), v4(to)?.into());
+    for number in 0..FLOOD {
+        let sent = frame::udp(by.instance.mac(), to.instance.mac(), (from, 2000 + number), (at, SERVED));
+        wire.send(&sent)?;
+    }
+    Ok(())
+}
+
+fn servers(cloud: &Cloud) -> Result<String> {
+    let group = cloud.group("servers")?;
+    cloud.rules(&group, &json!({"protocol": "tcp", "port_range_min": 8080, "port_range_max": 8080}))?;
+    cloud.rules(&group, &json!({"protocol": "udp", "port_range_min": SERVED, "port_range_max": SERVED}))?;
+    Ok(group)
+}
+
 #[test]
 fn a_flood_pushes_nobody_else_out() -> Result<()> {
     let (cloud, network) = cloud("flood")?;
+    let servers = json!({"security_groups": [servers(&cloud)?]});
     let one = Guest::start(&cloud, &network, HOSTS[0], "one")?;
-    let two = Guest::start(&cloud, &network, HOSTS[1], "two")?;
-    let three = Guest::start(&cloud, &network, HOSTS[1], "three")?;
-    let evil = Guest::start(&cloud, &network, HOSTS[0], "evil")?;
-    let door = two.at(false, 8080)?;
-    let _echo = two.instance.tcp_echo(door)?;
+    let two = Guest::start_with(&cloud, &network, HOSTS[1], "two", servers.clone())?;
+    let three = Guest::start_with(&cloud, &network, HOSTS[1], "three", servers)?;
+    // No rule lets answers in, so each datagram needs a connection.
+    let closed = json!({"security_groups": [cloud.group("closed")?]});
+    let evil = Guest::start_with(&cloud, &network, HOSTS[0], "evil", closed)?;
+    let (door, other) = (two.at(false, 8080)?, three.at(false, 8080)?);
+    let (_echo, _other) = (two.instance.tcp_echo(door)?, three.instance.tcp_echo(other)?);
     let flow = one.instance.tcp_flow(door, PACE)?;
     goes_on(&flow)?;
-    // Far more connections than the small tables hold.
-    let wire = evil.instance.frames("eth0")?;
-    let (from, to): (IpAddr, IpAddr) = (v4(&evil)?.into(), v4(&two)?.into());
-    let before = flow.messages();
-    for number in 0..100_000u32 {
-        let (sport, port) = (1024 + (number % 60_000) as u16, 1 + (number / 60_000) as u16);
-        wire.send(&frame::udp(evil.instance.mac(), two.instance.mac(), (from, sport), (to, port)))?;
-    }
-    ensure!(flow.messages() > before, "the transfer stood still under the flood");
+    flood(&evil, &two)?;
     goes_on(&flow)?;
     let report = flow.stop()?;
     ensure!(report.error.is_none(), "{report:?}");
     counted(&cloud, HOSTS[0], "egress_connections")?;
-    // Its victim has no room for new ones until these are forgotten; others' connections begin as before.
-    one.reaches(&three)?;
-    three.reaches(&one)
+    expect("a connection to another port", one.connects(other)?, Outcome::Open)?;
+    expect("one back", three.connects(one.at(false, 22)?)?, Outcome::Silent)?;
+    Ok(())
+}
+
+/// Packets that passed without a connection at the ports of a host.
+fn untracked(cloud: &Cloud, host: &str) -> Result<u64> {
+    let counters = cloud.counters(host)?;
+    let ports = counters["ports"].as_object().ok_or_else(|| anyhow!("no ports"))?;
+    Ok(ports.values().filter_map(|port| port["untracked"].as_u64()).sum())
+}
+
+/// Who is let in may fill a port's connections: the port goes on by its rules, and keeps room for its own connections.
+#[test]
+fn a_flood_by_who_is_let_in_locks_nobody_out() -> Result<()> {
+    let (cloud, network) = cloud("crowd")?;
+    let servers = json!({"security_groups": [servers(&cloud)?]});
+    let clients = json!({"security_groups": [cloud.group("clients")?]});
+    let victim = Guest::start_with(&cloud, &network, HOSTS[1], "victim", servers.clone())?;
+    let neighbour = Guest::start_with(&cloud, &network, HOSTS[1], "neighbour", servers)?;
+    let client = Guest::start_with(&cloud, &network, HOSTS[0], "client", clients)?;
+    // No limit of its own stands in its way.
+    let evil =
+        Guest::start_with(&cloud, &network, HOSTS[0], "evil", json!({"port_security_enabled": false}))?;
+    let (door, other) = (victim.at(false, 8080)?, neighbour.at(false, 8080)?);
+    let _echoes = [
+        victim.instance.tcp_echo(door)?,
+        victim.instance.tcp_echo(victim.at(true, 8080)?)?,
+        neighbour.instance.tcp_echo(other)?,
+    ];
+    client.waits_for_door(door, true)?;
+    let (old, next_door) = (client.instance.tcp_flow(door, PACE)?, client.instance.tcp_flow(other, PACE)?);
+    goes_on(&old)?;
+    goes_on(&next_door)?;
+    ensure!(untracked(&cloud, HOSTS[1])? == 0, "the port is crowded before the flood");
+
+    flood(&evil, &victim)?;
+    let (before, drops) = (untracked(&cloud, HOSTS[1])?, cloud.drops(HOSTS[1])?);
+    ensure!(before > u64::from(FLOOD) / 2, "only {before} packets of the flood had no connection");
+    expect("a new connection to the victim", client.connects(door)?, Outcome::Open)?;
+    expect("one by IPv6", client.connects(victim.at(true, 8080)?)?, Outcome::Open)?;
+    let new = client.instance.tcp_flow(door, PACE)?;
+    goes_on(&new)?;
+    ensure!(untracked(&cloud, HOSTS[1])? > before, "these had a connection kept for them");
+    expect("the victim's own connection", victim.connects(other)?, Outcome::Open)?;
+    expect("a port that no rule opens", client.connects(victim.at(false, 8081)?)?, Outcome::Silent)?;
+    expect("a new connection to its neighbour", client.connects(other)?, Outcome::Open)?;
+    for flow in [old, next_door, new] {
+        goes_on(&flow)?;
+        let report = flow.stop()?;
+        ensure!(report.error.is_none(), "{report:?}");
+    }
+    let refused = cloud.drops(HOSTS[1])?["ingress_connections"] - drops["ingress_connections"];
+    ensure!(refused == 0, "{refused} connections were refused");
+    let alarm = "port has nearly too many connections";
+    Ok(until(PATIENCE, "the agent raises the alarm", || cloud.agent_log(HOSTS[1]).contains(alarm))?)
 }

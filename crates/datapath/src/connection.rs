@@ -17,6 +17,8 @@ pub struct Sweep {
     pub capacity: u64,
     /// Connections that ports had no room for, since the ports are here.
     pub refused: u64,
+    /// Packets that passed without a connection because their ports had little room, since the ports are here.
+    pub untracked: u64,
     /// Connections that the ports had counted and that are not there: the kernel gave their place to newer ones, or two CPUs
     /// counted at once.
     pub lost: u64,
@@ -65,6 +67,7 @@ impl Tables {
             sweep.live += u64::from(count.live);
             sweep.expired += u64::from(count.expired);
             sweep.refused += u64::from(row.refused);
+            sweep.untracked += self.port_counters(key.port)?.map_or(0, |counters| counters.untracked);
             sweep.lost += u64::from(row.count.saturating_sub(count.live + count.expired));
             self.put_count(&key, count.live, now)?;
         }

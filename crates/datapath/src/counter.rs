@@ -53,6 +53,7 @@ pub(crate) fn sum_port(counters: impl IntoIterator<Item = PortCounters>) -> Port
         tx_dropped: a.tx_dropped.wrapping_add(b.tx_dropped),
         rx_dropped: a.rx_dropped.wrapping_add(b.rx_dropped),
         punted: a.punted.wrapping_add(b.punted),
+        untracked: a.untracked.wrapping_add(b.untracked),
     })
 }
 

@@ -536,6 +536,7 @@ fn count_port(port: u32, counter: PortCounter, bytes: u32) {
             PortCounter::SentDropped => add(&raw mut (*counters).tx_dropped, 1),
             PortCounter::ReceivedDropped => add(&raw mut (*counters).rx_dropped, 1),
             PortCounter::Punted => add(&raw mut (*counters).punted, 1),
+            PortCounter::Untracked => add(&raw mut (*counters).untracked, 1),
         }
     }
 }

@@ -121,7 +121,7 @@ pub struct Node {
     /// Sizes of the kernel's tables.
     #[arg(long, default_value = "default", value_parser = ["default", "small"])]
     pub tables: String,
-    /// Connections that are kept for a port at a time [default: an eighth of their table].
+    /// Most connections that are kept for a port at a time [default: an eighth of their table].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub connection_limit: Option<u32>,
     /// Seconds without a packet after which a connection is forgotten, as `udp-established=180`; may be given several times.

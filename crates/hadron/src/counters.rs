@@ -31,6 +31,7 @@ fn read(tables: &Tables) -> Result<Value> {
         let counters = json!({
             "tx_packets": of.tx_packets, "tx_bytes": of.tx_bytes, "tx_dropped": of.tx_dropped,
             "rx_packets": of.rx_packets, "rx_bytes": of.rx_bytes, "rx_dropped": of.rx_dropped,
+            "untracked": of.untracked,
         });
         ports.insert(port.to_string(), counters);
     }

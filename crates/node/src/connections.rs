@@ -36,6 +36,8 @@ pub struct Sweep {
     pub capacity: u64,
     /// Connections that were refused because their port had as many as it may have, since the ports are here.
     pub refused: u64,
+    /// Packets that rules allowed and for which no connection was kept because their port had nearly too many, since the ports are here.
+    pub untracked: u64,
     /// Connections that gave their place to newer ones because the table was full.
     pub lost: u64,
 }
@@ -68,7 +70,7 @@ impl Watch {
     /// Takes in a sweep, and says what an operator should know of it.
     fn take(&self, sweep: Sweep) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Sweep { live, capacity, lost, refused, .. } = sweep;
+        let Sweep { live, capacity, lost, refused, untracked, .. } = sweep;
         if sweep.is_nearly_full() && !last.is_nearly_full() {
             tracing::warn!(
                 live,
@@ -85,6 +87,13 @@ impl Watch {
         if refused > last.refused {
             let connections = refused - last.refused;
             tracing::warn!(connections, "connections were refused because their port had too many");
+        }
+        if untracked > last.untracked {
+            let packets = untracked - last.untracked;
+            tracing::warn!(
+                packets,
+                "packets passed by their rules alone because their port has nearly too many connections"
+            );
         }
         *last = Sweep { lost: last.lost + lost, ..sweep };
     }
@@ -122,10 +131,10 @@ mod tests {
     #[test]
     fn losses_add_up_and_the_rest_is_of_the_last_sweep() {
         let watch = Watch::default();
-        let sweep = Sweep { live: 7, expired: 1, capacity: 10, refused: 2, lost: 3 };
+        let sweep = Sweep { live: 7, expired: 1, capacity: 10, refused: 2, untracked: 0, lost: 3 };
         watch.take(sweep);
         watch.take(Sweep { live: 8, lost: 1, ..sweep });
-        assert_eq!(watch.last(), Sweep { live: 8, expired: 1, capacity: 10, refused: 2, lost: 4 });
+        assert_eq!(watch.last(), Sweep { live: 8, lost: 4, ..sweep });
         assert!(watch.last().is_nearly_full() && !sweep.is_nearly_full());
         assert!(!Sweep::default().is_nearly_full());
     }

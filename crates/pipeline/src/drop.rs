@@ -90,12 +90,12 @@ reasons! {
     EgressPolicy {
         EgressDenied = 42, "egress_denied", "No rule of the sending port's security groups allows the packet out.";
         EgressFragment = 43, "egress_fragment", "A later fragment leaves whose first one was not seen or not allowed.";
-        EgressConnections = 44, "egress_connections", "The sending port has as many connections as its limit.";
+        EgressConnections = 44, "egress_connections", "The sending port has as many connections as its limit, and no rule lets answers in.";
     }
     IngressPolicy {
         IngressDenied = 45, "ingress_denied", "No rule of the receiving port's security groups allows the packet in.";
         IngressFragment = 46, "ingress_fragment", "A later fragment arrives whose first one was not seen or not allowed.";
-        IngressConnections = 47, "ingress_connections", "The receiving port has as many connections as its limit.";
+        IngressConnections = 47, "ingress_connections", "The receiving port has as many connections as its limit, and no rule lets answers out.";
     }
     Deliver {
         NotHere = 35, "not_here", "The overlay brought a packet for a MAC that is on no port of this host.";

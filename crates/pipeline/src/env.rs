@@ -51,6 +51,8 @@ pub enum PortCounter {
     ReceivedDropped,
     /// `punted`
     Punted,
+    /// `untracked`
+    Untracked,
 }
 
 /// The surroundings of one packet. In the kernel a tc context and maps, on the host bytes and hash maps.

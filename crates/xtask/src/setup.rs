@@ -22,6 +22,7 @@ const TEST_PACKAGES: &[&str] = &[
     "procps",
     "python3-venv",
     "tcpdump",
+    "traceroute",
 ];
 
 const BPF_LINKER: &str = "0.13.0";

@@ -35,6 +35,7 @@ pub struct Bench {
     pub(super) connections: BTreeMap<u8, u64>,
     pub(super) events: [u64; 2],
     pub(super) learned: [u64; 2],
+    pub(super) untracked: u64,
 }
 
 impl Bench {
@@ -69,6 +70,7 @@ impl Bench {
             connections: BTreeMap::new(),
             events: [0; 2],
             learned: [0; 2],
+            untracked: 0,
         }
     }
 
@@ -172,6 +174,7 @@ impl Bench {
     pub fn report(&self) {
         println!("connections by state: {:?}", self.connections);
         println!("events of accepted and dropped packets: {:?}", self.events);
+        println!("packets without a connection at ports with little room: {}", self.untracked);
         println!("MACs and addresses learned: {:?}", self.learned);
         println!("verdicts by kind: {:?}", self.verdicts);
         println!("drops: {:?}", self.drops);
@@ -195,6 +198,7 @@ impl Bench {
             .filter(|reason| !out_of_reach.contains(reason) && !self.drops.contains_key(reason))
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
+        assert!(self.untracked > 0);
         assert!(self.events.iter().chain(&self.learned).all(|count| *count > 0));
         for state in connection_state::OPENING..=connection_state::DENIED {
             assert!(self.connections.contains_key(&state), "no connection ended in state {state}");

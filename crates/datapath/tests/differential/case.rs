@@ -161,7 +161,7 @@ impl World {
             miss_limit: limit(random),
             flood_limit: limit(random),
             policy: random.pick(&[1, 2, 3, 4]),
-            connection_limit: random.pick(&[1000, 1000, 10]),
+            connection_limit: random.pick(&[1000, 1000, 12, 4]),
             log_limit: limit(random),
         };
         self.ports.insert(PortKey { port }, row);

@@ -54,7 +54,7 @@ impl Bench {
         }
         world.policies.counted.iter().for_each(|rule| tables.ensure_rule_state(*rule).expect("rule"));
         self.load_policies(&world.policies);
-        support::write_config(&support::pins("differential").join("tables-2-1"), &world.config);
+        support::write_config(&support::pins("differential").join("tables-3-1"), &world.config);
         self.model();
     }
 

@@ -98,6 +98,9 @@ impl Bench {
         assert_eq!(sweep.live, (self.node.tables.connections.len() - expired) as u64);
         let refused: u64 =
             self.node.tables.connection_counts.values().map(|row| u64::from(row.refused)).sum();
+        let untracked: u64 = self.node.tables.port_counters.values().map(|row| row.untracked).sum();
+        assert_eq!(sweep.untracked, untracked);
+        self.untracked += untracked;
         // Ports without a row to count in have none of their connections kept, so none was lost.
         assert_eq!((sweep.refused, sweep.lost), (refused, 0));
     }

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 pub enum Denial {
     Rules,
     Fragment,
+    Connections,
 }
 
 /// Who talks about what, as a port sees it.
@@ -57,6 +58,24 @@ struct Connection {
     changes: u64,
 }
 
+/// How many connections a port has, counted since it was last put right.
+#[derive(Clone, Copy, Default, Debug)]
+struct Count {
+    connections: u32,
+    since: u64,
+    /// Connections that there was no room for.
+    refused: u32,
+    /// Packets that needed none.
+    untracked: u64,
+}
+
+enum Room {
+    Plenty,
+    /// For those only whose answers no rule allows.
+    Scarce,
+    None,
+}
+
 /// Whether answers are allowed with it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Allowed {
@@ -79,6 +98,11 @@ pub struct Model {
     pub rows: BTreeMap<RowKey, Row>,
     connections: HashMap<Key, Connection>,
     fragments: HashMap<(u32, Direction, IpAddr, IpAddr, u8, u16), u64>,
+    counts: BTreeMap<u32, Count>,
+    /// When all counts were last put right.
+    swept: u64,
+    /// Most connections of a port.
+    limit: u32,
     /// In seconds.
     pub now: u64,
     /// Changes of rows, ports and agents so far. An error about a connection that was not judged since may have to wait until it is.
@@ -91,8 +115,23 @@ pub struct Model {
 
 impl Model {
     /// Nothing yet, at a second.
-    pub fn at(now: u64) -> Self {
-        Self { now, ..Self::default() }
+    pub fn at(now: u64, limit: u32) -> Self {
+        Self { now, limit, ..Self::default() }
+    }
+
+    /// What has expired goes, and counts are right again.
+    pub fn sweep(&mut self) {
+        self.connections.retain(|_, connection| connection.ends > self.now);
+        self.swept = self.now;
+        for (port, count) in &mut self.counts {
+            count.connections = self.connections.keys().filter(|key| key.0 == *port).count() as u32;
+            count.since = self.now;
+        }
+    }
+
+    /// Connections of a port that were refused, and packets that passed without one for lack of room.
+    pub fn crowding(&self, port: u32) -> (u32, u64) {
+        self.counts.get(&port).map_or((0, 0), |count| (count.refused, count.untracked))
     }
 
     /// Whether the packet passes at a port.
@@ -110,13 +149,12 @@ impl Model {
             self.note(if follows { "fragment passes" } else { "fragment denied" });
             return if follows { Ok(()) } else { Err(Denial::Fragment) };
         }
-        let passes = if packet.to.is_multicast() || self.is_single(packet) {
-            self.quoted_is_known(port, policy, way, packet) || self.alone(policy, way, packet)
+        if packet.to.is_multicast() || self.is_single(packet) {
+            if !self.quoted_is_known(port, policy, way, packet) && !self.alone(policy, way, packet) {
+                return Err(Denial::Rules);
+            }
         } else {
-            self.in_connection(port, policy, way, packet)
-        };
-        if !passes {
-            return Err(Denial::Rules);
+            self.in_connection(port, policy, way, packet)?;
         }
         if let Part::First(id) = packet.part {
             self.fragments.insert(part(id), self.now + 30);
@@ -124,7 +162,13 @@ impl Model {
         Ok(())
     }
 
-    fn in_connection(&mut self, port: u32, policy: Option<u32>, way: Direction, packet: &Packet) -> bool {
+    fn in_connection(
+        &mut self,
+        port: u32,
+        policy: Option<u32>,
+        way: Direction,
+        packet: &Packet,
+    ) -> Result<(), Denial> {
         let (local, remote) = ends(way, packet.source, packet.destination);
         let talk = talk(way, &packet.body, packet.source.is_ipv4()).expect("not single");
         let key = (port, local, remote, talk);
@@ -137,8 +181,13 @@ impl Model {
                 Some(Allowed::WithAnswers) => {
                     self.note("connection goes on");
                     let next = connection.take_in(&packet.body, way);
-                    self.keep(key, next);
-                    return true;
+                    if next.state == State::Closed && self.count(port).connections > self.limit / 2 {
+                        self.note("connection not kept for stragglers");
+                        self.forget(&key);
+                    } else {
+                        self.keep(key, next);
+                    }
+                    return Ok(());
                 }
                 None => {
                     self.note("connection ends");
@@ -148,26 +197,80 @@ impl Model {
                     } else {
                         self.connections.insert(key, denied);
                     }
-                    return false;
+                    return Err(Denial::Rules);
                 }
-                Some(Allowed::Alone) => drop(self.connections.remove(&key)),
+                Some(Allowed::Alone) => self.forget(&key),
             }
         }
         let allowed = self.allowed(policy, &question(way, packet));
         if allowed == Some(Allowed::WithAnswers) && begins(&packet.body, packet.source.is_ipv4()) {
-            self.note("connection begins");
-            let new = Connection {
-                direction: way,
-                state: State::Opening,
-                finished: [false; 2],
-                ends: 0,
-                changes: 0,
-            };
-            self.keep(key, new);
-        } else {
-            self.note(if allowed.is_some() { "passes without" } else { "no rule" });
+            return self.begin(key, policy, way, packet);
         }
-        allowed.is_some()
+        self.note(if allowed.is_some() { "passes without" } else { "no rule" });
+        if allowed.is_some() { Ok(()) } else { Err(Denial::Rules) }
+    }
+
+    /// Keeps a connection, if there is room for it.
+    fn begin(
+        &mut self,
+        key: Key,
+        policy: Option<u32>,
+        way: Direction,
+        packet: &Packet,
+    ) -> Result<(), Denial> {
+        let answers_pass = self.allowed(policy, &answer(way, packet)).is_some();
+        let is_midway = matches!(packet.body, Body::Tcp { .. }) && !opens(&packet.body);
+        let waits = is_midway && way == Direction::Egress && answers_pass;
+        if waits {
+            self.note("midway out waits for what comes in");
+        }
+        let is_new = !self.connections.contains_key(&key);
+        match if is_new { self.room(key.0) } else { Room::Plenty } {
+            Room::Plenty if waits => return Ok(()),
+            Room::Scarce | Room::None if answers_pass => {
+                self.note("passes for lack of room");
+                self.count(key.0).untracked += 1;
+                return Ok(());
+            }
+            Room::None => {
+                self.note("no room");
+                self.count(key.0).refused += 1;
+                return Err(Denial::Connections);
+            }
+            Room::Scarce => self.note("takes what is left"),
+            Room::Plenty => {}
+        }
+        self.note("connection begins");
+        self.count(key.0).connections += u32::from(is_new);
+        let new =
+            Connection { direction: way, state: State::Opening, finished: [false; 2], ends: 0, changes: 0 };
+        self.keep(key, new);
+        Ok(())
+    }
+
+    fn room(&mut self, port: u32) -> Room {
+        let (limit, now) = (self.limit, self.now);
+        let count = self.count(port);
+        if count.connections >= limit - limit / 4 && now > count.since + 60 {
+            (count.connections, count.since) = (0, now);
+        }
+        match count.connections {
+            many if many >= limit => Room::None,
+            many if many >= limit - limit / 4 => Room::Scarce,
+            _ => Room::Plenty,
+        }
+    }
+
+    fn count(&mut self, port: u32) -> &mut Count {
+        let swept = self.swept;
+        self.counts.entry(port).or_insert_with(|| Count { since: swept, ..Count::default() })
+    }
+
+    fn forget(&mut self, key: &Key) {
+        if self.connections.remove(key).is_some() {
+            let count = self.count(key.0);
+            count.connections = count.connections.saturating_sub(1);
+        }
     }
 
     fn alone(&mut self, policy: Option<u32>, way: Direction, packet: &Packet) -> bool {
@@ -363,6 +466,22 @@ fn question(way: Direction, packet: &Packet) -> Question {
     };
     let remote = ends(way, packet.source, packet.destination).1;
     Question { way, remote, protocol: packet.protocol(), port }
+}
+
+/// What they are asked about an answer to a packet.
+fn answer(way: Direction, packet: &Packet) -> Question {
+    let port = match packet.body {
+        Body::Tcp { source, .. } | Body::Udp { source, .. } => source,
+        Body::Icmp { kind, code, .. } => {
+            let kind = [(8, 0), (13, 14), (15, 16), (17, 18), (128, 129)]
+                .into_iter()
+                .find_map(|(question, answer)| (question == kind).then_some(answer));
+            u16::from_be_bytes([kind.expect("a question"), code])
+        }
+        Body::Other { .. } => 0,
+    };
+    let back = if way == Direction::Egress { Direction::Ingress } else { Direction::Egress };
+    Question { way: back, port, ..question(way, packet) }
 }
 
 /// What they were asked about the packet that began a connection.

@@ -9,6 +9,7 @@ use hadron_node::apply::{Calculation, HostFacts, Limits, Writer};
 use hadron_node::plane::Plane;
 use hadron_pipeline::drop::DropReason;
 use hadron_pipeline::host::{Outcome, Output};
+use hadron_pipeline::table::PortKey;
 use hadron_pipeline::{Address, Mac, VerdictKind};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -82,24 +83,28 @@ pub struct World {
     calculation: Calculation,
     writer: Writer,
     host: Host,
+    limit: u32,
 }
 
-fn facts() -> HostFacts {
+fn facts(connections: u32) -> HostFacts {
     let none = per_second(0);
-    let limits = Limits { punt: none, miss: none, flood: none, connections: 1 << 30, ..Limits::default() };
+    let limits = Limits { punt: none, miss: none, flood: none, connections, ..Limits::default() };
     HostFacts { number: SELF, underlay: vtep(SELF).into(), overlay: Some(7), overlay_mtu: 1450, limits }
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let limit = random.pick(&[1 << 30, 1 << 30, 24, 6]);
         let mut world = Self {
-            random: Random::new(seed),
-            model: Model::at(1000),
+            random,
+            model: Model::at(1000, limit),
             stateless: [false; GROUPS as usize + 1],
             next_rule: 1,
-            calculation: Calculation::new(facts()),
+            calculation: Calculation::new(facts(limit)),
             writer: Writer::default(),
             host: Host::new(),
+            limit,
         };
         world.begin();
         world.wait(0);
@@ -176,7 +181,7 @@ impl World {
 
     /// A new agent takes over the tables of the one before it.
     pub fn restart(&mut self) {
-        self.calculation = Calculation::new(facts());
+        self.calculation = Calculation::new(facts(self.limit));
         self.writer = Writer::default();
         self.writer.observe(self.host.dump().unwrap());
         for station in stations().filter(|station| station.is_here()) {
@@ -196,7 +201,23 @@ impl World {
     /// What the agent does every few seconds.
     pub fn sweep(&mut self) {
         let now = self.host.node.now;
-        self.host.node.tables.connections.retain(|_, row| row.expires > now);
+        let tables = &mut self.host.node.tables;
+        tables.connections.retain(|_, row| row.expires > now);
+        for (key, row) in &mut tables.connection_counts {
+            row.count = tables.connections.keys().filter(|other| other.port == key.port).count() as u32;
+            row.since = now;
+        }
+        self.model.sweep();
+    }
+
+    /// Ports that have counted otherwise than the reference.
+    pub fn miscounted(&self) -> Vec<u32> {
+        let tables = &self.host.node.tables;
+        let is_right = |key: &PortKey| {
+            let (counts, counters) = (tables.connection_counts[key], tables.port_counters[key]);
+            (counts.refused, counters.untracked) == self.model.crowding(key.port)
+        };
+        tables.ports.keys().filter(|key| !is_right(key)).map(|key| key.port).collect()
     }
 
     /// What the host does with a packet.
@@ -274,8 +295,10 @@ fn reason(way: Direction, denial: Denial) -> DropReason {
     match (way, denial) {
         (Direction::Egress, Denial::Rules) => DropReason::EgressDenied,
         (Direction::Egress, Denial::Fragment) => DropReason::EgressFragment,
+        (Direction::Egress, Denial::Connections) => DropReason::EgressConnections,
         (Direction::Ingress, Denial::Rules) => DropReason::IngressDenied,
         (Direction::Ingress, Denial::Fragment) => DropReason::IngressFragment,
+        (Direction::Ingress, Denial::Connections) => DropReason::IngressConnections,
     }
 }
 

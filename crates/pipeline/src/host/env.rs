@@ -316,6 +316,7 @@ impl Env for Run<'_> {
             PortCounter::SentDropped => counters.tx_dropped += 1,
             PortCounter::ReceivedDropped => counters.rx_dropped += 1,
             PortCounter::Punted => counters.punted += 1,
+            PortCounter::Untracked => counters.untracked += 1,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::key::Subject;
 use super::{Denial, Judgement, Query, rules, tcp};
-use crate::env::Env;
+use crate::env::{Env, PortCounter};
 use crate::packet::{Packet, proto};
-use crate::table::{Connection, PolicyKey, SWEEP_OVERDUE, connection_state, timeout};
+use crate::table::{Connection, PolicyKey, SWEEP_OVERDUE, connection_state, direction, timeout};
 
 /// [`follow`]: no connection in force; the rules are asked.
 pub(super) const UNKNOWN: u32 = 0;
@@ -131,18 +131,67 @@ fn lifetime<E: Env>(env: &E, protocol: u8, state: u8) -> u64 {
     u64::from(env.timeout(slot)) * SECOND
 }
 
+/// [`room`]: the port has room for any connection.
+const PLENTY: u32 = 0;
+/// [`room`]: what is left is for connections whose answers no rule allows.
+const SCARCE: u32 = 1;
+/// [`room`]: the port has as many as it may have.
+const NONE: u32 = 2;
+
 /// Keeps a connection that the rules allow, of the generation that [`Judgement::connection`] has.
-#[inline(never)]
+///
+/// Where room is scarce or there is none, a packet passes without one if the rules of the other direction allow its answers: they
+/// are then all that it needs. So whoever fills a port's connections from outside keeps nobody else out, and not the instance in.
+///
+/// TCP that is picked up midway counts as come in if rules let it in, else taking these away would not end it: what goes out waits for
+/// what comes in.
+#[inline(always)]
 pub(super) fn keep<E: Env>(
     env: &mut E,
     packet: &Packet,
     scratch: &mut Judgement,
     rule: u32,
 ) -> Result<(), Denial> {
-    let Judgement { connection, subject, .. } = scratch;
-    if subject.has_row == 0 && !count_one(env, subject.key.port) {
-        return Err(Denial::Connections);
+    let port = scratch.subject.key.port;
+    let waits = scratch.subject.way == direction::EGRESS && tcp::is_midway(packet);
+    let room = if scratch.subject.has_row == 0 { room(env, port) } else { PLENTY };
+    if room == PLENTY && !waits && insert(env, packet, scratch, rule) {
+        return Ok(());
     }
+    if answers_pass(env, packet, scratch) {
+        if room != PLENTY {
+            env.count_port(port, PortCounter::Untracked, 0);
+        }
+        return Ok(());
+    }
+    if room != NONE && insert(env, packet, scratch, rule) {
+        return Ok(());
+    }
+    env.count_refused(port);
+    Err(Denial::Connections)
+}
+
+/// Room for one more connection. A port of which nothing is counted has none.
+#[inline(never)]
+fn room<E: Env>(env: &mut E, port: u32) -> u32 {
+    let Some(row) = env.port(port) else { return NONE };
+    let limit = row.connection_limit;
+    let Some(row) = env.connection_count(port) else { return NONE };
+    let (count, since) = (row.count, row.since);
+    if count < limit - limit / 4 {
+        return PLENTY;
+    }
+    if limit != 0 && env.now() > since + SWEEP_OVERDUE {
+        env.restart_connection_count(port, 0);
+        return PLENTY;
+    }
+    if count < limit { SCARCE } else { NONE }
+}
+
+/// Writes the row, and charges a new one to the port; false if the table takes none.
+#[inline(never)]
+fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement, rule: u32) -> bool {
+    let Judgement { connection, subject, .. } = scratch;
     connection.began = env.now();
     connection.state = connection_state::OPENING;
     connection.expires = connection.began + lifetime(env, packet.protocol, connection.state);
@@ -151,26 +200,24 @@ pub(super) fn keep<E: Env>(
     connection.direction = (subject.way & 1) as u8;
     connection.finished = 0;
     connection.pad = 0;
-    if env.insert_connection(&subject.key, connection) { Ok(()) } else { Err(Denial::Connections) }
+    let is_kept = env.insert_connection(&subject.key, connection);
+    if is_kept && subject.has_row == 0 {
+        let count = match env.connection_count(subject.key.port) {
+            Some(row) => row.count,
+            None => 0,
+        };
+        env.set_connection_count(subject.key.port, count.saturating_add(1));
+    }
+    is_kept
 }
 
-/// Charges a connection to the port; false when it has as many as it may have.
+/// Whether rules allow what the other side would answer.
 #[inline(always)]
-fn count_one<E: Env>(env: &mut E, port: u32) -> bool {
-    let Some(row) = env.port(port) else { return false };
-    let limit = row.connection_limit;
-    let Some(row) = env.connection_count(port) else { return false };
-    let (count, since) = (row.count, row.since);
-    if count < limit {
-        env.set_connection_count(port, count + 1);
-        return true;
-    }
-    if limit != 0 && env.now() > since + SWEEP_OVERDUE {
-        env.restart_connection_count(port, 1);
-        return true;
-    }
-    env.count_refused(port);
-    false
+fn answers_pass<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> bool {
+    let Judgement { subject, query, .. } = scratch;
+    subject.answer_query(packet, query);
+    let mut generation = 0;
+    rules::find(env, query, &mut generation).rule != 0
 }
 
 /// Whether the port uses more than half of what it may: then what is over is not kept for stragglers.

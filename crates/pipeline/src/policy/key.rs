@@ -97,6 +97,19 @@ impl Subject {
         self.query_remote(into);
     }
 
+    /// What they would be asked about an answer to this packet.
+    #[inline(always)]
+    pub(super) fn answer_query(&self, packet: &Packet, into: &mut Query) {
+        into.policy = packet.policy;
+        into.way = self.way ^ 1;
+        into.port = if packet.is_icmp() {
+            [answer_to(packet.icmp_type), packet.icmp_code]
+        } else {
+            packet.source_port.to_be_bytes()
+        };
+        self.query_remote(into);
+    }
+
     /// What they would have been asked about the packet that began this connection.
     #[inline(always)]
     pub(super) fn original_query(&self, connection: &Connection, into: &mut Query) {
@@ -133,6 +146,12 @@ pub(super) fn query_of(protocol: u8, icmp_type: u8) -> u8 {
         13..=18 => (icmp_type - 1) & !1 | 1,
         _ => NO_QUERY,
     }
+}
+
+/// The type of the answer to a request that [`query_of`] knows.
+#[inline(always)]
+fn answer_to(request: u8) -> u8 {
+    if request == 8 { 0 } else { request.wrapping_add(1) }
 }
 
 /// Destination unreachable, source quench, time exceeded, parameter problem (RFC 792); and of ICMPv6 all errors that are in use

@@ -19,6 +19,12 @@ pub(super) fn is_opening(packet: &Packet) -> bool {
         && packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST | tcp_flag::FIN) == tcp_flag::SYN
 }
 
+/// Whether the packet may be of a connection that the other side has begun.
+#[inline(always)]
+pub(super) fn is_midway(packet: &Packet) -> bool {
+    packet.protocol == proto::TCP && !is_opening(packet)
+}
+
 /// Takes in a packet that goes `way`. A reset is believed only until a packet shows that its receiver didn't: its sequence
 /// number isn't known here.
 #[inline(always)]

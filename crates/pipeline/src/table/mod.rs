@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 mod sealed {
     pub trait Sealed {}
@@ -121,7 +121,8 @@ layout! {
         32 => flood_limit: Limit,
         /// Policy by which its packets are judged, when [`port_flag::PORT_SECURITY`] is set; 0 allows nothing.
         40 => policy: u32,
-        /// Most connections that are kept for it; a further one is dropped.
+        /// Most connections that are kept for it. From three quarters on, one whose answers rules allow is not kept; a further
+        /// one whose answers need it is dropped.
         44 => connection_limit: u32,
         /// Events in `LOGS`; what is beyond is counted by nobody.
         48 => log_limit: Limit,
@@ -362,7 +363,7 @@ layout! {
 
 layout! {
     /// Value of `PORT_COUNTERS`, seen from the instance. Bytes are of whole Ethernet frames; a GSO frame counts as one.
-    PortCounters: 56 {
+    PortCounters: 64 {
         /// Frames that the instance sent, dropped ones included.
         0 => tx_packets: u64,
         /// Bytes of these.
@@ -377,6 +378,8 @@ layout! {
         40 => rx_dropped: u64,
         /// Frames handed to the host's responders.
         48 => punted: u64,
+        /// Packets that rules allowed and for which no connection was kept, since the port has nearly as many as it may have.
+        56 => untracked: u64,
     }
 }
 

@@ -139,10 +139,7 @@ fn rules_count_what_they_allow() {
 }
 
 fn limited(limit: u32) -> Scene {
-    let mut scene = Scene::with(&[Allow::all(1, OUT, 4, UDP)]);
-    let port = PortKey { port: scene.guarded.port };
-    scene.tables().ports.get_mut(&port).expect("guarded").connection_limit = limit;
-    scene
+    Scene::limited(limit, &[Allow::all(1, OUT, 4, UDP)])
 }
 
 #[test]
@@ -150,7 +147,7 @@ fn a_port_has_no_more_connections_than_its_limit() {
     let mut scene = limited(3);
     let (a, b) = (scene.peer.clone(), scene.guarded.clone());
     let count = PortKey { port: b.port };
-    scene.tables().connection_counts.get_mut(&count).expect("count").since = 1000 * SECOND;
+    scene.sweep();
     for port in 1..=3 {
         assert_eq!(scene.goes(&udp_v4(&b, &a, port, 53)), None);
     }
@@ -158,9 +155,9 @@ fn a_port_has_no_more_connections_than_its_limit() {
     assert_eq!(scene.goes(&udp_v4(&b, &a, 2, 53)), None, "those that are there go on");
     let row = scene.node.tables.connection_counts[&count];
     assert_eq!((row.count, row.refused), (3, 1));
-    scene.allow(Allow::all(2, IN, 4, UDP));
-    assert_eq!(scene.comes(&udp_v4(&a, &b, 9, 9)), Some(DropReason::IngressConnections));
     assert_eq!(scene.connections().len(), 3);
+    let mut scene = Scene::limited(0, &[Allow::all(2, IN, 4, UDP)]);
+    assert_eq!(scene.comes(&udp_v4(&a, &b, 9, 9)), Some(DropReason::IngressConnections));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod classifying;
 mod cloud;
 mod connections;
 mod counting;
+mod crowded;
 mod delivering;
 mod dhcp;
 mod fragments;

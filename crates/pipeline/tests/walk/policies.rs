@@ -124,6 +124,23 @@ impl Scene {
         scene
     }
 
+    /// Whose guarded port may have so many connections.
+    pub fn limited(limit: u32, rules: &[Allow]) -> Scene {
+        let mut scene = Scene::with(rules);
+        let port = PortKey { port: scene.guarded.port };
+        scene.tables().ports.get_mut(&port).expect("guarded").connection_limit = limit;
+        scene
+    }
+
+    /// What the loader's sweep does to the guarded port.
+    pub fn sweep(&mut self) {
+        let (now, key) = (self.node.now, PortKey { port: self.guarded.port });
+        self.tables().connections.retain(|_, row| row.expires > now);
+        let count = self.connections().len() as u32;
+        let row = self.tables().connection_counts.get_mut(&key).expect("count");
+        (row.count, row.since) = (count, now);
+    }
+
     pub fn tables(&mut self) -> &mut Tables {
         &mut self.node.tables
     }
