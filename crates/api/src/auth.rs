@@ -23,11 +23,69 @@ pub struct Caller {
     pub project_name: Option<String>,
     /// Domain id of that project.
     pub project_domain_id: Option<String>,
+    /// Id of the domain that the token is scoped to, if it is scoped to one.
+    pub domain_id: Option<String>,
     /// Whether the token is scoped to the system (`system: all`).
     pub is_system_scoped: bool,
     /// Names of the roles that the token carries in its scope, with those that they imply (`admin` implies `manager`, that
     /// `member`, that `reader`): policy asks for each by its name.
     pub roles: Vec<String>,
+    /// The service that forwards the caller's request, known by a token of its own (`X-Service-Token`).
+    pub service: Option<Arc<Caller>>,
+    /// What the application credential behind the token is limited to; `None` if it is not limited.
+    pub access_rules: Option<Arc<[AccessRule]>>,
+}
+
+/// A request that an application credential may make.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessRule {
+    /// Type of the service, `network` for this API.
+    pub service: String,
+    /// Method.
+    pub method: String,
+    /// Path, in which `*` and `{name}` stand for one part and `**` for the rest.
+    pub path: String,
+}
+
+impl AccessRule {
+    /// Whether it lets a request to the Networking API pass.
+    pub fn allows(&self, method: &str, path: &str) -> bool {
+        self.service == "network" && self.method == method && is_match(self.path.as_bytes(), path.as_bytes())
+    }
+}
+
+/// Whether `path` is as `pattern` says. Its time grows with the product of their lengths.
+fn is_match(pattern: &[u8], path: &[u8]) -> bool {
+    // For each place in the path, whether the pattern up to here can end there.
+    let mut ends = vec![false; path.len() + 1];
+    ends[0] = true;
+    let mut rest = pattern;
+    while let Some((&first, after)) = rest.split_first() {
+        let braces = (first == b'{').then(|| after.iter().position(|&byte| byte == b'}')).flatten();
+        let mut next = vec![false; path.len() + 1];
+        if rest.starts_with(b"**") {
+            let mut reached = false;
+            for (place, end) in ends.iter().enumerate() {
+                reached |= end;
+                next[place] = reached;
+            }
+            rest = &rest[2..];
+        } else if first == b'*' || braces.is_some() {
+            let mut reached = false;
+            for place in 0..path.len() {
+                reached = (reached || ends[place]) && path[place] != b'/';
+                next[place + 1] = reached;
+            }
+            rest = braces.map_or(after, |end| &after[end + 1..]);
+        } else {
+            for place in 0..path.len() {
+                next[place + 1] = ends[place] && path[place] == first;
+            }
+            rest = after;
+        }
+        ends = next;
+    }
+    ends[path.len()]
 }
 
 impl Caller {
@@ -67,6 +125,12 @@ pub trait Authenticate: Send + Sync + 'static {
     /// The caller behind `token`.
     fn authenticate<'a>(&'a self, token: &'a str) -> Authentication<'a>;
 
+    /// The caller behind `token`, which may have expired since: a service is finishing a long request of the caller's. An
+    /// implementation that does not know expired tokens refuses them.
+    fn authenticate_even_expired<'a>(&'a self, token: &'a str) -> Authentication<'a> {
+        self.authenticate(token)
+    }
+
     /// The public address of the identity service, for `WWW-Authenticate: Keystone uri="…"` of a 401.
     fn identity_uri(&self) -> &str;
 }
@@ -74,5 +138,71 @@ pub trait Authenticate: Send + Sync + 'static {
 impl fmt::Debug for dyn Authenticate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Authenticate({})", self.identity_uri())
+    }
+}
+
+/// What a request shows to be let in.
+pub(crate) struct Presented<'a> {
+    pub(crate) token: Option<&'a str>,
+    pub(crate) service_token: Option<&'a str>,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+}
+
+/// The role that a service has which forwards requests of others.
+const SERVICE_ROLE: &str = "service";
+
+/// The caller of a request, as Keystone's middleware finds it: a token of a service must hold and have the role `service`, and
+/// then the caller's own may have expired; without one, an application credential's access rules must let the request pass.
+pub(crate) async fn caller(
+    auth: &dyn Authenticate,
+    presented: Presented<'_>,
+) -> Result<Arc<Caller>, AuthError> {
+    let given =
+        |token: Option<&str>| token.map(str::trim).filter(|token| !token.is_empty()).map(str::to_owned);
+    let service = match given(presented.service_token) {
+        None => None,
+        Some(token) => {
+            let service = auth.authenticate(&token).await?;
+            if !service.roles.iter().any(|role| role == SERVICE_ROLE) {
+                return Err(AuthError::Invalid);
+            }
+            Some(service)
+        }
+    };
+    let token = given(presented.token).ok_or(AuthError::Invalid)?;
+    let Some(service) = service else {
+        let caller = auth.authenticate(&token).await?;
+        let is_allowed = caller
+            .access_rules
+            .as_ref()
+            .is_none_or(|rules| rules.iter().any(|rule| rule.allows(presented.method, presented.path)));
+        return if is_allowed { Ok(caller) } else { Err(AuthError::Invalid) };
+    };
+    let caller = auth.authenticate_even_expired(&token).await?;
+    Ok(Arc::new(Caller { service: Some(service), ..Caller::clone(&caller) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_match;
+
+    #[test]
+    fn access_rules_match_paths() {
+        for (pattern, path, expected) in [
+            ("/v2.0/ports", "/v2.0/ports", true),
+            ("/v2.0/ports", "/v2.0/ports/1", false),
+            ("/v2.0/ports/*", "/v2.0/ports/1", true),
+            ("/v2.0/ports/*", "/v2.0/ports/", false),
+            ("/v2.0/ports/*", "/v2.0/ports/1/tags", false),
+            ("/v2.0/{what}/*/tags", "/v2.0/ports/1/tags", true),
+            ("/v2.0/**", "/v2.0/ports/1/tags", true),
+            ("/v2.0/**", "/v2.0/", true),
+            ("**", "", true),
+            ("", "/", false),
+            ("/{", "/{", true),
+        ] {
+            assert_eq!(is_match(pattern.as_bytes(), path.as_bytes()), expected, "{pattern} {path}");
+        }
     }
 }

@@ -27,7 +27,7 @@ mod validate;
 mod values;
 mod version;
 
-pub use auth::{AuthError, Authenticate, Authentication, Caller};
+pub use auth::{AccessRule, AuthError, Authenticate, Authentication, Caller};
 pub use error::ApiError;
 pub use router::router;
 pub use state::{ApiConfig, ApiState};

@@ -11,7 +11,8 @@ use crate::query::Query;
 use crate::request::Call;
 use crate::resource::{self, Endpoint};
 use crate::state::ApiState;
-use crate::{ApiError, AuthError, Caller, extension, version};
+use crate::{ApiError, AuthError, auth, extension, version};
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -23,21 +24,48 @@ use std::sync::Arc;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the handler holds.
 struct Api {
+    current: ArcSwap<Current>,
+}
+
+/// What requests are answered with until the policy changes.
+struct Current {
     state: ApiState,
     endpoints: Vec<Box<dyn Endpoint>>,
 }
 
+impl Current {
+    fn new(state: ApiState) -> Self {
+        Self { endpoints: resource::all(&state.policy), state }
+    }
+}
+
+impl Api {
+    /// What a request is answered with, from its beginning to its end.
+    fn current(&self) -> Arc<Current> {
+        let current = self.current.load_full();
+        let policy = current.state.live_policy.current();
+        if Arc::ptr_eq(&policy, &current.state.policy) {
+            return current;
+        }
+        let current = Arc::new(Current::new(ApiState { policy, ..current.state.clone() }));
+        self.current.store(current.clone());
+        current
+    }
+}
+
 /// The Networking API v2.0.
 pub fn router(state: ApiState) -> Router {
-    let endpoints = resource::all(&state.policy);
-    Router::new().fallback(handle).with_state(Arc::new(Api { state, endpoints }))
+    let api = Api { current: ArcSwap::from_pointee(Current::new(state)) };
+    Router::new().fallback(handle).with_state(Arc::new(api))
 }
 
 async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
+    let api = api.current();
     let path = Path::parse(request.uri().path());
     if path.is_open() {
         return open(&api, &path, &request).unwrap_or_else(ApiError::into_response);
@@ -62,7 +90,7 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
 }
 
 /// What is answered without a token.
-fn open(api: &Api, path: &Path, request: &Request<Body>) -> Result<Response<Body>, ApiError> {
+fn open(api: &Current, path: &Path, request: &Request<Body>) -> Result<Response<Body>, ApiError> {
     match path {
         Path::Unknown => Err(ApiError::not_found()),
         _ if request.method() != Method::GET => Err(ApiError::method_not_allowed()),
@@ -72,7 +100,7 @@ fn open(api: &Api, path: &Path, request: &Request<Body>) -> Result<Response<Body
 }
 
 async fn answer(
-    api: &Api,
+    api: &Current,
     path: Path,
     request: Request<Body>,
     request_id: String,
@@ -84,7 +112,15 @@ async fn answer(
             format!("the address has {url} octets, more than the {} that are taken", config.max_url);
         return Err(ApiError::new(StatusCode::URI_TOO_LONG, "HTTPRequestURITooLong", message));
     }
-    let caller = match authenticate(api, request.headers()).await {
+    let headers = request.headers();
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let presented = auth::Presented {
+        token: text(&AUTH_TOKEN),
+        service_token: text(&SERVICE_TOKEN),
+        method: request.method().as_str(),
+        path: request.uri().path(),
+    };
+    let caller = match auth::caller(&*api.state.auth, presented).await {
         Ok(caller) => caller,
         Err(error) => return Ok(unauthenticated(api, &error)),
     };
@@ -134,15 +170,8 @@ fn endpoint<'a>(
     below.and_then(|below| find(Some(below))).or_else(|| find(None)).map(|endpoint| &**endpoint)
 }
 
-async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Arc<Caller>, AuthError> {
-    match headers.get(&AUTH_TOKEN).and_then(|token| token.to_str().ok()) {
-        Some(token) if !token.is_empty() => api.state.auth.authenticate(token).await,
-        _ => Err(AuthError::Invalid),
-    }
-}
-
 /// The answer to a request without a valid token, in the form of Keystone's middleware.
-fn unauthenticated(api: &Api, error: &AuthError) -> Response<Body> {
+fn unauthenticated(api: &Current, error: &AuthError) -> Response<Body> {
     let (status, title) = match error {
         AuthError::Invalid => (StatusCode::UNAUTHORIZED, "Unauthorized"),
         AuthError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -183,7 +212,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 }
 
 /// The body, within limits of size and time.
-async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+async fn read(api: &Current, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let limit = api.state.config.max_body;
     let too_large = || {
         let message = format!("the body is larger than the {limit} octets that are taken");
@@ -210,7 +239,7 @@ fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The scheme and host that links begin with.
-fn base(api: &Api, request: &Request<Body>) -> String {
+fn base(api: &Current, request: &Request<Body>) -> String {
     let config = &api.state.config;
     if let Some(url) = &config.public_url {
         return url.trim_end_matches('/').to_owned();

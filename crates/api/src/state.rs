@@ -1,7 +1,7 @@
 //! What every request works with.
 
 use crate::Authenticate;
-use crate::policy::Policy;
+use crate::policy::{LivePolicy, Policy};
 use hadron_control::Config;
 use hadron_store::{Snapshot, Store};
 use std::sync::Arc;
@@ -46,14 +46,26 @@ pub struct ApiState {
     pub auth: Arc<dyn Authenticate>,
     /// Settings.
     pub config: Arc<ApiConfig>,
-    /// Who may do what.
-    pub policy: Arc<Policy>,
+    /// Who may do what, in this request.
+    pub(crate) policy: Arc<Policy>,
+    /// Where that comes from.
+    pub(crate) live_policy: Arc<LivePolicy>,
 }
 
 impl ApiState {
     /// With Neutron's default policy.
     pub fn new(store: Store, auth: Arc<dyn Authenticate>, config: ApiConfig) -> Self {
-        Self { store, auth, config: Arc::new(config), policy: Arc::new(Policy::defaults()) }
+        Self::with_policy(store, auth, config, Arc::new(LivePolicy::defaults()))
+    }
+
+    /// With an operator's policy, which may change while requests are answered.
+    pub fn with_policy(
+        store: Store,
+        auth: Arc<dyn Authenticate>,
+        config: ApiConfig,
+        live_policy: Arc<LivePolicy>,
+    ) -> Self {
+        Self { store, auth, config: Arc::new(config), policy: live_policy.current(), live_policy }
     }
 
     /// The state that a request is judged in and answered from: it has what any server has acknowledged. If a shared

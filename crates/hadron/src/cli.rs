@@ -38,6 +38,8 @@ pub enum Command {
     Restore(Restore),
     /// Shows what the packet path of this host's node counts: packets by stage, drops by reason, traffic by port, what rules allowed.
     Counters(Counters),
+    /// The rules that decide who may do what: shows them, or checks a file before a server reads it.
+    Policy(PolicyCommand),
     /// Hosts as network namespaces on this machine.
     Lab(Lab),
 }
@@ -99,6 +101,8 @@ pub struct Server {
     /// Address groups that a project may have, -1 for no limit.
     #[arg(long, default_value_t = -1, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_address_group: i64,
+    #[command(flatten)]
+    pub policy: PolicyFiles,
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,
@@ -153,6 +157,60 @@ pub struct Up {
     pub server: Server,
     #[command(flatten)]
     pub node: Node,
+}
+
+/// Where rules come from.
+#[derive(Args, Debug, Clone)]
+pub struct PolicyFiles {
+    /// File with rules in oslo.policy's language that override the defaults, YAML or JSON; may be given several times, later ones
+    /// override earlier ones. Read again when it changes and at SIGHUP.
+    #[arg(long = "policy-file", env = "HADRON_POLICY_FILE", value_delimiter = ':')]
+    pub files: Vec<PathBuf>,
+    /// Whether only today's default rules count; `false` lets pass what their deprecated forms let pass, too.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub enforce_new_defaults: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PolicyCommand {
+    #[command(subcommand)]
+    pub action: PolicyAction,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum PolicyAction {
+    /// Prints every rule in force as a policy file.
+    Show {
+        #[command(flatten)]
+        policy: PolicyFiles,
+        /// Only rules that are not the defaults.
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Checks files: exit status 1 if a server would refuse them; warnings go to standard error.
+    Check {
+        #[command(flatten)]
+        policy: PolicyFiles,
+    },
+    /// Tells which rules a caller passes: exit status 1 if it fails one.
+    Ask {
+        #[command(flatten)]
+        policy: PolicyFiles,
+        /// Names of rules, as `create_network`; all if none is given.
+        rules: Vec<String>,
+        /// A role of the caller, with what it implies; may be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+        /// Project of the caller's token.
+        #[arg(long)]
+        project: Option<String>,
+        /// User of the caller's token.
+        #[arg(long, default_value = "user")]
+        user: String,
+        /// An attribute of the object, as `project_id=demo`; may be given several times. Without any, the object is the caller's.
+        #[arg(long = "target", value_name = "NAME=VALUE", value_parser = name_and_value)]
+        target: Vec<(String, String)>,
+    },
 }
 
 /// How to reach a running server as its administrator.
@@ -247,6 +305,11 @@ pub enum LabAction {
     },
     /// Takes a lab away.
     Down,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A place in the table of timeouts, and seconds.

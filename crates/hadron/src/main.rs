@@ -9,6 +9,7 @@ mod cli;
 mod counters;
 mod host;
 mod lab;
+mod policy;
 mod server;
 mod shutdown;
 mod up;
@@ -36,9 +37,11 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
-    if let Command::Lab(command) = command {
-        return lab::run(command);
-    }
+    let command = match command {
+        Command::Lab(command) => return lab::run(command),
+        Command::Policy(command) => return policy::run(command.action),
+        command => command,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -52,7 +55,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Backup(command) => host::backup(command).await,
             Command::Restore(command) => server::restore(command).await,
             Command::Counters(command) => counters::show(&command),
-            Command::Lab(_) => Ok(()),
+            Command::Lab(_) | Command::Policy(_) => Ok(()),
         }
     })?;
     Ok(ExitCode::SUCCESS)

@@ -64,6 +64,7 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         public_name,
         region: options.region.clone(),
         token_lifetime: Duration::from_secs(options.token_lifetime),
+        policy: crate::policy::config(&options.policy),
         control,
     })
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub region: String,
     /// How long a token of the identity service lasts.
     pub token_lifetime: std::time::Duration,
+    /// Who may do what.
+    pub policy: hadron_api::policy::PolicyConfig,
     /// What the operations on objects depend on.
     pub control: hadron_control::Config,
 }

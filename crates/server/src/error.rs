@@ -39,6 +39,12 @@ pub enum ServerError {
     /// An operation that a starting server completes has failed.
     #[error("recovery of interrupted operations")]
     Recovery(#[from] hadron_control::Error),
+    /// A signal can't be waited for.
+    #[error("signals")]
+    Signal(#[source] std::io::Error),
+    /// An operator's policy.
+    #[error("the policy")]
+    Policy(#[from] hadron_api::policy::PolicyError),
     /// Keys or certificates.
     #[error("certificates")]
     Trust(#[from] crate::trust::TrustError),

@@ -5,6 +5,7 @@ use crate::nodes::{NodeConfig, NodeService};
 use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
 use axum_server::Handle;
+use hadron_api::policy::LivePolicy;
 use hadron_api::{ApiConfig, ApiState};
 use hadron_cloud::identity::{self, Identity, IdentityConfig};
 use hadron_store::{HistoryId, Store};
@@ -12,11 +13,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often what ends with time is looked at.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+/// How often the policy's files are looked at.
+const POLICY_LOOK: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it stops it without waiting for requests under way.
 pub struct Server {
@@ -36,6 +40,7 @@ impl Server {
     /// # Errors
     /// What can't be used is named: the state directory, the store, a listener's address.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
+        let policy = Arc::new(LivePolicy::open(config.policy.clone())?);
         state_dir::prepare(&config.state_dir)?;
         let api = listener::bind(config.api, "the API")?;
         let identity_listener = listener::bind(config.identity, "the identity service")?;
@@ -59,8 +64,13 @@ impl Server {
             authority,
             first_start,
         };
-        let api_state =
-            ApiState::new(server.store.clone(), Arc::new(identity.clone()), api_config(&server.config));
+        let api_state = ApiState::with_policy(
+            server.store.clone(),
+            Arc::new(identity.clone()),
+            api_config(&server.config),
+            policy.clone(),
+        );
+        server.follow_policy(policy)?;
         server.serve_https(0, "the API", api, hadron_api::router(api_state))?;
         server.serve_https(
             1,
@@ -172,6 +182,31 @@ impl Server {
         self.tasks.spawn(async move {
             admin::serve(listener, state, stopped).await;
             "administration"
+        });
+        Ok(())
+    }
+
+    /// Reads the policy again when its files change, and at SIGHUP.
+    fn follow_policy(&mut self, policy: Arc<LivePolicy>) -> Result<(), ServerError> {
+        if self.config.policy.files.is_empty() {
+            return Ok(());
+        }
+        let mut hangup = signal(SignalKind::hangup()).map_err(ServerError::Signal)?;
+        let stopped = self.stopped();
+        self.tasks.spawn(async move {
+            let mut stopped = std::pin::pin!(stopped);
+            let mut clock = tokio::time::interval(POLICY_LOOK);
+            loop {
+                let is_asked = tokio::select! {
+                    () = &mut stopped => return "the policy's files",
+                    _ = clock.tick() => false,
+                    _ = hangup.recv() => true,
+                };
+                let policy = policy.clone();
+                let read = move || if is_asked { policy.reload() } else { policy.reload_if_changed() };
+                // A failure of the task leaves the policy as it was.
+                let _ = tokio::task::spawn_blocking(read).await;
+            }
         });
         Ok(())
     }

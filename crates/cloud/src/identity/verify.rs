@@ -88,8 +88,13 @@ impl Evidence {
             project_id: project.map(|project| project.id.clone()),
             project_name: project.map(|project| project.name.clone()),
             project_domain_id: project.map(|project| project.domain_id.clone()),
+            domain_id: match scope {
+                TokenScope::Domain(id) => Some(id.clone()),
+                _ => None,
+            },
             is_system_scoped: *scope == TokenScope::System,
             roles: roles.iter().map(|role| role.name.clone()).collect(),
+            ..Caller::default()
         }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use tags::Tagged;
 use super::target::Subject;
 use super::{Object, Resource};
 use crate::attribute::{Default, Mask};
-use crate::policy::{Policy, RuleId};
+use crate::policy::{Policy, RuleId, Target};
 use crate::request::Call;
 use crate::state::ApiState;
 use crate::validate::parse_uuid;
@@ -18,6 +18,8 @@ use crate::{ApiError, Caller};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_store::{Snapshot, Stored};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -126,8 +128,15 @@ impl<R: Resource> Served<R> {
         view: &Snapshot,
     ) -> Result<Arc<Stored<R::Record>>, ApiError> {
         let found = parse_uuid(id).and_then(|id| view.get::<R::Record>(&R::Record::key_of(id)));
-        let visible = found.filter(|record| self.is_visible(policy, caller, &record.value, view));
-        visible.cloned().ok_or_else(|| Self::not_found(id))
+        let Some(record) = found else { return Err(Self::not_found(id)) };
+        if self.is_visible(policy, caller, &record.value, view) {
+            return Ok(record.clone());
+        }
+        // Neutron finds what is the caller's own and refuses it only then, with a less particular error.
+        let subject = Self::subject(Some(&record.value), None, view);
+        let is_own = caller.project_id.is_some()
+            && subject.value("project_id").as_deref() == caller.project_id.as_deref();
+        Err(if is_own { ApiError::not_found() } else { Self::not_found(id) })
     }
 
     /// Refuses an operation that the rules don't let the caller do, with the names of the rules that were asked.
@@ -144,20 +153,20 @@ impl<R: Resource> Served<R> {
             let Some(rule) = rule.filter(|_| given.has(index)) else { continue };
             asked.push((format!("{}:{}", operation.name, attribute.name), Some(rule)));
             let value = subject.values.and_then(|values| values.at(index));
-            let members = value.and_then(|value| value.as_array()).into_iter().flatten();
-            for key in members.filter_map(|member| member.as_object()).flat_map(|member| member.keys()) {
-                let name = format!("{}:{}:{key}", operation.name, attribute.name);
+            for (name, rule) in value
+                .map(|value| rules_of_members(policy, &operation.name, attribute.name, value))
+                .into_iter()
+                .flatten()
+            {
                 if asked.iter().all(|(known, _)| *known != name) {
-                    asked.push((name.clone(), policy.deciding(&name)));
+                    asked.push((name, rule));
                 }
             }
         }
         if asked.iter().all(|(_, rule)| policy.check(*rule, caller, subject)) {
             return Ok(());
         }
-        Err(ApiError::forbidden(
-            &asked.into_iter().map(|(name, _)| format!("rule:{name}")).collect::<Vec<_>>(),
-        ))
+        Err(refusal(policy, caller, &asked))
     }
 
     /// The attributes given on create that have a value other than their default.
@@ -170,6 +179,43 @@ impl<R: Resource> Served<R> {
             },
         })
     }
+}
+
+/// A rule that is asked, by its name.
+type Asked = (String, Option<RuleId>);
+
+/// The rules on the members of an attribute's value: on every member of the objects of a list, as
+/// `update_port:fixed_ips:subnet_id`, and on those members of an object that have a rule, as
+/// `create_router:external_gateway_info:enable_snat`.
+fn rules_of_members(policy: &Policy, operation: &str, attribute: &str, value: &Value) -> Vec<Asked> {
+    let name = |key: &String| format!("{operation}:{attribute}:{key}");
+    match value {
+        Value::Array(members) => {
+            let keys = members.iter().filter_map(Value::as_object).flat_map(|member| member.keys());
+            let names: BTreeSet<String> = keys.map(name).collect();
+            names
+                .into_iter()
+                .map(|name| (policy.deciding(&name), name))
+                .map(|(rule, name)| (name, rule))
+                .collect()
+        }
+        Value::Object(object) => {
+            let with_rule = |name: String| Some((policy.find(&name)?, name));
+            object.keys().map(name).filter_map(with_rule).map(|(rule, name)| (name, Some(rule))).collect()
+        }
+        _ => vec![],
+    }
+}
+
+/// The answer to a caller who fails one of the rules.
+fn refusal(policy: &Policy, caller: &Caller, asked: &[Asked]) -> ApiError {
+    let names: Vec<String> = asked.iter().map(|(name, _)| format!("rule:{name}")).collect();
+    let is_out_of_scope = |rule: RuleId| !policy.is_in_scope(rule, caller);
+    if asked.first().and_then(|(_, rule)| *rule).is_some_and(is_out_of_scope) {
+        let message = format!("{} is not for a token of this scope; use one for a project", names[0]);
+        return ApiError::new(StatusCode::FORBIDDEN, "InvalidScope", message);
+    }
+    ApiError::forbidden(&names)
 }
 
 impl<R: Resource> Endpoint for Served<R> {

@@ -6,7 +6,7 @@ use crate::error::json_response;
 use crate::filter::{Filters, fields};
 use crate::json::Writer;
 use crate::page::Page;
-use crate::policy::Policy;
+use crate::policy::{Nothing, Policy};
 use crate::request::Call;
 use crate::resource::{Object, Resource, Scope, answer};
 use crate::state::ApiState;
@@ -73,12 +73,11 @@ impl<R: Resource> Served<R> {
     /// The attributes that the caller may see.
     pub(super) fn shown(&self, policy: &Policy, caller: &Caller) -> Shown<R> {
         let is_by_object = |index: usize| self.rules.see[index].is_some_and(|rule| policy.needs_target(rule));
-        let nothing = Nothing;
         let always = Mask::of(R::ATTRIBUTES, |index, attribute| {
             let rule = self.rules.see[index];
             attribute.visible
                 && !is_by_object(index)
-                && rule.is_none_or(|rule| policy.check(Some(rule), caller, &nothing))
+                && rule.is_none_or(|rule| policy.check(Some(rule), caller, &Nothing))
         });
         let by_object = (0..R::ATTRIBUTES.len())
             .filter(|&index| R::ATTRIBUTES[index].visible && is_by_object(index))
@@ -101,13 +100,5 @@ impl<R: Resource> Shown<R> {
         let subject = Served::<R>::subject(Some(record), None, view);
         let may_see = |index: &&usize| policy.check(self.rules.see[**index], caller, &subject);
         self.by_object.iter().filter(may_see).fold(self.always, |mask, &index| mask.with(index))
-    }
-}
-
-struct Nothing;
-
-impl crate::policy::Target for Nothing {
-    fn value(&self, _: &str) -> Option<std::borrow::Cow<'_, str>> {
-        None
     }
 }

@@ -1,6 +1,6 @@
 //! POST, PUT and DELETE.
 
-use super::Served;
+use super::{Served, refusal};
 use crate::ApiError;
 use crate::attribute::Mask;
 use crate::body::{self, Envelope};
@@ -69,7 +69,7 @@ impl<R: Resource> Served<R> {
         objects: Vec<serde_json::Map<String, serde_json::Value>>,
     ) -> Result<Vec<R::New>, ApiError> {
         let (policy, caller) = (&state.policy, &*call.caller);
-        let may_name_owner = policy.is_unscoped(caller);
+        let may_name_owner = policy.may_name_owner(caller);
         let values = objects
             .into_iter()
             .map(|object| Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner))
@@ -97,7 +97,7 @@ impl<R: Resource> Served<R> {
             Envelope::Nothing => None,
             Envelope::Many(_) => return Err(ApiError::bad_request("many objects can't be changed at once")),
             Envelope::One(object) => {
-                let may_name_owner = policy.is_unscoped(caller);
+                let may_name_owner = policy.may_name_owner(caller);
                 Some(Values::read(Self::table(), object, Purpose::Update, caller, may_name_owner)?)
             }
         };
@@ -167,7 +167,8 @@ impl<R: Resource> Served<R> {
         let view = state.view().await;
         let old = self.find(policy, caller, id, &view)?;
         if !policy.check(self.rules.delete, caller, &Self::subject(Some(&old.value), None, &view)) {
-            return Err(ApiError::forbidden(&[format!("rule:delete_{}", R::MEMBER)]));
+            let name = format!("delete_{}", R::MEMBER);
+            return Err(refusal(policy, caller, &[(name, self.rules.delete)]));
         }
         if !call.body.is_empty() {
             return Err(ApiError::bad_request("a DELETE has no body"));
