@@ -49,6 +49,11 @@ pub struct Server {
 impl Server {
     /// Starts a server without quotas, with its store on the disk that holds the build's products.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&["--quota-network=-1", "--quota-subnet=-1", "--quota-port=-1"]).await
+    }
+
+    /// Starts a server with further options.
+    pub async fn start_with(options: &[&str]) -> Result<Self> {
         let program = hadron()?;
         let directory = tempfile::tempdir_in(program.parent().unwrap_or(Path::new(".")))?;
         let [api, identity, nodes] = [free_address()?, free_address()?, free_address()?];
@@ -63,7 +68,7 @@ impl Server {
                 "--nodes",
                 &nodes.to_string(),
             ])
-            .args(["--quota-network=-1", "--quota-subnet=-1", "--quota-port=-1"])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().context("no output")?;
@@ -100,13 +105,35 @@ impl Server {
         client::token(&mut self.identity_api().await?, "admin", &self.password, "admin").await
     }
 
+    /// Runs `hadron` as this server's administrator, and returns what it prints; `arguments` begins with the command.
+    pub fn admin(&self, arguments: &[&str]) -> Result<String> {
+        let (command, rest) = arguments.split_first().context("no command")?;
+        let mut program = Command::new(hadron()?);
+        program.arg(command).arg("--state-dir").arg(self.directory.path()).args(rest);
+        let output = program.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            bail!("hadron {} ended with {}", arguments.join(" "), output.status);
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// URL of the identity service, with its version.
+    pub fn identity_url(&self) -> String {
+        format!("https://{}/v3", self.identity)
+    }
+
+    /// The authority's certificate.
+    pub fn ca_path(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     fn ca(&self) -> Result<Vec<u8>> {
-        Ok(std::fs::read(self.directory.path().join("ca.pem"))?)
+        Ok(std::fs::read(self.ca_path())?)
     }
 }
 

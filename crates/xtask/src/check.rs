@@ -5,6 +5,7 @@
 
 use crate::aarch64;
 use crate::command::{self, cargo, root, succeeds};
+use crate::conformance;
 use crate::setup;
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
@@ -24,6 +25,7 @@ const STEPS: &[Step] = &[
     ("kernel-v4", "the same object for the instruction set of newer kernels", kernel_v4),
     ("lab", "scenarios on the lab", lab),
     ("demo", "the demo over both underlays, with the official client", demo),
+    ("conformance", "a subset of the public test suites", conformance::subset),
     ("aarch64", "the product checks for aarch64", aarch64::check),
 ];
 
@@ -44,7 +46,7 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
             eprintln!("{name}: {error:#}");
             Tally::FAILED
         });
-        lines.push(format!("{name:<9} {tally}, {:.0} s", begun.elapsed().as_secs_f64()));
+        lines.push(format!("{name:<11} {tally}, {:.0} s", begun.elapsed().as_secs_f64()));
         total += tally;
     }
     println!("\n{}\n\n{total}", lines.join("\n"));

@@ -1,4 +1,4 @@
-//! The project's front door for people and for CI: `cargo xtask setup|demo|test|bench`.
+//! The project's front door for people and for CI: `cargo xtask setup|demo|test|conformance|bench`.
 //!
 //! It owns what must be on a machine to build and test hadron ([`setup`]), which checks make up a test run and how they are
 //! counted ([`check`], [`tally`]), and starting the demo and the benches. It depends on nothing of the product, so that it
@@ -8,6 +8,7 @@
 mod aarch64;
 mod check;
 mod command;
+mod conformance;
 mod setup;
 mod tally;
 
@@ -20,6 +21,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   setup              install what building and testing need (Debian packages, BPF linker, cargo-deny, openstack client)
   demo [--check] …   set up, build, bring up a cloud of three hosts and show it; --check exits 0 or 1 instead of staying up
   test [STEP …]      set up, then every check that this machine can run; with names, only those steps
+  conformance [--subset] [--grow] [--list FILE] [REGEX]
+                     set up, then the public test suites against a running server, compared test by test with Neutron;
+                     --grow adds what passes to the list of what must, --list writes every failure at length
   bench [NAME …]     set up, then the benchmarks, built for release";
 
 fn main() -> ExitCode {
@@ -46,6 +50,10 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
                     .args(["run", "--quiet", "--package", "hadron-tests", "--bin", "demo", "--"])
                     .args(rest),
             )
+        }
+        "conformance" => {
+            setup::run()?;
+            conformance::run(rest)
         }
         "bench" => {
             setup::run()?;

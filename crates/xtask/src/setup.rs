@@ -1,7 +1,7 @@
 //! What a machine needs to build and test hadron, and its installation. Every step looks first and does nothing when the
 //! thing is there.
 
-use crate::command::{cargo, cargo_bin, path_with_cargo_bin, run as run_command, succeeds, target};
+use crate::command::{cargo, cargo_bin, path_with_cargo_bin, root, run as run_command, succeeds, target};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +28,8 @@ const TEST_PACKAGES: &[&str] = &[
 const BPF_LINKER: &str = "0.13.0";
 const CARGO_DENY: &str = "0.20.2";
 const OPENSTACK_CLIENT: &str = "python-openstackclient==10.5.0";
+/// The public suites, which `spec/conformance` is about.
+const SUITES: &[&str] = &["tempest==47.0.0", "neutron-tempest-plugin==3.3.0"];
 
 /// Installs what is missing.
 pub fn run() -> Result<()> {
@@ -120,22 +122,36 @@ pub fn openstack_environment() -> PathBuf {
 }
 
 fn openstack_client() -> Result<()> {
-    let environment = openstack_environment();
+    python_environment(&openstack_environment(), &[OPENSTACK_CLIENT], &["openstack", "--version"])
+}
+
+/// The virtual environment with the public test suites, installed if it isn't there.
+pub fn suites_environment() -> Result<PathBuf> {
+    let environment = target().join("tools/suites");
+    let constraints = format!("--constraint={}", root().join("spec/conformance/constraints.txt").display());
+    let packages: Vec<&str> = SUITES.iter().copied().chain([constraints.as_str()]).collect();
+    python_environment(&environment, &packages, &["stestr", "--version"])?;
+    Ok(environment)
+}
+
+/// Installs `packages` into a virtual environment of their own, unless the same ones are there, and tries `program`.
+fn python_environment(environment: &Path, packages: &[&str], program: &[&str]) -> Result<()> {
     let marker = environment.join("installed");
-    if std::fs::read_to_string(&marker).is_ok_and(|text| text == OPENSTACK_CLIENT) {
+    let wanted = packages.join(" ");
+    if std::fs::read_to_string(&marker).is_ok_and(|text| text == wanted) {
         return Ok(());
     }
-    println!("installing {OPENSTACK_CLIENT}");
-    let _ = std::fs::remove_dir_all(&environment);
-    run_command(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&environment))?;
+    println!("installing {wanted}");
+    let _ = std::fs::remove_dir_all(environment);
+    run_command(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(environment))?;
     run_command(
         Command::new(environment.join("bin/pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
-            .arg(OPENSTACK_CLIENT),
+            .args(packages),
     )?;
-    if !succeeds(Command::new(environment.join("bin/openstack")).arg("--version")) {
-        bail!("the openstack client was installed to {} but does not start", environment.display());
+    if !succeeds(Command::new(environment.join("bin").join(program[0])).args(&program[1..])) {
+        bail!("{} was installed to {} but does not start", program[0], environment.display());
     }
-    std::fs::write(marker, OPENSTACK_CLIENT)?;
+    std::fs::write(marker, wanted)?;
     Ok(())
 }
