@@ -6,7 +6,6 @@ use crate::network::Networks;
 use crate::row::{bytes_of, row_of};
 use crate::sys::{RawMap, Write};
 use hadron_pipeline::table::{self, *};
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The tables of this node. A row that names another is written after it and removed before it; the order is in the head of
@@ -55,6 +54,12 @@ pub struct Tables {
     pub privacy_prefixes: Map<PrivacyPrefixKey, PrivacyPrefix>,
     /// Addresses that ports here have chosen; the programs write them.
     pub privacy_addresses: Map<PrivacyAddressKey, PrivacyAddress>,
+    /// Routers' ports.
+    pub router_interfaces: Map<RouterInterfaceKey, RouterInterface>,
+    /// (router, destination) → the way on.
+    pub routes: Map<RouteKey, Route>,
+    /// Ways of equal cost.
+    pub paths: Map<PathKey, Path>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
     rule_counters: Map<RuleCounterKey, RuleCounters>,
@@ -69,7 +74,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn open(set: &Path) -> Result<Tables> {
+    pub(crate) fn open(set: &std::path::Path) -> Result<Tables> {
         Ok(Tables {
             interfaces: hash(set, &table::INTERFACES)?,
             ports: hash(set, &table::PORTS)?,
@@ -92,6 +97,9 @@ impl Tables {
             learned_macs: hash(set, &table::LEARNED_MACS)?,
             privacy_prefixes: hash(set, &table::PRIVACY_PREFIXES)?,
             privacy_addresses: hash(set, &table::PRIVACY_ADDRESSES)?,
+            router_interfaces: hash(set, &table::ROUTER_INTERFACES)?,
+            routes: hash(set, &table::ROUTES)?,
+            paths: hash(set, &table::PATHS)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
             rule_counters: hash(set, &table::RULE_COUNTERS)?,
@@ -249,11 +257,11 @@ impl Tables {
     }
 }
 
-fn raw(set: &Path, table: &'static Table) -> Result<RawMap> {
+fn raw(set: &std::path::Path, table: &'static Table) -> Result<RawMap> {
     RawMap::open(&set.join(table.name)).map_err(failed("open", table))
 }
 
-fn hash<K: Row, V: Row>(set: &Path, table: &'static Table) -> Result<Map<K, V>> {
+fn hash<K: Row, V: Row>(set: &std::path::Path, table: &'static Table) -> Result<Map<K, V>> {
     Map::new(raw(set, table)?, table)
 }
 

@@ -108,7 +108,7 @@ fn links_outlive_the_agent_and_get_the_new_program() {
     assert!(datapath.detach_port(7).unwrap());
     assert!(!datapath.detach_port(7).unwrap());
     assert_eq!(programs("keep0"), []);
-    assert_eq!(pinned(&support::pins("links")), ["links", "tables-3-1"]);
+    assert_eq!(pinned(&support::pins("links")), ["links".to_owned(), support::set(1)]);
 }
 
 fn one_agent_at_a_time() {
@@ -145,7 +145,7 @@ fn other_sizes_keep_all_rows() {
     let second = programs("size0");
     assert!(second.len() == 1 && second != first, "the link leads to the new tables");
     let names = pinned(&support::pins("sizes"));
-    assert_eq!(names, ["links".to_owned(), format!("port-1-{ifindex}"), "tables-3-2".to_owned()]);
+    assert_eq!(names, ["links".to_owned(), format!("port-1-{ifindex}"), support::set(2)]);
 }
 
 /// Runs a fresh copy of the program on a frame, upon the tables of `datapath`. Returns the verdict's words.
@@ -174,7 +174,7 @@ fn rows_that_no_longer_fit_are_an_error() {
 
 /// Makes a node's tables count as those of another release.
 fn of_another_layout(pins: &Path) {
-    std::fs::rename(pins.join("tables-3-1"), pins.join("tables-999-1")).unwrap();
+    std::fs::rename(pins.join(support::set(1)), pins.join("tables-999-1")).unwrap();
 }
 
 fn another_layout_is_rebuilt_behind_the_old_one() {
@@ -200,7 +200,7 @@ fn another_layout_is_rebuilt_behind_the_old_one() {
     assert!(new.len() == 1 && new != old);
     assert_eq!(programs("layout1"), new, "both ports have this build's program");
     let links = [format!("port-1-{ifindex}"), format!("port-2-{added}")];
-    let expected = ["links".to_owned(), links[0].clone(), links[1].clone(), "tables-3-2".to_owned()];
+    let expected = ["links".to_owned(), links[0].clone(), links[1].clone(), support::set(2)];
     assert_eq!(pinned(&support::pins("layout")), expected);
     datapath.commit().unwrap();
     drop(datapath);
@@ -235,17 +235,17 @@ fn a_damaged_set_is_rebuilt() {
     let datapath = support::open("damage");
     datapath.attach_port(ifindex, 1).unwrap();
     drop(datapath);
-    std::fs::remove_file(pins.join("tables-3-1/FDB")).unwrap();
+    std::fs::remove_file(pins.join(support::set(1)).join("FDB")).unwrap();
     let datapath = support::open("damage");
     assert_eq!(datapath.start(), Start::Rebuilding);
     datapath.commit().unwrap();
     drop(datapath);
     // As a process leaves it that ends between the rename and the removal of the old set.
-    std::fs::create_dir(pins.join("tables-3-1")).unwrap();
+    std::fs::create_dir(pins.join(support::set(1))).unwrap();
     let datapath = support::open("damage");
     assert_eq!(datapath.start(), Start::Rebuilding, "two sets: no telling which one is in force everywhere");
     datapath.commit().unwrap();
-    assert_eq!(pinned(&pins), ["links".to_owned(), format!("port-1-{ifindex}"), "tables-3-3".to_owned()]);
+    assert_eq!(pinned(&pins), ["links".to_owned(), format!("port-1-{ifindex}"), support::set(3)]);
 }
 
 fn a_full_table_refuses_one_row_and_no_other() {
@@ -373,10 +373,10 @@ fn doors_move_with_their_interfaces() {
     datapath.attach_overlay(first).unwrap();
     datapath.attach_overlay(second).unwrap();
     assert_eq!(datapath.attachments().unwrap(), [Attachment { door: Door::Overlay, ifindex: second }]);
-    assert_eq!(pinned(&pins), ["links".to_owned(), format!("overlay-{second}"), "tables-3-1".to_owned()]);
+    assert_eq!(pinned(&pins), ["links".to_owned(), format!("overlay-{second}"), support::set(1)]);
     support::ip("link del move1");
     assert_eq!(datapath.attachments().unwrap(), []);
-    assert_eq!(pinned(&pins), ["links", "tables-3-1"]);
+    assert_eq!(pinned(&pins), ["links".to_owned(), support::set(1)]);
 }
 
 fn an_interface_that_is_gone_is_said_to_be() {

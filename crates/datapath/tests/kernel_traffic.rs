@@ -101,7 +101,7 @@ fn nothing_is_lost_while_tables_are_rebuilt() {
             let host = &mut cloud.hosts[number];
             host.datapath = None;
             let pins = &host.config.pins;
-            std::fs::rename(pins.join("tables-3-1"), pins.join("tables-999-1")).expect("another layout");
+            std::fs::rename(pins.join(support::set(1)), pins.join("tables-999-1")).expect("another layout");
             host.start_agent();
             assert_eq!(host.datapath().start(), Start::Rebuilding);
             assert_eq!(cloud.lost(a, &b.v4(), 20), 0, "the old tables are in force");

@@ -3,16 +3,17 @@
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
+use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
 use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
-    bpf_redirect, bpf_ringbuf_output, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+    bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, copy_to_slot, find_rule, policy_verdict,
+    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -63,9 +64,20 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
-    fn grow(&mut self, length: u32) -> bool {
+    fn resize(&mut self, length: u32) -> bool {
         // SAFETY: the helper works on the context alone; no pointer into the packet is kept anywhere.
         unsafe { bpf_skb_change_tail(self.skb, length, 0) == 0 }
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, bytes: u32) -> bool {
+        // SAFETY: as in `resize`.
+        unsafe { bpf_skb_adjust_room(self.skb, bytes as i32, BPF_ADJ_ROOM_MAC, 0) == 0 }
+    }
+
+    #[inline(always)]
+    fn sum(&self, offset: u32, length: u32) -> Option<u32> {
+        sum(self.skb, offset, length)
     }
 
     #[inline(always)]
@@ -287,6 +299,31 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn router_interface(&self, interface: u32) -> Option<&RouterInterface> {
+        row(maps::ROUTER_INTERFACES.get_ptr(RouterInterfaceKey { interface }))
+    }
+
+    #[inline(always)]
+    fn route(&self, key: &RouteKey) -> Option<&Route> {
+        longest((&raw const maps::ROUTES).cast(), key)
+    }
+
+    #[inline(always)]
+    fn path(&self, key: &PathKey) -> Option<&Path> {
+        row(maps::PATHS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn hop(&mut self, packet: &mut Packet) -> u32 {
+        pass_router(self.skb, packet)
+    }
+
+    #[inline(always)]
+    fn complain(&mut self, packet: &mut Packet, reason: u32) -> u32 {
+        tell_sender(self.skb, packet, reason)
+    }
+
+    #[inline(always)]
     fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
         row(maps::LEARNED_MACS.get_ptr(key))
     }
@@ -466,6 +503,50 @@ pub extern "C" fn judge(skb: *mut __sk_buff, packet: *mut Packet, port: u32, way
     policy_verdict(&mut kernel, packet, unsafe { &mut *scratch }, port, way)
 }
 
+/// Takes the packet through one router, as `hadron_pipeline::hop` does. Global for the same reason as `flood_slot`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pass_router(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::RouterGone as u32 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::RouterGone as u32 };
+    hop(&mut kernel, packet)
+}
+
+/// Turns the packet into an ICMP error, as `hadron_pipeline::complain` does. Global, since two places of a door come here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tell_sender(skb: *mut __sk_buff, packet: *mut Packet, reason: u32) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
+    complain(&mut kernel, packet, reason)
+}
+
+/// Sums bytes up, by way of scratch memory.
+#[inline(never)]
+fn sum(skb: *mut __sk_buff, offset: u32, length: u32) -> Option<u32> {
+    let scratch: *mut c_void = maps::QUOTE_SCRATCH.get_ptr_mut(0)?.cast();
+    let length = masked(length as usize, 1024) as u32;
+    if length == 0 || length > maps::QUOTE as u32 {
+        return None;
+    }
+    // SAFETY: `scratch` is this CPU's and has QUOTE bytes; the helpers check the rest.
+    let sum = unsafe {
+        if bpf_skb_load_bytes(skb.cast(), offset, scratch, length) != 0 {
+            return None;
+        }
+        bpf_csum_diff(core::ptr::null_mut(), 0, scratch.cast(), length, 0)
+    };
+    if sum < 0 {
+        return None;
+    }
+    let sum = sum as u32;
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    Some(u32::from(u16::from_be(sum as u16)))
+}
+
 /// What the rules of a policy say, as `hadron_pipeline::find_rule` does. Global for the same reason as `judge`, which asks in two
 /// places.
 #[unsafe(no_mangle)]
@@ -515,6 +596,7 @@ fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
             Meter::Miss => &raw mut (*meters).miss,
             Meter::Flood => &raw mut (*meters).flood,
             Meter::Log => &raw mut (*meters).log,
+            Meter::Error => &raw mut (*meters).error,
         }
     })
 }

@@ -34,6 +34,8 @@ hashes! {
     MEMBERS: HashMap<MemberKey, Member>;
     CONNECTION_COUNTS: HashMap<PortKey, ConnectionCount>;
     PRIVACY_RINGS: HashMap<PrivacyRingKey, PrivacyRing>;
+    ROUTER_INTERFACES: HashMap<RouterInterfaceKey, RouterInterface>;
+    PATHS: HashMap<PathKey, Path>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
 
@@ -52,6 +54,7 @@ tries! {
     MEMBER_PREFIXES<MemberPrefixKey, Member>;
     RULES<RuleKey, Rule>;
     PRIVACY_PREFIXES<PrivacyPrefixKey, PrivacyPrefix>;
+    ROUTES<RouteKey, Route>;
 }
 
 macro_rules! caches {
@@ -88,6 +91,13 @@ pub static JUDGEMENT: PerCpuArray<Judgement> = PerCpuArray::with_max_entries(1, 
 /// An event on its way into `LOGS`.
 #[map]
 pub static LOG_SCRATCH: PerCpuArray<LogEvent> = PerCpuArray::with_max_entries(1, 0);
+
+/// Most bytes that are summed up at once.
+pub const QUOTE: usize = 512;
+
+/// Bytes to be summed up.
+#[map]
+pub static QUOTE_SCRATCH: PerCpuArray<[u8; QUOTE]> = PerCpuArray::with_max_entries(1, 0);
 
 /// A record on its way into `PUNTS`.
 #[repr(C)]

@@ -9,6 +9,7 @@ use crate::origin;
 use crate::packet::Packet;
 use crate::policy;
 use crate::port_security::port_security;
+use crate::route::route;
 use crate::services::services;
 use crate::switch::switch;
 use crate::verdict::{Verdict, VerdictKind};
@@ -29,8 +30,8 @@ impl From<DropReason> for Exit {
     }
 }
 
-/// A packet from an instance: classify, origin, port security, services, egress policy, switch, and deliver with the ingress policy
-/// of each port that it is delivered to.
+/// A packet from an instance: classify, origin, port security, services, egress policy, switch, route, and deliver with the ingress
+/// policy of each port that it is delivered to.
 #[inline(always)]
 pub fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     *packet = Packet::EMPTY;
@@ -55,6 +56,7 @@ fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> 
     services(env, packet)?;
     policy::egress(env, packet)?;
     switch(env, packet)?;
+    route(env, packet)?;
     deliver::deliver(env, packet)
 }
 

@@ -92,6 +92,16 @@ reasons! {
         EgressFragment = 43, "egress_fragment", "A later fragment leaves whose first one was not seen or not allowed.";
         EgressConnections = 44, "egress_connections", "The sending port has as many connections as its limit, and no rule lets answers in.";
     }
+    Route {
+        NotRouted = 51, "not_routed", "The packet for a router is no IP, or has an address that does not leave its network.";
+        HopLimit = 52, "hop_limit", "The packet's time to live or hop limit ends at a router.";
+        RouterLoop = 53, "router_loop", "The packet passes more routers than it may on one host: 8.";
+        NoRoute = 54, "no_route", "The router has no route to the destination.";
+        NextHopUnknown = 55, "next_hop_unknown", "Nobody in the next network is known to have the destination's or the gateway's address.";
+        RouteTooBig = 56, "route_too_big", "The packet is larger than the next network carries.";
+        RouterUnserved = 57, "router_unserved", "The packet is for a router's own address, which answers echo requests only.";
+        RouterGone = 58, "router_gone", "The router's interface has no row, or is in another network.";
+    }
     IngressPolicy {
         IngressDenied = 45, "ingress_denied", "No rule of the receiving port's security groups allows the packet in.";
         IngressFragment = 46, "ingress_fragment", "A later fragment arrives whose first one was not seen or not allowed.";

@@ -5,12 +5,13 @@ use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
 use crate::packet::Packet;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
+use crate::route::{complain, hop};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
-    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Policy, PolicyKey, PolicySet,
-    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Rule, RuleKey, Vni, Vtep, VtepKey,
+    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, PathKey, Policy, PolicyKey, PolicySet,
+    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -36,6 +37,8 @@ pub enum Meter {
     Flood,
     /// [`Port::log_limit`]
     Log,
+    /// [`Port::error_limit`]
+    Error,
 }
 
 /// A pair of fields, or one, of [`crate::table::PortCounters`].
@@ -71,8 +74,13 @@ pub trait Env: Sized {
     fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
     /// Overwrites `N` bytes at `offset`, without touching any checksum.
     fn store<const N: usize>(&mut self, offset: u32, bytes: &[u8; N]) -> bool;
-    /// Makes the frame longer, up to `length` bytes; what is added is zero.
-    fn grow(&mut self, length: u32) -> bool;
+    /// Makes the frame `length` bytes long; what is added at the end is zero.
+    fn resize(&mut self, length: u32) -> bool;
+    /// Makes room for `bytes` behind the Ethernet header; what is there is undefined.
+    fn insert(&mut self, bytes: u32) -> bool;
+    /// The ones' complement sum of `length` bytes at `offset`, as big-endian words, folded to 16 bits (RFC 1071). `length` is a
+    /// multiple of 4, at most 512.
+    fn sum(&self, offset: u32, length: u32) -> Option<u32>;
     /// Corrects the transport checksum at `offset` for `from` becoming `to`, in complete and in partial form.
     /// `pseudo` says that the bytes are of the pseudo-header. `N` is a multiple of 4.
     fn replace_checksum<const N: usize>(
@@ -160,6 +168,23 @@ pub trait Env: Sized {
     #[inline(always)]
     fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
         policy_verdict(self, packet, &mut Judgement::default(), port, way)
+    }
+
+    /// `ROUTER_INTERFACES`
+    fn router_interface(&self, interface: u32) -> Option<&RouterInterface>;
+    /// `ROUTES`, the longest prefix
+    fn route(&self, key: &RouteKey) -> Option<&Route>;
+    /// `PATHS`
+    fn path(&self, key: &PathKey) -> Option<&Path>;
+    /// Calls [`hop`].
+    #[inline(always)]
+    fn hop(&mut self, packet: &mut Packet) -> u32 {
+        hop(self, packet)
+    }
+    /// Calls [`complain`].
+    #[inline(always)]
+    fn complain(&mut self, packet: &mut Packet, reason: u32) -> u32 {
+        complain(self, packet, reason)
     }
 
     /// `LEARNED_MACS`

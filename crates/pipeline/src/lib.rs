@@ -17,12 +17,12 @@
 //! No packet is ever passed on to the host's stack.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
 //! `CONFIG`; `HOSTS`; `NETWORKS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
-//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `PATHS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -57,6 +57,7 @@ mod packet;
 mod policy;
 mod port_security;
 mod privacy;
+mod route;
 mod services;
 pub mod stage;
 mod switch;
@@ -68,6 +69,7 @@ pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port};
 pub use env::{Env, Meter, PortCounter, Tunnel};
 pub use packet::Packet;
+pub use route::{complain, hop};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
 pub use verdict::{PuntReason, Verdict, VerdictKind};
 

@@ -12,6 +12,7 @@ pub(crate) fn admits<E: Env>(env: &mut E, port: u32, meter: Meter) -> bool {
         Meter::Miss => row.miss_limit,
         Meter::Flood => row.flood_limit,
         Meter::Log => row.log_limit,
+        Meter::Error => row.error_limit,
     };
     if limit.interval == 0 {
         return true;

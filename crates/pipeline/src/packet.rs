@@ -14,6 +14,8 @@ pub struct Packet {
     pub destination_address: Address,
     /// Target of a neighbour solicitation or advertisement.
     pub nd_target: Address,
+    /// Address whose MAC is the next hop's.
+    pub next_hop: Address,
     /// Ethernet destination.
     pub destination: Mac,
     /// Ethernet source.
@@ -22,6 +24,8 @@ pub struct Packet {
     pub link: Mac,
     /// The sending port's MAC.
     pub port_mac: Mac,
+    /// Ethernet source of a packet as it came to the first router.
+    pub sender: Mac,
     /// Bytes of the frame.
     pub length: u32,
     /// Where the IP packet ends, from the start of the frame; padding may follow.
@@ -52,6 +56,14 @@ pub struct Packet {
     pub rule: u32,
     /// The host that the overlay's packet comes from; 0 from a port.
     pub peer: u32,
+    /// The router's interface by which the packet entered the first router.
+    pub entered: u32,
+    /// That by which it entered the last one.
+    pub router_interface: u32,
+    /// That by which it leaves the last one.
+    pub exit: u32,
+    /// Largest IP packet that the next network carries, when that is the trouble.
+    pub error_mtu: u32,
     /// What became of the packet.
     pub verdict: Verdict,
     /// EtherType.
@@ -102,10 +114,12 @@ impl Packet {
         source_address: Address::UNSPECIFIED,
         destination_address: Address::UNSPECIFIED,
         nd_target: Address::UNSPECIFIED,
+        next_hop: Address::UNSPECIFIED,
         destination: Mac([0; 6]),
         source: Mac([0; 6]),
         link: Mac([0; 6]),
         port_mac: Mac([0; 6]),
+        sender: Mac([0; 6]),
         length: 0,
         end: 0,
         l4_offset: 0,
@@ -121,6 +135,10 @@ impl Packet {
         identification: 0,
         rule: 0,
         peer: 0,
+        entered: 0,
+        router_interface: 0,
+        exit: 0,
+        error_mtu: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
         operation: 0,

@@ -39,7 +39,7 @@ stages! {
     EgressPolicy = 4, "egress_policy";
     /// Destination MAC → port, host, everyone, or nobody.
     Switch = 5, "switch";
-    /// Routers and NAT. In no door's walk yet.
+    /// Routers.
     Route = 6, "route";
     /// The receiver's rules and connections.
     IngressPolicy = 7, "ingress_policy";

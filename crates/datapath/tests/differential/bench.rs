@@ -36,6 +36,15 @@ pub struct Bench {
     pub(super) events: [u64; 2],
     pub(super) learned: [u64; 2],
     pub(super) untracked: u64,
+    pub(super) routed: Routed,
+}
+
+/// What routers did.
+#[derive(Default, Debug)]
+pub(super) struct Routed {
+    forwarded: u64,
+    answered: u64,
+    refused: u64,
 }
 
 impl Bench {
@@ -71,6 +80,7 @@ impl Bench {
             events: [0; 2],
             learned: [0; 2],
             untracked: 0,
+            routed: Routed::default(),
         }
     }
 
@@ -131,8 +141,24 @@ impl Bench {
         if let Some(reason) = verdict.reason() {
             *self.drops.entry(reason).or_default() += 1;
         }
+        self.note_routed(input.frame, expected);
         self.compare_outputs(expected, &context());
         self.compare_events(expected, &context());
+    }
+
+    /// Switching changes no byte, and an answer in place has a verdict of its own.
+    fn note_routed(&mut self, sent: &[u8], outcome: &Outcome) {
+        let leaves = [VerdictKind::Deliver as u32, VerdictKind::Tunnel as u32];
+        if outcome.bytes == sent || !leaves.contains(&outcome.verdict.kind) {
+            return;
+        }
+        if outcome.bytes.len() != sent.len() {
+            self.routed.refused += 1;
+        } else if outcome.bytes[..6] == sent[6..12] {
+            self.routed.answered += 1;
+        } else {
+            self.routed.forwarded += 1;
+        }
     }
 
     /// A redirect is not carried out in a test run; its target is in the verdict. Copies and punts are.
@@ -176,6 +202,7 @@ impl Bench {
         println!("events of accepted and dropped packets: {:?}", self.events);
         println!("packets without a connection at ports with little room: {}", self.untracked);
         println!("MACs and addresses learned: {:?}", self.learned);
+        println!("routers: {:?}", self.routed);
         println!("verdicts by kind: {:?}", self.verdicts);
         println!("drops: {:?}", self.drops);
     }
@@ -199,6 +226,8 @@ impl Bench {
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
         assert!(self.untracked > 0);
+        let Routed { forwarded, answered, refused } = self.routed;
+        assert!([forwarded, answered, refused].iter().all(|count| *count > 0), "{:?}", self.routed);
         assert!(self.events.iter().chain(&self.learned).all(|count| *count > 0));
         for state in connection_state::OPENING..=connection_state::DENIED {
             assert!(self.connections.contains_key(&state), "no connection ended in state {state}");

@@ -2,6 +2,7 @@
 
 use super::policies::Policies;
 use super::random::Random;
+use super::routers::Routers;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Mac};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub struct World {
     pub hosts: BTreeMap<HostKey, Host>,
     pub vnis: BTreeMap<VniKey, Vni>,
     pub vteps: BTreeMap<VtepKey, Vtep>,
+    pub routers: Routers,
     pub all_interfaces: Vec<u32>,
     pub macs: Vec<Mac>,
     pub addresses_v4: Vec<Address>,
@@ -56,11 +58,11 @@ pub fn elsewhere(random: &mut Random) -> Mac {
     port_mac(8 + random.below(HOSTS as usize) as u32)
 }
 
-fn v4(last: u8) -> Address {
+pub fn v4(last: u8) -> Address {
     Address::v4([10, 0, 0, last])
 }
 
-fn v6(last: u8) -> Address {
+pub fn v6(last: u8) -> Address {
     Address([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last])
 }
 
@@ -102,6 +104,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         hosts: BTreeMap::new(),
         vnis: BTreeMap::new(),
         vteps: BTreeMap::new(),
+        routers: Routers::default(),
         all_interfaces: interfaces.ports.iter().copied().chain([interfaces.overlay]).collect(),
         macs: (1..=12).map(port_mac).chain([SERVICE_MAC]).collect(),
         addresses_v4: (1..=14).map(v4).collect(),
@@ -115,6 +118,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         world.add_port(random, index as u32 + 1, *ifindex);
     }
     world.add_elsewhere(random);
+    world.add_routers(random);
     world.lose_rows(random);
     world
 }
@@ -163,6 +167,7 @@ impl World {
             policy: random.pick(&[1, 2, 3, 4]),
             connection_limit: random.pick(&[1000, 1000, 12, 4]),
             log_limit: limit(random),
+            error_limit: limit(random),
         };
         self.ports.insert(PortKey { port }, row);
         self.states.insert(port);
@@ -205,7 +210,7 @@ impl World {
         }
         // Members and entries that lead to nobody, to a port in another network, or nowhere that a program knows.
         for _ in 0..random.below(4) {
-            let entry = FdbEntry { kind: random.below(5) as u32, id: random.below(9) as u32 };
+            let entry = FdbEntry { kind: random.below(6) as u32, id: random.below(9) as u32 };
             self.fdb.insert(FdbKey::new(1, random.pick(&self.macs)), entry);
             self.flood.insert((1, FloodTarget { kind: random.below(4) as u32, id: random.below(9) as u32 }));
         }
@@ -227,6 +232,9 @@ impl World {
         lose(&mut self.hosts, random, 20);
         lose(&mut self.vnis, random, 20);
         lose(&mut self.vteps, random, 20);
+        lose(&mut self.routers.interfaces, random, 30);
+        lose(&mut self.routers.routes, random, 30);
+        lose(&mut self.routers.paths, random, 20);
         self.states.retain(|_| !random.one_in(30));
         self.allowed.retain(|_| !random.one_in(20));
     }

@@ -32,6 +32,9 @@ impl Bench {
         replace(&tables.hosts, &world.hosts);
         replace(&tables.vnis, &world.vnis);
         replace(&tables.vteps, &world.vteps);
+        replace(&tables.router_interfaces, &world.routers.interfaces);
+        replace(&tables.routes, &world.routers.routes);
+        replace(&tables.paths, &world.routers.paths);
         let networks = &tables.networks;
         for network in networks.dump().into_keys() {
             networks.remove(network).expect("network");
@@ -54,7 +57,7 @@ impl Bench {
         }
         world.policies.counted.iter().for_each(|rule| tables.ensure_rule_state(*rule).expect("rule"));
         self.load_policies(&world.policies);
-        support::write_config(&support::pins("differential").join("tables-3-1"), &world.config);
+        support::write_config(&support::pins("differential").join(support::set(1)), &world.config);
         self.model();
     }
 
@@ -105,6 +108,9 @@ impl Bench {
             hosts: rows(&tables.hosts),
             vnis: rows(&tables.vnis),
             vteps: rows(&tables.vteps),
+            router_interfaces: rows(&tables.router_interfaces),
+            routes: prefix_rows(&tables.routes),
+            paths: rows(&tables.paths),
             meters: states.iter().map(|key| (*key, Meters::default())).collect(),
             port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),
             connection_counts: states.iter().map(|key| (*key, ConnectionCount::default())).collect(),

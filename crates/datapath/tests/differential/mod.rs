@@ -8,4 +8,5 @@ pub mod load;
 pub mod payload;
 pub mod policies;
 pub mod random;
+pub mod routers;
 pub mod written;

@@ -170,6 +170,7 @@ impl Host {
                 policy: POLICY,
                 connection_limit: 1000,
                 log_limit: none,
+                error_limit: none,
             };
             tables.ports.put(&PortKey { port }, &row).expect("port");
             let target = FloodTarget { kind: target::PORT, id: port };

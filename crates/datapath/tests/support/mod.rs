@@ -94,6 +94,11 @@ pub fn open(test: &str) -> Datapath {
     Datapath::open(config(test)).unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
+/// Name of the directory that pins the `number`th set of tables, from 1.
+pub fn set(number: u32) -> String {
+    format!("tables-{}-{number}", table::LAYOUT_VERSION)
+}
+
 /// Writes the row of `CONFIG` as it is, whatever its layout version.
 pub fn write_config(set: &Path, config: &table::Config) {
     let table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts } = *config;

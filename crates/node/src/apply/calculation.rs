@@ -41,6 +41,8 @@ pub struct Limits {
     pub connections: u32,
     /// Lines of its log.
     pub log: Limit,
+    /// ICMP errors that routers send to it.
+    pub error: Limit,
     /// Seconds without a packet after which they are forgotten, by [`timeout`].
     pub timeouts: [u32; timeout::SLOTS],
 }
@@ -54,6 +56,7 @@ impl Default for Limits {
             flood: per_second(1000),
             connections: CONNECTIONS,
             log: Limit { interval: per_second(100).interval, burst: 25 },
+            error: per_second(100),
             timeouts: timeout::DEFAULTS,
         }
     }

@@ -148,6 +148,7 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         policy: row.policy.filter(|_| !row.port_security_disabled).unwrap_or(0),
         connection_limit: limits.connections,
         log_limit: limits.log,
+        error_limit: limits.error,
     };
     let key = PortKey { port: row.number };
     let mut entries = vec![

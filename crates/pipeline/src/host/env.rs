@@ -71,9 +71,21 @@ impl Env for Run<'_> {
         true
     }
 
-    fn grow(&mut self, length: u32) -> bool {
+    fn resize(&mut self, length: u32) -> bool {
+        // The kernel makes an ordinary packet of a GSO one whose length changes.
+        self.frame.gso_size = 0;
         self.frame.bytes.resize(length as usize, 0);
         true
+    }
+
+    fn insert(&mut self, bytes: u32) -> bool {
+        let header = self.frame.bytes.len().min(14);
+        self.frame.bytes.splice(header..header, std::iter::repeat_n(0, bytes as usize));
+        true
+    }
+
+    fn sum(&self, offset: u32, length: u32) -> Option<u32> {
+        Some(fold(sum(&self.frame.bytes[self.range(offset, length as usize)?])).into())
     }
 
     fn replace_checksum<const N: usize>(
@@ -242,6 +254,18 @@ impl Env for Run<'_> {
         }
     }
 
+    fn router_interface(&self, interface: u32) -> Option<&RouterInterface> {
+        self.node.tables.router_interfaces.get(&RouterInterfaceKey { interface })
+    }
+
+    fn route(&self, key: &RouteKey) -> Option<&Route> {
+        self.node.tables.routes.find(key.prefix_len, key)
+    }
+
+    fn path(&self, key: &PathKey) -> Option<&Path> {
+        self.node.tables.paths.get(key)
+    }
+
     fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {
         self.node.tables.learned_macs.get(key)
     }
@@ -281,6 +305,7 @@ impl Env for Run<'_> {
             Meter::Miss => meters.miss,
             Meter::Flood => meters.flood,
             Meter::Log => meters.log,
+            Meter::Error => meters.error,
         })
     }
 
@@ -291,6 +316,7 @@ impl Env for Run<'_> {
             Meter::Miss => meters.miss = at,
             Meter::Flood => meters.flood = at,
             Meter::Log => meters.log = at,
+            Meter::Error => meters.error = at,
         }
     }
 

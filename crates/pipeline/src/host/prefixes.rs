@@ -1,6 +1,6 @@
 //! A longest-prefix trie as the kernel's, by plain search: for each length in use, from the longest, a look-up.
 
-use crate::table::{AllowedPrefixKey, ClassKey, MemberPrefixKey, PrivacyPrefixKey, RuleKey};
+use crate::table::{AllowedPrefixKey, ClassKey, MemberPrefixKey, PrivacyPrefixKey, RouteKey, RuleKey};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -99,6 +99,7 @@ address_keys! {
     ClassKey: 64;
     MemberPrefixKey: 32;
     PrivacyPrefixKey: 32;
+    RouteKey: 32;
 }
 
 impl PrefixKey for RuleKey {

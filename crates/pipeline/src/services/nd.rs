@@ -61,7 +61,7 @@ fn advertise<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
     let old_length = packet.length;
     if old_length == MESSAGE + SOLICITATION_LENGTH {
         packet.length = MESSAGE + ADVERTISEMENT_LENGTH;
-        if !env.grow(packet.length) {
+        if !env.resize(packet.length) {
             return false;
         }
     }

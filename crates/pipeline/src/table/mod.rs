@@ -45,10 +45,12 @@ macro_rules! layout {
 mod learned;
 mod log;
 mod policy;
+mod route;
 
 pub use learned::*;
 pub use log::*;
 pub use policy::*;
+pub use route::*;
 
 layout! {
     /// The one row of `CONFIG`: this host.
@@ -104,7 +106,7 @@ layout! {
 
 layout! {
     /// Value of `PORTS`: a port that is on this host.
-    Port: 56 {
+    Port: 64 {
         /// Network id.
         0 => network: u32,
         /// Interface that leads to the instance.
@@ -126,6 +128,8 @@ layout! {
         44 => connection_limit: u32,
         /// Events in `LOGS`; what is beyond is counted by nobody.
         48 => log_limit: Limit,
+        /// ICMP errors that routers send to it.
+        56 => error_limit: Limit,
     }
 }
 
@@ -236,6 +240,8 @@ pub mod target {
     pub const HOST: u32 = 2;
     /// A service that every host answers itself, such as DHCP; the id is unused and 0.
     pub const SERVICE: u32 = 3;
+    /// A router, which every host is; the id is its interface's in `ROUTER_INTERFACES`.
+    pub const ROUTER: u32 = 4;
 }
 
 layout! {
@@ -263,7 +269,7 @@ layout! {
     FdbEntry: 8 {
         /// A constant of [`target`].
         0 => kind: u32,
-        /// Port id, host id, or 0.
+        /// Port id, host id, router interface id, or 0.
         4 => id: u32,
     }
 }
@@ -283,7 +289,7 @@ layout! {
     Neighbour: 8 {
         /// The MAC that is told.
         0 => mac: Mac,
-        /// [`neighbour_kind::INSTANCE`] or [`neighbour_kind::SERVICE`].
+        /// A constant of [`neighbour_kind`].
         6 => kind: u16,
     }
 }
@@ -294,6 +300,8 @@ pub mod neighbour_kind {
     pub const INSTANCE: u16 = 1;
     /// The address of a service that every host answers itself.
     pub const SERVICE: u16 = 2;
+    /// A router's address, answered by every host for itself.
+    pub const ROUTER: u16 = 3;
 }
 
 layout! {
@@ -349,7 +357,7 @@ layout! {
 layout! {
     /// Value of `METERS`: when the next frame of a kind conforms, in nanoseconds of the monotonic clock (generic cell rate
     /// algorithm). The loader writes zeroes when it adds a port; without a row nothing that is metered passes.
-    Meters: 32 {
+    Meters: 40 {
         /// For [`Port::punt_limit`].
         0 => punt: u64,
         /// For [`Port::miss_limit`].
@@ -358,6 +366,8 @@ layout! {
         16 => flood: u64,
         /// For [`Port::log_limit`].
         24 => log: u64,
+        /// For [`Port::error_limit`].
+        32 => error: u64,
     }
 }
 
@@ -527,6 +537,12 @@ tables! {
     PRIVACY_ADDRESSES: LruHash<PrivacyAddressKey, PrivacyAddress> = 32_768;
     /// The same by port; rows are made by the loader.
     PRIVACY_RINGS: Hash<PrivacyRingKey, PrivacyRing> = 4096;
+    /// Routers' ports.
+    ROUTER_INTERFACES: Hash<RouterInterfaceKey, RouterInterface> = 16_384;
+    /// (router, destination) → the way on.
+    ROUTES: LpmTrie<RouteKey, Route> = 65_536;
+    /// Ways of equal cost.
+    PATHS: Hash<PathKey, Path> = 16_384;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.

@@ -1,0 +1,117 @@
+//! Random routers: interfaces in every network, routes of all lengths, some of which lead to each other, to nobody, or in circles.
+
+use super::case::{World, v4, v6};
+use super::random::Random;
+use hadron_datapath::table::*;
+use hadron_datapath::{Address, Mac};
+use std::collections::BTreeMap;
+
+/// The tables of routers.
+#[derive(Default)]
+pub struct Routers {
+    pub interfaces: BTreeMap<RouterInterfaceKey, RouterInterface>,
+    pub routes: BTreeMap<RouteKey, Route>,
+    pub paths: BTreeMap<PathKey, Path>,
+}
+
+const ROUTERS: u32 = 2;
+const NETWORKS: u32 = 3;
+const GROUPS: u32 = 2;
+
+fn interface_of(router: u32, network: u32) -> u32 {
+    router * 16 + network
+}
+
+/// The MAC of a router's interface.
+pub fn mac_of(router: u32, network: u32) -> Mac {
+    Mac([2, 0, 0, 1, router as u8, network as u8])
+}
+
+/// Of the router itself.
+fn own_v4(router: u32, network: u32) -> Address {
+    v4((200 + 8 * router + network) as u8)
+}
+
+fn own_v6(router: u32, network: u32) -> Address {
+    v6((200 + 8 * router + network) as u8)
+}
+
+impl World {
+    pub fn add_routers(&mut self, random: &mut Random) {
+        for router in 1..=ROUTERS {
+            for network in 1..=NETWORKS {
+                self.add_router_interface(random, router, network);
+            }
+            for _ in 0..random.below(12) {
+                let route = self.any_route(random, router);
+                self.routers.routes.insert(any_destination(random, router), route);
+            }
+        }
+        for group in 0..GROUPS {
+            for slot in 0..random.below(5) as u32 {
+                let router = 1 + random.below(ROUTERS as usize) as u32;
+                let Route { interface, gateway, .. } = self.any_route(random, router);
+                self.routers.paths.insert(PathKey { group, slot }, Path { interface, gateway });
+            }
+        }
+    }
+
+    fn add_router_interface(&mut self, random: &mut Random, router: u32, network: u32) {
+        let (interface, mac) = (interface_of(router, network), mac_of(router, network));
+        let (v4, v6) = (own_v4(router, network), own_v6(router, network));
+        let row = RouterInterface {
+            router,
+            network,
+            mac,
+            pad: [0; 2],
+            mtu: random.pick(&[1450, 1450, 100, 60]),
+            address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
+            address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
+        };
+        self.routers.interfaces.insert(RouterInterfaceKey { interface }, row);
+        self.macs.push(mac);
+        self.addresses_v4.push(v4);
+        self.addresses_v6.push(v6);
+        let entry = FdbEntry { kind: target::ROUTER, id: interface };
+        self.fdb.insert(FdbKey::new(network, mac), entry);
+        for address in [v4, v6, mac.link_local()] {
+            let neighbour = Neighbour { mac, kind: neighbour_kind::ROUTER };
+            self.neighbours.insert(NeighbourKey { network, address }, neighbour);
+        }
+        for address in [v4, v6] {
+            let local = Route { kind: route_kind::LOCAL, ..Route::default() };
+            self.routers.routes.insert(RouteKey::new(router, address, 128), local);
+        }
+    }
+
+    fn any_route(&self, random: &mut Random, router: u32) -> Route {
+        let network = 1 + random.below(NETWORKS as usize) as u32;
+        let gateway = match random.below(8) {
+            0 => random.pick(&self.addresses_v4),
+            1 => random.pick(&self.addresses_v6),
+            2 => own_v4(3 - router, network),
+            3 => own_v6(3 - router, network),
+            _ => Address::UNSPECIFIED,
+        };
+        Route {
+            kind: random.pick(&[1, 1, 1, 1, 1, 1, 1, 2, 3]),
+            paths: random.pick(&[0, 1, 1, 2, 4]),
+            group: random.below(GROUPS as usize) as u32,
+            interface: interface_of(if random.one_in(20) { 3 - router } else { router }, network),
+            gateway,
+        }
+    }
+}
+
+/// A prefix with host bits zero.
+fn any_destination(random: &mut Random, router: u32) -> RouteKey {
+    let last = random.byte();
+    let address = if random.one_in(2) { v4(last) } else { v6(last) };
+    let length = random.pick(&[0u8, 64, 96, 112, 120, 124, 125, 126, 128]);
+    let mut bytes = address.0;
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let kept = u32::from(length).saturating_sub(index as u32 * 8).min(8);
+        *byte &= (0xff00_u32 >> kept) as u8;
+    }
+    RouteKey::new(router, Address(bytes), length)
+}

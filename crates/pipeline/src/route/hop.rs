@@ -1,0 +1,124 @@
+//! One router: which way the packet goes on from it.
+
+use super::{answer, path};
+use crate::address::Address;
+use crate::drop::DropReason;
+use crate::env::Env;
+use crate::packet::{Packet, ether};
+use crate::switch;
+use crate::table::{NeighbourKey, RouteKey, route_kind, target};
+
+/// Takes the packet from the router's interface in [`Packet::target_id`] to its next hop. 0 when that is another router, else what
+/// `answer` or a [`DropReason`]'s number says.
+#[inline(always)]
+pub fn hop<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
+    match step(env, packet) {
+        Ok(()) if packet.target_kind == target::ROUTER => answer::AGAIN,
+        Ok(()) => answer::ARRIVED,
+        Err(answer) => answer,
+    }
+}
+
+#[inline(always)]
+fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
+    packet.router_interface = packet.target_id;
+    let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
+    let (router, network, mac) = (entry.router, entry.network, entry.mac);
+    // A row that has just become another's must not lead into another network.
+    if network != packet.network {
+        return Err(GONE);
+    }
+    if packet.destination_address == mac.link_local() {
+        return Err(answer::LOCAL);
+    }
+    if !is_forwarded(packet) {
+        return Err(DropReason::NotRouted as u32);
+    }
+    choose(env, packet, router)?;
+    if packet.hop_limit <= 1 {
+        return Err(DropReason::HopLimit as u32);
+    }
+    packet.hop_limit -= 1;
+    leave(env, packet, router)
+}
+
+const GONE: u32 = DropReason::RouterGone as u32;
+const NO_ROUTE: u32 = DropReason::NoRoute as u32;
+
+/// Link-local, multicast and unspecified addresses stay in their network (RFC 4291 §2.5.6, RFC 3927 §7, RFC 1812 §5.3.7).
+#[inline(never)]
+fn is_forwarded(packet: &Packet) -> bool {
+    !packet.destination_address.is_multicast()
+        && packet.destination_address.is_global()
+        && packet.source_address.is_global()
+        && packet.destination_address != Address::BROADCAST_V4
+}
+
+/// Sets [`Packet::exit`] and [`Packet::next_hop`] as the router's routes say.
+#[inline(always)]
+fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> {
+    let key = RouteKey::new(router, packet.destination_address, 128);
+    let Some(route) = env.route(&key) else { return Err(NO_ROUTE) };
+    let (kind, paths, group) = (route.kind, route.paths, route.group);
+    packet.exit = route.interface;
+    packet.next_hop = route.gateway;
+    match kind {
+        route_kind::LOCAL => return Err(answer::LOCAL),
+        route_kind::FORWARD if paths <= 1 => {}
+        route_kind::FORWARD if path::choose(env, packet, group, paths) => {}
+        _ => return Err(NO_ROUTE),
+    }
+    if packet.next_hop == Address::UNSPECIFIED {
+        packet.next_hop = packet.destination_address;
+    }
+    Ok(())
+}
+
+/// Puts the packet into the next network, on its way from the router's interface there to the next hop.
+#[inline(always)]
+fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u32> {
+    let Some(exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
+    let (owner, network, mac, mtu) = (exit.router, exit.network, exit.mac, exit.mtu);
+    if owner != router {
+        return Err(NO_ROUTE);
+    }
+    if packet.ip_length(env.gso_size()) > mtu {
+        packet.error_mtu = mtu;
+        return Err(DropReason::RouteTooBig as u32);
+    }
+    packet.source = mac;
+    packet.network = network;
+    if to_next_hop(env, packet) { Ok(()) } else { Err(DropReason::NextHopUnknown as u32) }
+}
+
+#[inline(never)]
+fn to_next_hop<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
+    let key = NeighbourKey { network: packet.network, address: packet.next_hop };
+    let Some(neighbour) = env.neighbour(&key) else { return false };
+    packet.destination = neighbour.mac;
+    switch::by_mac(env, packet)
+}
+
+impl Address {
+    /// False for the addresses that no router passes on: unspecified, link-local, loopback, "this network".
+    #[inline(always)]
+    fn is_global(&self) -> bool {
+        let b = &self.0;
+        if self.is_v4() {
+            return !matches!((b[12], b[13]), (169, 254) | (0 | 127, _));
+        }
+        !(b[0] == 0xfe && b[1] & 0xc0 == 0x80) && *self != Address::UNSPECIFIED
+    }
+}
+
+impl Packet {
+    /// Bytes of the IP packet, or of the longest segment that a GSO frame becomes.
+    #[inline(always)]
+    pub(crate) fn ip_length(&self, gso_size: u32) -> u32 {
+        if gso_size == 0 {
+            self.end.saturating_sub(ether::HEADER)
+        } else {
+            self.payload_offset.saturating_sub(ether::HEADER).saturating_add(gso_size)
+        }
+    }
+}

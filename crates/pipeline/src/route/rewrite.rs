@@ -1,0 +1,47 @@
+//! The headers of a packet that a router has sent on.
+
+use crate::address::Mac;
+use crate::drop::DropReason;
+use crate::env::Env;
+use crate::packet::{Packet, ether};
+
+/// Where an IPv4 header has time to live, protocol and checksum.
+const V4_HOP_LIMIT: u32 = ether::HEADER + 8;
+/// Where an IPv6 header has the hop limit.
+const V6_HOP_LIMIT: u32 = ether::HEADER + 7;
+
+/// Writes MACs and hop limit as the last router leaves them.
+#[inline(never)]
+pub(super) fn forward<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
+    let written = macs(env, packet.destination, packet.source) && hop_limit(env, packet);
+    if written { Ok(()) } else { Err(DropReason::OutputFailed) }
+}
+
+/// Writes the frame's MACs.
+#[inline(always)]
+pub(super) fn macs<E: Env>(env: &mut E, destination: Mac, source: Mac) -> bool {
+    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (destination.0, source.0);
+    env.store(0, &[a, b, c, d, e, f, g, h, i, j, k, l])
+}
+
+/// Writes [`Packet::hop_limit`], and corrects the checksum of an IPv4 header for it.
+#[inline(always)]
+pub(super) fn hop_limit<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    if packet.ether_type == ether::IPV6 {
+        return env.store(V6_HOP_LIMIT, &[packet.hop_limit]);
+    }
+    let Some([old, protocol, high, low]) = env.load(V4_HOP_LIMIT) else { return false };
+    let from = u16::from_be_bytes([old, protocol]);
+    let to = u16::from_be_bytes([packet.hop_limit, protocol]);
+    let [high, low] = corrected(u16::from_be_bytes([high, low]), from, to).to_be_bytes();
+    env.store(V4_HOP_LIMIT, &[packet.hop_limit, protocol, high, low])
+}
+
+/// A checksum after a word has changed (RFC 1624 §3).
+#[inline(always)]
+fn corrected(checksum: u16, from: u16, to: u16) -> u16 {
+    let sum = u32::from(!checksum) + u32::from(!from) + u32::from(to);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
