@@ -10,8 +10,9 @@ use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
-    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, PathKey, Policy, PolicyKey, PolicySet,
-    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
+    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, PathKey, Policy,
+    PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey,
+    RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.

@@ -69,8 +69,8 @@ pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port};
 pub use env::{Env, Meter, PortCounter, Tunnel};
 pub use packet::Packet;
-pub use route::{complain, hop};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
+pub use route::{complain, hop};
 pub use verdict::{PuntReason, Verdict, VerdictKind};
 
 /// Names of the kernel's programs.

@@ -32,7 +32,12 @@ fn flow(packet: &Packet) -> u32 {
 
 #[inline(always)]
 fn word(bytes: &[u8; 16], place: usize) -> u32 {
-    u32::from_ne_bytes([bytes[place & 15], bytes[(place + 1) & 15], bytes[(place + 2) & 15], bytes[(place + 3) & 15]])
+    u32::from_ne_bytes([
+        bytes[place & 15],
+        bytes[(place + 1) & 15],
+        bytes[(place + 2) & 15],
+        bytes[(place + 3) & 15],
+    ])
 }
 
 /// A round of Murmur3's mixing.

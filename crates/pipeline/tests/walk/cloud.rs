@@ -102,13 +102,18 @@ pub fn tables(host: u32, instances: &[Instance]) -> Tables {
     };
     allow_all(&mut tables, ALLOW_ALL);
     let is_here = |network| instances.iter().any(|i| i.host == host && i.network == network);
+    add_instances(&mut tables, host, instances, is_here);
+    tables
+}
+
+/// The rows of the instances of some networks.
+pub fn add_instances(tables: &mut Tables, host: u32, instances: &[Instance], is_here: impl Fn(u32) -> bool) {
     for instance in instances.iter().filter(|i| is_here(i.network)) {
-        add_everywhere(&mut tables, host, instance);
+        add_everywhere(tables, host, instance);
         if instance.host == host {
-            add_here(&mut tables, instance);
+            add_here(tables, instance);
         }
     }
-    tables
 }
 
 fn add_everywhere(tables: &mut Tables, host: u32, instance: &Instance) {
