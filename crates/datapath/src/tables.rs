@@ -58,8 +58,6 @@ pub struct Tables {
     pub router_interfaces: Map<RouterInterfaceKey, RouterInterface>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
-    /// Ways of equal cost.
-    pub paths: Map<PathKey, Path>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
     rule_counters: Map<RuleCounterKey, RuleCounters>,
@@ -99,7 +97,6 @@ impl Tables {
             privacy_addresses: hash(set, &table::PRIVACY_ADDRESSES)?,
             router_interfaces: hash(set, &table::ROUTER_INTERFACES)?,
             routes: hash(set, &table::ROUTES)?,
-            paths: hash(set, &table::PATHS)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
             rule_counters: hash(set, &table::RULE_COUNTERS)?,

@@ -7,13 +7,15 @@ use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
 use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
-    bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+    bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
+    bpf_skb_store_bytes,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop, policy_verdict,
+    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop,
+    policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -309,8 +311,8 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
-    fn path(&self, key: &PathKey) -> Option<&Path> {
-        row(maps::PATHS.get_ptr(key))
+    fn path(&self, route: &Route, slot: u32) -> Path {
+        route.paths[masked(slot as usize, MAX_PATHS)]
     }
 
     #[inline(always)]

@@ -35,7 +35,6 @@ hashes! {
     CONNECTION_COUNTS: HashMap<PortKey, ConnectionCount>;
     PRIVACY_RINGS: HashMap<PrivacyRingKey, PrivacyRing>;
     ROUTER_INTERFACES: HashMap<RouterInterfaceKey, RouterInterface>;
-    PATHS: HashMap<PathKey, Path>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
 

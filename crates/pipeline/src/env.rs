@@ -10,8 +10,8 @@ use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
-    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, PathKey, Policy,
-    PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey,
+    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey,
+    PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey,
     RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
@@ -175,8 +175,8 @@ pub trait Env: Sized {
     fn router_interface(&self, interface: u32) -> Option<&RouterInterface>;
     /// `ROUTES`, the longest prefix
     fn route(&self, key: &RouteKey) -> Option<&Route>;
-    /// `PATHS`
-    fn path(&self, key: &PathKey) -> Option<&Path>;
+    /// A place of [`Route::paths`], any number but for its lowest bits ignored.
+    fn path(&self, route: &Route, slot: u32) -> Path;
     /// Calls [`hop`].
     #[inline(always)]
     fn hop(&mut self, packet: &mut Packet) -> u32 {

@@ -22,7 +22,7 @@
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
 //! `CONFIG`; `HOSTS`; `NETWORKS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
-//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `PATHS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!

@@ -20,6 +20,8 @@ pub enum Interest {
     Rules(u32),
     /// The members of the set of this number.
     Members(u32),
+    /// The router of this number: its interfaces and routes.
+    Router(u32),
 }
 
 impl Interest {
@@ -28,6 +30,9 @@ impl Interest {
         match key {
             RowKey::Rule { group, .. } => Some(Interest::Rules(group)),
             RowKey::Member { set, .. } => Some(Interest::Members(set)),
+            RowKey::RouterInterface { router, .. } | RowKey::Route { router, .. } => {
+                Some(Interest::Router(router))
+            }
             RowKey::Policy(number) => Some(Interest::Policy(number)),
             RowKey::Port(_) => None,
             RowKey::Network(_)
@@ -45,6 +50,7 @@ impl Interest {
             Interest::Policy(number) => batch.forget_policies.push(number),
             Interest::Rules(number) => batch.forget_rules.push(number),
             Interest::Members(number) => batch.forget_members.push(number),
+            Interest::Router(number) => batch.forget_routers.push(number),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The rows that a node holds, and how batches change them.
 
 use crate::proto::{Batch, welcome::Mode};
-use crate::row::{Decoded, MalformedRow, Row, RowChange, RowKey, RuleRow};
+use crate::row::{Decoded, MalformedRow, Prefix, Row, RowChange, RowKey, RuleRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Desired state as far as a node has been told. It outlives streams: after a reconnection the next [`Held::begin`]
@@ -124,7 +124,19 @@ impl Held {
             .forget_members
             .iter()
             .map(|&set| RowKey::Member { set, member: 0 }..=RowKey::Member { set, member: u32::MAX });
-        for range in networks.chain(policies).chain(rules).chain(members) {
+        let routers = batch.forget_routers.iter().flat_map(|&router| {
+            [
+                RowKey::RouterInterface { router, port: 0 }..=RowKey::RouterInterface {
+                    router,
+                    port: u32::MAX,
+                },
+                RowKey::Route { router, destination: Prefix::FIRST }..=RowKey::Route {
+                    router,
+                    destination: Prefix::LAST,
+                },
+            ]
+        });
+        for range in networks.chain(policies).chain(rules).chain(members).chain(routers) {
             if let Some(named) = &mut self.snapshot {
                 named.extract_if(range.clone(), |_| true).for_each(drop);
             }

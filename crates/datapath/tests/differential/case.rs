@@ -234,7 +234,6 @@ impl World {
         lose(&mut self.vteps, random, 20);
         lose(&mut self.routers.interfaces, random, 30);
         lose(&mut self.routers.routes, random, 30);
-        lose(&mut self.routers.paths, random, 20);
         self.states.retain(|_| !random.one_in(30));
         self.allowed.retain(|_| !random.one_in(20));
     }

@@ -34,7 +34,6 @@ impl Bench {
         replace(&tables.vteps, &world.vteps);
         replace(&tables.router_interfaces, &world.routers.interfaces);
         replace(&tables.routes, &world.routers.routes);
-        replace(&tables.paths, &world.routers.paths);
         let networks = &tables.networks;
         for network in networks.dump().into_keys() {
             networks.remove(network).expect("network");
@@ -110,7 +109,6 @@ impl Bench {
             vteps: rows(&tables.vteps),
             router_interfaces: rows(&tables.router_interfaces),
             routes: prefix_rows(&tables.routes),
-            paths: rows(&tables.paths),
             meters: states.iter().map(|key| (*key, Meters::default())).collect(),
             port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),
             connection_counts: states.iter().map(|key| (*key, ConnectionCount::default())).collect(),

@@ -11,12 +11,10 @@ use std::collections::BTreeMap;
 pub struct Routers {
     pub interfaces: BTreeMap<RouterInterfaceKey, RouterInterface>,
     pub routes: BTreeMap<RouteKey, Route>,
-    pub paths: BTreeMap<PathKey, Path>,
 }
 
 const ROUTERS: u32 = 2;
 const NETWORKS: u32 = 3;
-const GROUPS: u32 = 2;
 
 fn interface_of(router: u32, network: u32) -> u32 {
     router * 16 + network
@@ -42,16 +40,16 @@ impl World {
             for network in 1..=NETWORKS {
                 self.add_router_interface(random, router, network);
             }
+            for address in [v4(0), v6(0)] {
+                let network = 1 + random.below(NETWORKS as usize) as u32;
+                let path = Path { interface: interface_of(router, network), gateway: Address::UNSPECIFIED };
+                if !random.one_in(4) {
+                    self.routers.routes.insert(RouteKey::new(router, address, 120), Route::forward(&[path]));
+                }
+            }
             for _ in 0..random.below(12) {
                 let route = self.any_route(random, router);
                 self.routers.routes.insert(any_destination(random, router), route);
-            }
-        }
-        for group in 0..GROUPS {
-            for slot in 0..random.below(5) as u32 {
-                let router = 1 + random.below(ROUTERS as usize) as u32;
-                let Route { interface, gateway, .. } = self.any_route(random, router);
-                self.routers.paths.insert(PathKey { group, slot }, Path { interface, gateway });
             }
         }
     }
@@ -79,12 +77,22 @@ impl World {
             self.neighbours.insert(NeighbourKey { network, address }, neighbour);
         }
         for address in [v4, v6] {
-            let local = Route { kind: route_kind::LOCAL, ..Route::default() };
-            self.routers.routes.insert(RouteKey::new(router, address, 128), local);
+            self.routers.routes.insert(RouteKey::new(router, address, 128), Route::local());
         }
     }
 
     fn any_route(&self, random: &mut Random, router: u32) -> Route {
+        let paths: Vec<Path> =
+            (0..random.pick(&[0, 1, 1, 1, 2, 8])).map(|_| self.any_path(random, router)).collect();
+        let route = Route::forward(&paths);
+        match random.below(16) {
+            0 => Route { kind: random.pick(&[0, route_kind::LOCAL, 3]), ..route },
+            1 => Route { count: random.byte().into(), ..route },
+            _ => route,
+        }
+    }
+
+    fn any_path(&self, random: &mut Random, router: u32) -> Path {
         let network = 1 + random.below(NETWORKS as usize) as u32;
         let gateway = match random.below(8) {
             0 => random.pick(&self.addresses_v4),
@@ -93,10 +101,7 @@ impl World {
             3 => own_v6(3 - router, network),
             _ => Address::UNSPECIFIED,
         };
-        Route {
-            kind: random.pick(&[1, 1, 1, 1, 1, 1, 1, 2, 3]),
-            paths: random.pick(&[0, 1, 1, 2, 4]),
-            group: random.below(GROUPS as usize) as u32,
+        Path {
             interface: interface_of(if random.one_in(20) { 3 - router } else { router }, network),
             gateway,
         }
@@ -107,7 +112,10 @@ impl World {
 fn any_destination(random: &mut Random, router: u32) -> RouteKey {
     let last = random.byte();
     let address = if random.one_in(2) { v4(last) } else { v6(last) };
-    let length = random.pick(&[0u8, 64, 96, 112, 120, 124, 125, 126, 128]);
+    let length = match address.is_v4() {
+        true => random.pick(&[96, 96, 112, 120, 120, 124, 125, 126, 128]),
+        false => random.pick(&[0u8, 0, 64, 64, 120, 124, 125, 126, 128]),
+    };
     let mut bytes = address.0;
     for (index, byte) in bytes.iter_mut().enumerate() {
         let kept = u32::from(length).saturating_sub(index as u32 * 8).min(8);

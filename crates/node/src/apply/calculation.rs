@@ -6,7 +6,7 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | network row | presence and port rows of the network |
+//! | network row | presence, port and router interface rows of the network |
 //! | subnet row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
@@ -89,7 +89,7 @@ pub(super) struct Inputs {
     pub rows: Held,
     /// Index of each interface that a port names.
     pub interfaces: HashMap<String, u32>,
-    /// Keys of the rows that belong to a network, ports included.
+    /// Keys of the rows that belong to a network, ports and routers' interfaces included.
     pub members: HashMap<u32, BTreeSet<RowKey>>,
     /// Ports by the interface name that they look for.
     pub named: HashMap<String, BTreeSet<u32>>,
@@ -103,6 +103,8 @@ pub struct Calculation {
     claims: Claims,
     /// Where each port row stands in the indexes.
     places: HashMap<u32, Place>,
+    /// The network of each router interface row.
+    interfaces: HashMap<RowKey, u32>,
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
     touched_rules: BTreeSet<(u32, u32)>,
@@ -131,6 +133,7 @@ impl Calculation {
             policies: Policies::default(),
             claims: Claims::default(),
             places: HashMap::new(),
+            interfaces: HashMap::new(),
             changed: BTreeSet::new(),
             touched_ports: BTreeSet::new(),
             touched_rules: BTreeSet::new(),
@@ -276,7 +279,8 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::Presence { .. } | RowKey::Location { .. } => {}
+                RowKey::RouterInterface { .. } => self.index_interface(*key),
+                RowKey::Presence { .. } | RowKey::Location { .. } | RowKey::Route { .. } => {}
             }
             self.index(*key);
         }
@@ -301,7 +305,9 @@ impl Calculation {
 
     fn dependents(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
         let members = self.inputs.members.get(&network).into_iter().flatten().copied();
-        members.filter(|key| matches!(key, RowKey::Presence { .. } | RowKey::Port(_)))
+        members.filter(|key| {
+            matches!(key, RowKey::Presence { .. } | RowKey::Port(_) | RowKey::RouterInterface { .. })
+        })
     }
 
     /// Keeps the indexes in step with the row of `key`.
@@ -309,6 +315,16 @@ impl Calculation {
         let Some(network) = key.network() else { return };
         let exists = self.inputs.rows.get(&key).is_some();
         note(&mut self.inputs.members, &network, key, exists);
+    }
+
+    fn index_interface(&mut self, key: RowKey) {
+        if let Some(network) = self.interfaces.remove(&key) {
+            note(&mut self.inputs.members, &network, key, false);
+        }
+        if let Some(Row::RouterInterface(row)) = self.inputs.rows.get(&key) {
+            note(&mut self.inputs.members, &row.network, key, true);
+            self.interfaces.insert(key, row.network);
+        }
     }
 
     fn index_port(&mut self, number: u32) {

@@ -65,6 +65,10 @@ entries! {
     Allowed: table::AllowedKey => ();
     /// A port with an interface here.
     Port: table::PortKey => table::Port;
+    /// A router's port.
+    RouterInterface: table::RouterInterfaceKey => table::RouterInterface;
+    /// The way from a router to a prefix.
+    Route: table::RouteKey => table::Route;
     /// Where a MAC is.
     Fdb: table::FdbKey => table::FdbEntry;
     /// Who has an address.

@@ -12,6 +12,7 @@ pub mod claims;
 pub mod entry;
 pub mod policy;
 mod revocation;
+mod router;
 pub(crate) mod rules;
 pub mod writer;
 

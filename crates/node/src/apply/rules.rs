@@ -2,7 +2,7 @@
 
 use super::calculation::Inputs;
 use super::entry::{FloodMember, NetworkFacts};
-use super::{Key, Value, policy};
+use super::{Key, Value, policy, router};
 use hadron_pipeline::table::{
     self, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
     LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, PrivacyPrefixKey, RuleCounterKey, Vni,
@@ -28,6 +28,8 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::Member(row) => policy::member(row),
         Row::Presence(row) => presence(inputs, row),
         Row::Location(row) => location(inputs, row),
+        Row::RouterInterface(row) => router::interface(inputs, row),
+        Row::Route(row) => vec![router::route(row)],
         Row::Port(row) => port(inputs, row),
     }
 }

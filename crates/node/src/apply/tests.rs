@@ -1,4 +1,5 @@
 mod policy;
+mod router;
 
 use super::calculation::{Calculation, HostFacts, Limits};
 use super::entry::NetworkFacts;
@@ -305,13 +306,14 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 fn forget() -> impl Strategy<Value = Batch> {
-    (0..4usize, 1..4u32).prop_map(|(kind, number)| {
+    (0..5usize, 1..4u32).prop_map(|(kind, number)| {
         let mut batch = set([]);
         let kinds = [
             &mut batch.forget,
             &mut batch.forget_policies,
             &mut batch.forget_rules,
             &mut batch.forget_members,
+            &mut batch.forget_routers,
         ];
         kinds.into_iter().nth(kind).unwrap().push(number);
         batch
@@ -320,8 +322,8 @@ fn forget() -> impl Strategy<Value = Batch> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => prop_oneof![row(), policy::row()].prop_map(Step::Set),
-        4 => prop_oneof![row(), policy::row()].prop_map(|row| Step::Remove(row.key())),
+        8 => prop_oneof![row(), policy::row(), router::row()].prop_map(Step::Set),
+        4 => prop_oneof![row(), policy::row(), router::row()].prop_map(|row| Step::Remove(row.key())),
         1 => forget().prop_map(Step::Forget),
         3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
         1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),

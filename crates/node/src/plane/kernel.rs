@@ -106,6 +106,10 @@ impl Plane for Kernel {
                 .map(|rule| (Key::RuleCounter(table::RuleCounterKey { rule }), Value::RuleCounter(()))),
         );
         rows(&mut all, tables.ports.dump(), |k, v| (Key::Port(k), Value::Port(v)))?;
+        rows(&mut all, tables.router_interfaces.dump(), |k, v| {
+            (Key::RouterInterface(k), Value::RouterInterface(v))
+        })?;
+        rows(&mut all, tables.routes.dump(), |k, v| (Key::Route(k), Value::Route(v)))?;
         rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
         rows(&mut all, tables.neighbours.dump(), |k, v| (Key::Neighbour(k), Value::Neighbour(v)))?;
         rows(&mut all, tables.vteps.dump(), |k, v| (Key::Vtep(k), Value::Vtep(v)))?;
@@ -171,6 +175,10 @@ impl Plane for Kernel {
             }
             (Key::Allowed(key), Value::Allowed(())) => tables.allowed.put(key, &table::Allowed::default()),
             (Key::Port(key), Value::Port(row)) => tables.ports.put(key, row),
+            (Key::RouterInterface(key), Value::RouterInterface(row)) => {
+                tables.router_interfaces.put(key, row)
+            }
+            (Key::Route(key), Value::Route(row)) => tables.routes.put(key, row),
             (Key::Fdb(key), Value::Fdb(row)) => tables.fdb.put(key, row),
             (Key::Neighbour(key), Value::Neighbour(row)) => tables.neighbours.put(key, row),
             (Key::Flood(member), Value::Flood(())) => {
@@ -211,6 +219,8 @@ impl Plane for Kernel {
             Key::AllowedPrefix(key) => tables.allowed_prefixes.remove(key).map(drop),
             Key::Allowed(key) => tables.allowed.remove(key).map(drop),
             Key::Port(key) => tables.ports.remove(key).map(drop),
+            Key::RouterInterface(key) => tables.router_interfaces.remove(key).map(drop),
+            Key::Route(key) => tables.routes.remove(key).map(drop),
             Key::Fdb(key) => tables.fdb.remove(key).map(drop),
             Key::Neighbour(key) => tables.neighbours.remove(key).map(drop),
             Key::Flood(member) => tables.networks.remove_target(member.network, member.target).map(drop),

@@ -262,8 +262,8 @@ impl Env for Run<'_> {
         self.node.tables.routes.find(key.prefix_len, key)
     }
 
-    fn path(&self, key: &PathKey) -> Option<&Path> {
-        self.node.tables.paths.get(key)
+    fn path(&self, route: &Route, slot: u32) -> Path {
+        route.paths[slot as usize % MAX_PATHS]
     }
 
     fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac> {

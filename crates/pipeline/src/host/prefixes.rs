@@ -99,7 +99,7 @@ address_keys! {
     ClassKey: 64;
     MemberPrefixKey: 32;
     PrivacyPrefixKey: 32;
-    RouteKey: 32;
+    RouteKey: 64;
 }
 
 impl PrefixKey for RuleKey {

@@ -38,7 +38,6 @@ pub struct Tables {
     pub rule_counters: HashMap<RuleCounterKey, RuleCounters>,
     pub router_interfaces: HashMap<RouterInterfaceKey, RouterInterface>,
     pub routes: Prefixes<RouteKey, Route>,
-    pub paths: HashMap<PathKey, Path>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
     pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,
     pub privacy_addresses: HashMap<PrivacyAddressKey, PrivacyAddress>,

@@ -59,15 +59,14 @@ fn is_forwarded(packet: &Packet) -> bool {
 fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> {
     let key = RouteKey::new(router, packet.destination_address, 128);
     let Some(route) = env.route(&key) else { return Err(NO_ROUTE) };
-    let (kind, paths, group) = (route.kind, route.paths, route.group);
-    packet.exit = route.interface;
-    packet.next_hop = route.gateway;
-    match kind {
+    match route.kind {
         route_kind::LOCAL => return Err(answer::LOCAL),
-        route_kind::FORWARD if paths <= 1 => {}
-        route_kind::FORWARD if path::choose(env, packet, group, paths) => {}
+        route_kind::FORWARD => {}
         _ => return Err(NO_ROUTE),
     }
+    let path = env.path(route, path::of_flow(packet, route.count));
+    packet.exit = path.interface;
+    packet.next_hop = path.gateway;
     if packet.next_hop == Address::UNSPECIFIED {
         packet.next_hop = packet.destination_address;
     }

@@ -1,17 +1,11 @@
 //! Several paths of equal cost: a flow keeps to one (RFC 2992).
 
-use crate::env::Env;
 use crate::packet::{Packet, WHOLE};
-use crate::table::PathKey;
 
-/// Sets [`Packet::exit`] and [`Packet::next_hop`] to the path of the packet's flow; false when its row is missing.
+/// Which of `count` paths, at least one, the packet's flow takes.
 #[inline(always)]
-pub(super) fn choose<E: Env>(env: &E, packet: &mut Packet, group: u32, paths: u32) -> bool {
-    let slot = flow(packet) % paths;
-    let Some(path) = env.path(&PathKey { group, slot }) else { return false };
-    packet.exit = path.interface;
-    packet.next_hop = path.gateway;
-    true
+pub(super) fn of_flow(packet: &Packet, count: u32) -> u32 {
+    if count <= 1 { 0 } else { flow(packet) % count }
 }
 
 /// A hash of addresses, protocol and ports. Fragments have no ports, so none of theirs count.

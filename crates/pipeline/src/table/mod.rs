@@ -541,8 +541,6 @@ tables! {
     ROUTER_INTERFACES: Hash<RouterInterfaceKey, RouterInterface> = 16_384;
     /// (router, destination) → the way on.
     ROUTES: LpmTrie<RouteKey, Route> = 65_536;
-    /// Ways of equal cost.
-    PATHS: Hash<PathKey, Path> = 16_384;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.

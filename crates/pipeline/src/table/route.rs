@@ -1,5 +1,6 @@
 //! The tables of routers.
 
+use super::family;
 use crate::address::{Address, Mac};
 
 layout! {
@@ -32,40 +33,69 @@ layout! {
 
 layout! {
     /// Key of `ROUTES`.
-    RouteKey: 24 {
-        /// 32 and the prefix's own length, 0 to 128; an IPv4 prefix counts from bit 96 of the mapped address.
+    RouteKey: 28 {
+        /// 64 and the prefix's own length in the 128 bits of an address.
         0 => prefix_len: u32,
         /// Router id.
         4 => router: u32,
+        /// A constant of [`super::family`]: no route of IPv6 is one for mapped addresses.
+        8 => family: u32,
         /// Destination, bits behind the prefix zero.
-        8 => address: Address,
+        12 => address: Address,
     }
 }
 
 impl RouteKey {
     /// Bits before the address.
-    const BEFORE: u32 = 32;
+    const BEFORE: u32 = 64;
 
-    /// A row: the first `length` bits (0 to 128) of `address`.
+    /// A row: the first `length` bits of `address`, 96 to 128 of an IPv4 one, else 0 to 128.
     #[inline(always)]
     pub const fn new(router: u32, address: Address, length: u8) -> Self {
-        RouteKey { prefix_len: Self::BEFORE + length as u32, router, address }
+        let family = if address.is_v4() { family::IPV4 } else { family::IPV6 };
+        RouteKey { prefix_len: Self::BEFORE + length as u32, router, family: family as u32, address }
     }
 }
 
 layout! {
-    /// Value of `ROUTES`. One with several paths is followed by the packet's flow: `PATHS[(group, 0..paths)]`.
-    Route: 32 {
+    /// One way on from a router.
+    Path: 20 {
+        /// The router's interface by which the packet leaves.
+        0 => interface: u32,
+        /// The next hop; [`Address::UNSPECIFIED`] when the destination itself is in the interface's network.
+        4 => gateway: Address,
+    }
+}
+
+/// Most paths of a route; a power of two.
+pub const MAX_PATHS: usize = 8;
+
+layout! {
+    /// Value of `ROUTES`. Of several paths, which have equal cost (RFC 2991), a flow keeps to one.
+    Route: 168 {
         /// A constant of [`route_kind`].
         0 => kind: u32,
-        /// How many paths there are; up to 1 the path is `interface` and `gateway`.
-        4 => paths: u32,
-        /// Path group, when there are several.
-        8 => group: u32,
-        /// The router's interface by which the packet leaves.
-        12 => interface: u32,
-        /// The next hop; [`Address::UNSPECIFIED`] when the destination itself is in the interface's network.
-        16 => gateway: Address,
+        /// How many paths there are, up to [`MAX_PATHS`].
+        4 => count: u32,
+        /// The paths.
+        8 => paths: [Path; MAX_PATHS],
+    }
+}
+
+impl Route {
+    /// A route of these paths; none beyond the first [`MAX_PATHS`].
+    pub fn forward(paths: &[Path]) -> Self {
+        let mut route = Route { kind: route_kind::FORWARD, ..Route::default() };
+        for (place, path) in route.paths.iter_mut().zip(paths) {
+            *place = *path;
+            route.count += 1;
+        }
+        route
+    }
+
+    /// The route to an address of the router's own.
+    pub fn local() -> Self {
+        Route { kind: route_kind::LOCAL, ..Route::default() }
     }
 }
 
@@ -75,24 +105,4 @@ pub mod route_kind {
     pub const FORWARD: u32 = 1;
     /// An address of the router's own.
     pub const LOCAL: u32 = 2;
-}
-
-layout! {
-    /// Key of `PATHS`.
-    PathKey: 8 {
-        /// Path group.
-        0 => group: u32,
-        /// Place, from 0.
-        4 => slot: u32,
-    }
-}
-
-layout! {
-    /// Value of `PATHS`: one of several ways of equal cost (RFC 2991).
-    Path: 20 {
-        /// As [`Route::interface`].
-        0 => interface: u32,
-        /// As [`Route::gateway`].
-        4 => gateway: Address,
-    }
 }

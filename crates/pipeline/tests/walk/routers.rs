@@ -82,8 +82,7 @@ fn add_interface(node: &mut Node, router: u32, network: u32) {
         tables.neighbours.insert(NeighbourKey { network, address }, neighbour);
     }
     for address in [own_v4.into(), own_v6.into()] {
-        let local = Route { kind: route_kind::LOCAL, ..Route::default() };
-        tables.routes.insert(RouteKey::new(router, address, 128), local);
+        tables.routes.insert(RouteKey::new(router, address, 128), Route::local());
     }
     add_route(node, router, (v4(network, 0).into(), 120), interface, Address::UNSPECIFIED);
     add_route(node, router, (v6(network, 0).into(), 64), interface, Address::UNSPECIFIED);
@@ -97,7 +96,7 @@ pub fn add_route(
     interface: u32,
     gateway: Address,
 ) {
-    let route = Route { kind: route_kind::FORWARD, paths: 1, group: 0, interface, gateway };
+    let route = Route::forward(&[Path { interface, gateway }]);
     node.tables.routes.insert(RouteKey::new(router, address, length), route);
 }
 

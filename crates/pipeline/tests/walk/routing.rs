@@ -123,12 +123,8 @@ fn flows_spread_over_paths_of_equal_cost_and_keep_to_theirs() {
     let beyond = Instance { v4: [203, 0, 113, 9].into(), ..instance(7, 9, 1) };
     let all = [&[a.clone()], &gateways[..]].concat();
     let mut node = routers::node(1, &all, &[(1, 1), (1, 2)]);
-    for (slot, gateway) in (0..).zip(&gateways) {
-        let path = Path { interface: id(1, 2), gateway: gateway.v4.into() };
-        node.tables.paths.insert(PathKey { group: 5, slot }, path);
-    }
-    let route = Route { kind: route_kind::FORWARD, paths: 3, group: 5, ..Route::default() };
-    node.tables.routes.insert(RouteKey::new(1, Address::UNSPECIFIED_V4, 96), route);
+    let paths = gateways.clone().map(|gateway| Path { interface: id(1, 2), gateway: gateway.v4.into() });
+    node.tables.routes.insert(RouteKey::new(1, Address::UNSPECIFIED_V4, 96), Route::forward(&paths));
     let mut taken = BTreeSet::new();
     for port in 1000..1050 {
         let mut frame = udp_v4(&a, &beyond, port, 53);
@@ -226,4 +222,15 @@ pub fn assert_refused(node: &mut Node, reason: DropReason, sender: &Instance, fr
     assert_eq!(node.counters.drops[reason as usize], before + 1, "{outcome:?}");
     assert_eq!((outcome.verdict.kind, outcome.verdict.a), (VerdictKind::Deliver as u32, sender.port));
     outcome
+}
+
+#[test]
+fn a_route_of_one_family_is_none_of_the_other() {
+    let (a, gateway) = (instance(1, 1, 1), instance(2, 2, 1));
+    let beyond = Instance { v4: [203, 0, 113, 9].into(), ..instance(7, 9, 1) };
+    let mut node = routers::node(1, &[a.clone(), gateway.clone()], &[(1, 1), (1, 2)]);
+    add_route(&mut node, 1, routers::DEFAULTS[1], id(1, 2), gateway.v6.into());
+    let [v4, v6] = through(1, &a, &beyond);
+    assert_refused(&mut node, DropReason::NoRoute, &a, v4);
+    assert_eq!(node.from_port(a.ifindex(), v6).verdict.a, gateway.port);
 }

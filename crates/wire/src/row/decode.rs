@@ -1,6 +1,7 @@
 //! Protobuf to typed rows. A peer's bytes are not trusted: every length and range is checked here, once.
 
 mod policy;
+mod router;
 
 use super::{
     AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortLog,
@@ -47,7 +48,7 @@ pub(super) fn change(bytes: Bytes) -> Result<Decoded, MalformedRow> {
     let Some(kind) = change.key.and_then(|key| key.kind) else {
         return Ok(Decoded::Unknown);
     };
-    let key = self::key(kind);
+    let Some(key) = self::key(kind) else { return Ok(Decoded::Unknown) };
     let row = match change.row {
         None => None,
         Some(proto::Row { kind: None }) => return Ok(Decoded::Unknown),
@@ -62,17 +63,32 @@ pub(super) fn change(bytes: Bytes) -> Result<Decoded, MalformedRow> {
     Ok(Decoded::Change(RowChange { key, row }))
 }
 
-fn key(kind: row_key::Kind) -> RowKey {
-    match kind {
+/// None for a key that names nothing: a route to no prefix.
+fn key(kind: row_key::Kind) -> Option<RowKey> {
+    Some(match kind {
         row_key::Kind::Network(number) => RowKey::Network(number),
         row_key::Kind::Subnet(proto::SubnetKey { network, subnet }) => RowKey::Subnet { network, subnet },
         row_key::Kind::Presence(proto::PresenceKey { network, host }) => RowKey::Presence { network, host },
         row_key::Kind::Location(proto::LocationKey { network, port }) => RowKey::Location { network, port },
+        row_key::Kind::RouterInterface(proto::RouterInterfaceKey { router, port }) => {
+            RowKey::RouterInterface { router, port }
+        }
+        row_key::Kind::Route(proto::RouteKey { router, destination }) => {
+            RowKey::Route { router, destination: prefix(&destination?)? }
+        }
         row_key::Kind::Rule(proto::RuleKey { group, rule }) => RowKey::Rule { group, rule },
         row_key::Kind::Member(proto::MemberKey { set, member }) => RowKey::Member { set, member },
         row_key::Kind::Policy(number) => RowKey::Policy(number),
         row_key::Kind::Port(number) => RowKey::Port(number),
-    }
+    })
+}
+
+/// None when its address is none, or has bits behind its length.
+fn prefix(prefix: &proto::Prefix) -> Option<Prefix> {
+    let length = u8::try_from(prefix.length).ok().filter(|length| *length <= 128)?;
+    let address = super::address_from_bytes(&prefix.address)?;
+    let canonical = Prefix::of(address.into(), length);
+    (canonical.address == address).then_some(canonical)
 }
 
 fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
@@ -82,6 +98,8 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Subnet(row) => Row::Subnet(read.subnet(row)?),
         Kind::Presence(row) => Row::Presence(read.presence(row)?),
         Kind::Location(row) => Row::Location(read.location(row)?),
+        Kind::RouterInterface(row) => Row::RouterInterface(read.router_interface(row)?),
+        Kind::Route(row) => Row::Route(read.route(row)?),
         Kind::Rule(row) => Row::Rule(read.rule(row)?),
         Kind::Member(row) => Row::Member(read.member(row)?),
         Kind::Policy(row) => Row::Policy(read.policy(row)?),
@@ -117,12 +135,7 @@ impl Reader {
     }
 
     fn prefix(self, field: &'static str, prefix: Option<proto::Prefix>) -> Result<Prefix, MalformedRow> {
-        let prefix = prefix.ok_or(self.bad(field))?;
-        let length =
-            u8::try_from(prefix.length).ok().filter(|length| *length <= 128).ok_or(self.bad(field))?;
-        let address = self.address(field, &prefix.address)?;
-        let canonical = Prefix::of(address.into(), length);
-        if canonical.address == address { Ok(canonical) } else { Err(self.bad(field)) }
+        prefix.and_then(|prefix| self::prefix(&prefix)).ok_or(self.bad(field))
     }
 
     fn network(self, row: proto::NetworkRow) -> Result<NetworkRow, MalformedRow> {

@@ -2,7 +2,7 @@
 
 use super::{
     Direction, Family, HostRoute, Ipv6Mode, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, PortRow,
-    Prefix, PresenceRow, Remote, Row, RowKey, RuleRow, SubnetRow,
+    Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -20,6 +20,12 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Subnet { network, subnet } => Kind::Subnet(proto::SubnetKey { network, subnet }),
         RowKey::Presence { network, host } => Kind::Presence(proto::PresenceKey { network, host }),
         RowKey::Location { network, port } => Kind::Location(proto::LocationKey { network, port }),
+        RowKey::RouterInterface { router, port } => {
+            Kind::RouterInterface(proto::RouterInterfaceKey { router, port })
+        }
+        RowKey::Route { router, destination } => {
+            Kind::Route(proto::RouteKey { router, destination: Some(prefix(&destination)) })
+        }
         RowKey::Rule { group, rule } => Kind::Rule(proto::RuleKey { group, rule }),
         RowKey::Member { set, member } => Kind::Member(proto::MemberKey { set, member }),
         RowKey::Policy(number) => Kind::Policy(number),
@@ -34,6 +40,8 @@ fn row(row: &Row) -> proto::Row {
         Row::Subnet(row) => Kind::Subnet(subnet(row)),
         Row::Presence(row) => Kind::Presence(presence(row)),
         Row::Location(row) => Kind::Location(location(row)),
+        Row::RouterInterface(row) => Kind::RouterInterface(router_interface(row)),
+        Row::Route(row) => Kind::Route(route(row)),
         Row::Rule(row) => Kind::Rule(rule(row)),
         Row::Member(row) => Kind::Member(member(row)),
         Row::Policy(row) => Kind::Policy(policy(row)),
@@ -85,6 +93,30 @@ fn location(row: &LocationRow) -> proto::LocationRow {
             Place::Host(number) => number,
             Place::Everywhere => 0,
         },
+    }
+}
+
+fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
+    let addresses = row.addresses.iter();
+    proto::RouterInterfaceRow {
+        router: row.router,
+        port: row.port,
+        network: row.network,
+        mac: octets(&row.mac),
+        addresses: addresses
+            .map(|a| proto::InterfaceAddress { address: address(a.address), length: a.length.into() })
+            .collect(),
+    }
+}
+
+fn route(row: &RouteRow) -> proto::RouteRow {
+    let paths = row.paths.iter();
+    proto::RouteRow {
+        router: row.router,
+        destination: Some(prefix(&row.destination)),
+        paths: paths
+            .map(|path| proto::RoutePath { port: path.port, gateway: address(path.gateway) })
+            .collect(),
     }
 }
 

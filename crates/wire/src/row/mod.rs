@@ -6,12 +6,14 @@
 mod decode;
 mod encode;
 mod policy;
+mod router;
 
 use bytes::Bytes;
 use std::net::{IpAddr, Ipv6Addr};
 
 pub use decode::{Decoded, MalformedRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
+pub use router::{InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,6 +40,20 @@ pub enum RowKey {
         network: u32,
         /// Port number.
         port: u32,
+    },
+    /// A port of a router.
+    RouterInterface {
+        /// Router number.
+        router: u32,
+        /// Port number.
+        port: u32,
+    },
+    /// A route of a router.
+    Route {
+        /// Router number.
+        router: u32,
+        /// Where to.
+        destination: Prefix,
     },
     /// A rule of a security group.
     Rule {
@@ -67,7 +83,12 @@ impl RowKey {
             | RowKey::Subnet { network, .. }
             | RowKey::Presence { network, .. }
             | RowKey::Location { network, .. } => Some(network),
-            RowKey::Rule { .. } | RowKey::Member { .. } | RowKey::Policy(_) | RowKey::Port(_) => None,
+            RowKey::RouterInterface { .. }
+            | RowKey::Route { .. }
+            | RowKey::Rule { .. }
+            | RowKey::Member { .. }
+            | RowKey::Policy(_)
+            | RowKey::Port(_) => None,
         }
     }
 }
@@ -83,6 +104,10 @@ pub enum Row {
     Presence(PresenceRow),
     /// See [`LocationRow`].
     Location(LocationRow),
+    /// See [`RouterInterfaceRow`].
+    RouterInterface(RouterInterfaceRow),
+    /// See [`RouteRow`].
+    Route(RouteRow),
     /// See [`RuleRow`].
     Rule(RuleRow),
     /// See [`MemberRow`].
@@ -101,6 +126,8 @@ impl Row {
             Row::Subnet(row) => RowKey::Subnet { network: row.network, subnet: row.number },
             Row::Presence(row) => RowKey::Presence { network: row.network, host: row.host },
             Row::Location(row) => RowKey::Location { network: row.network, port: row.port },
+            Row::RouterInterface(row) => RowKey::RouterInterface { router: row.router, port: row.port },
+            Row::Route(row) => RowKey::Route { router: row.router, destination: row.destination },
             Row::Rule(row) => RowKey::Rule { group: row.group, rule: row.rule },
             Row::Member(row) => RowKey::Member { set: row.set, member: row.member },
             Row::Policy(row) => RowKey::Policy(row.number),
@@ -135,7 +162,7 @@ impl RowChange {
     }
 }
 
-/// A network that the receiving host has a port in.
+/// A network that the receiving host has a port in, or that routers lead to from one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct NetworkRow {
     /// Its number.
@@ -211,6 +238,11 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// Before every other in their order.
+    pub const FIRST: Prefix = Prefix { address: Ipv6Addr::UNSPECIFIED, length: 0 };
+    /// After every other in their order.
+    pub const LAST: Prefix = Prefix { address: Ipv6Addr::from_bits(u128::MAX), length: 128 };
+
     /// The prefix of `length` bits, counted in `address`'s own family (0 to 32 or 0 to 128), that `address` is in.
     pub fn of(address: IpAddr, length: u8) -> Self {
         let offset = if address.is_ipv4() { 96 } else { 0 };

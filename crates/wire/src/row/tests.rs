@@ -169,6 +169,24 @@ fn any_member() -> impl Strategy<Value = Row> {
         .prop_map(|(set, member, prefixes)| Row::Member(MemberRow { set, member, prefixes }))
 }
 
+fn any_router_interface() -> impl Strategy<Value = Row> {
+    let address = (any_address(), any::<u8>()).prop_map(|(address, length)| {
+        let least = if address.to_ipv4_mapped().is_some() { 96 } else { 0 };
+        InterfaceAddress { address, length: least + length % (129 - least) }
+    });
+    (any::<[u32; 3]>(), any::<[u8; 6]>(), prop::collection::vec(address, 0..4)).prop_map(
+        |([router, port, network], mac, addresses)| {
+            Row::RouterInterface(RouterInterfaceRow { router, port, network, mac, addresses })
+        },
+    )
+}
+
+fn any_route() -> impl Strategy<Value = Row> {
+    let path = (any::<u32>(), any_address()).prop_map(|(port, gateway)| RoutePath { port, gateway });
+    (any::<u32>(), any_prefix(), prop::collection::vec(path, 1..4))
+        .prop_map(|(router, destination, paths)| Row::Route(RouteRow { router, destination, paths }))
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let presence = (any::<u32>(), any::<u32>(), any_address())
         .prop_map(|(network, host, underlay)| Row::Presence(PresenceRow { network, host, underlay }));
@@ -180,7 +198,9 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_port(),
         any_policy(),
         any_rule(),
-        any_member()
+        any_member(),
+        any_router_interface(),
+        any_route()
     ]
 }
 

@@ -1,0 +1,47 @@
+//! Reading the rows of routers.
+
+use super::{MalformedRow, Reader};
+use crate::proto;
+use crate::row::{InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+use std::net::Ipv6Addr;
+
+impl Reader {
+    pub(super) fn router_interface(
+        self,
+        row: proto::RouterInterfaceRow,
+    ) -> Result<RouterInterfaceRow, MalformedRow> {
+        Ok(RouterInterfaceRow {
+            router: row.router,
+            port: row.port,
+            network: row.network,
+            mac: self.octets("mac", &row.mac)?,
+            addresses: row
+                .addresses
+                .into_iter()
+                .map(|address| self.interface_address(address))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn interface_address(self, row: proto::InterfaceAddress) -> Result<InterfaceAddress, MalformedRow> {
+        let address: Ipv6Addr = self.address("addresses", &row.address)?;
+        let least = if address.to_ipv4_mapped().is_some() { 96 } else { 0 };
+        match u8::try_from(row.length) {
+            Ok(length) if (least..=128).contains(&length) => Ok(InterfaceAddress { address, length }),
+            _ => Err(self.bad("addresses")),
+        }
+    }
+
+    pub(super) fn route(self, row: proto::RouteRow) -> Result<RouteRow, MalformedRow> {
+        let paths: Vec<RoutePath> =
+            row.paths.into_iter().map(|path| self.path(path)).collect::<Result<_, _>>()?;
+        if paths.is_empty() {
+            return Err(self.bad("paths"));
+        }
+        Ok(RouteRow { router: row.router, destination: self.prefix("destination", row.destination)?, paths })
+    }
+
+    fn path(self, path: proto::RoutePath) -> Result<RoutePath, MalformedRow> {
+        Ok(RoutePath { port: path.port, gateway: self.address("paths", &path.gateway)? })
+    }
+}

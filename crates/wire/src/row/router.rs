@@ -1,0 +1,56 @@
+//! The rows of routers.
+
+use super::Prefix;
+use std::net::Ipv6Addr;
+
+/// A port of a router that is up. The router is on every host that has one of its networks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RouterInterfaceRow {
+    /// The router's number.
+    pub router: u32,
+    /// The port's number.
+    pub port: u32,
+    /// Network number.
+    pub network: u32,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// Its addresses.
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+/// An address of a router.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Length of its subnet's prefix, which is reached directly, in 128 bits.
+    pub length: u8,
+}
+
+impl InterfaceAddress {
+    /// The subnet's prefix.
+    pub fn prefix(&self) -> Prefix {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
+        Prefix { address: Ipv6Addr::from_bits(self.address.to_bits() & mask), length: self.length }
+    }
+}
+
+/// A route of a router beyond its own subnets.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RouteRow {
+    /// The router's number.
+    pub router: u32,
+    /// Where to.
+    pub destination: Prefix,
+    /// Ways of equal cost, at least one.
+    pub paths: Vec<RoutePath>,
+}
+
+/// A next hop.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RoutePath {
+    /// Number of the router's port by which it is reached.
+    pub port: u32,
+    /// Its address.
+    pub gateway: Ipv6Addr,
+}
