@@ -1,7 +1,9 @@
 //! Rows as a function of their key and a snapshot of the model.
 
+mod router;
 mod security;
 
+pub(crate) use router::destination_of;
 pub(crate) use security::{AddressEntries, entries_only_in, names};
 
 use crate::projection::Settings;
@@ -38,6 +40,8 @@ impl<'a> Source<'a> {
             }
             RowKey::Presence { network, host } => self.presence(network, host),
             RowKey::Location { network, port } => self.location(network, port),
+            RowKey::RouterInterface { router, port } => self.router_interface(router, port),
+            RowKey::Route { router, destination } => self.route(router, destination),
             RowKey::Rule { group, rule } => self.rule(group, rule),
             RowKey::Member { set, member } => self.member(set, member),
             RowKey::Policy(number) => self.policy(number),
@@ -50,9 +54,10 @@ impl<'a> Source<'a> {
         let Some(member) = self.model.host_by_number(HostNumber(host)) else { return false };
         match interest {
             Interest::Host(of) => of == host,
-            Interest::Network(network) => self
-                .network(network)
-                .is_some_and(|network| self.model.host_network_ports(&member.name, network.id) > 0),
+            Interest::Network(network) => {
+                self.network(network).is_some_and(|network| self.reaches_network(&member.name, network.id))
+            }
+            Interest::Router(router) => self.reaches_router(&member.name, router),
             _ => self.needs(&member.name, interest),
         }
     }

@@ -5,9 +5,9 @@ use hadron_wire::proto::Batch;
 
 /// A set of rows that a node has whole or not at all.
 ///
-/// A host's interest is itself, the networks that its bound ports are in, the policies that they have, the rules of the
-/// groups of these policies, and the members of the sets that these rules name. Each comes with the first port, policy or rule
-/// that needs it and goes with the last.
+/// A host's interest is itself, the networks that its bound ports are in, the routers there and all networks and routers that
+/// these lead to, the policies that its ports have, the rules of the groups of these policies, and the members of the sets that these
+/// rules name. Each comes with the first port, policy or rule that needs it and goes with the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Interest {
     /// The host of this number: its ports, and their locations in networks that stay within a host.

@@ -20,6 +20,7 @@ mod delta;
 mod derive;
 mod interest;
 mod projection;
+mod reach;
 mod subscription;
 mod tombstone;
 mod touch;

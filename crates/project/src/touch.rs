@@ -10,11 +10,16 @@
 //! | address group | the members that came or went |
 //! | policy | its own |
 //! | host that came, went, or has another number or address | its presences, its ports and their locations |
+//! | router | its routes; if it came, went, or is up or down, also its interfaces and what hangs together by it |
+//! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
+//! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
 //! | anything else | none |
 
+mod router;
 mod security;
 
 use crate::Interest;
+use crate::reach::Reach;
 use hadron_model::{
     AddressGroup, Host, Network, NetworkId, Policy, Port, PortId, PortNumber, SecurityGroupRule, Subnet,
     SubnetId,
@@ -72,9 +77,11 @@ impl Touched {
                 for side in sides {
                     if let Some(subnet) = side.get::<Subnet>(id) {
                         self.subnet(subnet, side);
+                        self.router_ports_on(subnet.network_id, sides);
                     }
                 }
             }
+            RecordKey::Router(id) => self.router(*id, sides),
             RecordKey::Port(id) => {
                 for side in sides {
                     if let Some(port) = side.get::<Port>(id) {
@@ -82,6 +89,8 @@ impl Touched {
                         self.served_subnets(port, sides);
                         self.members(port, sides);
                         self.needs_of_port(port, sides);
+                        self.router_port(port, sides);
+                        self.reach_of_port(port, sides);
                     }
                 }
             }
@@ -108,6 +117,7 @@ impl Touched {
         for port in model.iter::<Port>() {
             touched.port(port, [model, model]);
             touched.members(port, [model, model]);
+            touched.router_port(port, [model, model]);
         }
         model.iter::<SecurityGroupRule>().for_each(|rule| touched.rule(rule, [model, model]));
         touched.rows.extend(model.iter::<Policy>().map(|policy| RowKey::Policy(policy.number.0)));
@@ -115,6 +125,9 @@ impl Touched {
         model.iter::<AddressGroup>().for_each(|group| touched.address_group(group.id, [&nothing, model]));
         for host in model.iter::<Host>() {
             touched.hosts.insert(host.number.0);
+            for (network, _) in model.host_networks(&host.name) {
+                touched.reached(&host.name, &Reach::of(model, network), [model, model]);
+            }
             for (policy, _) in model.host_policies(&host.name) {
                 touched.needs_of_policy(host.number.0, policy, model);
             }
@@ -168,6 +181,9 @@ impl Touched {
         for port in side.ports_of_host(name) {
             self.port(port, sides);
             self.needs_of_port(port, sides);
+        }
+        for (network, _) in side.host_networks(name) {
+            self.reached(name, &Reach::of(side, network), sides);
         }
     }
 }

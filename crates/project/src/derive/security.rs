@@ -133,7 +133,7 @@ impl Source<'_> {
             || self.model.host_policies(host).filter_map(|(policy, _)| self.model.policy_by_number(policy));
         let set = |number| self.model.set_by_number(SetNumber(number));
         match interest {
-            Interest::Host(_) | Interest::Network(_) => false,
+            Interest::Host(_) | Interest::Network(_) | Interest::Router(_) => false,
             Interest::Policy(policy) => self.model.host_policy_ports(host, PolicyNumber(policy)) > 0,
             Interest::Rules(group) => match set(group) {
                 Some(SetId::Group(group)) => policies().any(|policy| policy.groups.contains(&group)),

@@ -92,6 +92,7 @@ impl Golden {
                     ("policy", &batch.forget_policies),
                     ("rules of set", &batch.forget_rules),
                     ("members of set", &batch.forget_members),
+                    ("router", &batch.forget_routers),
                 ] {
                     for number in numbers {
                         writeln!(out, "  {name} - all of {what} {number}").unwrap();
@@ -152,6 +153,8 @@ impl Call {
             ("rule", false) => tx.put(self.rule()),
             ("addresses", true) => tx.delete::<AddressGroup>(&AddressGroupId(self.uuid(&self.name))),
             ("addresses", false) => tx.put(self.address_group()),
+            ("router", true) => tx.delete::<Router>(&self.router().id),
+            ("router", false) => tx.put(self.router()),
             ("policy", true) => tx.delete::<Policy>(&self.policy().groups),
             ("policy", false) => tx.put(self.policy()),
             (other, _) => panic!("no such noun: {other}"),
@@ -222,8 +225,11 @@ impl Call {
                 .into_iter()
                 .collect(),
             admin_state_up: self.value("up").unwrap_or(true),
-            device_id: String::new(),
-            device_owner: self.values.get("owner").cloned().unwrap_or_default(),
+            device_id: self.values.get("router").map(|name| self.uuid(name).to_string()).unwrap_or_default(),
+            device_owner: match self.values.contains_key("router") {
+                true => router::DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
+                false => self.values.get("owner").cloned().unwrap_or_default(),
+            },
             binding: Binding {
                 host_id: self.values.get("host").cloned().unwrap_or_default(),
                 ..Binding::default()
@@ -290,6 +296,34 @@ impl Call {
         }
     }
 
+    /// `router create NAME up=… routes=DESTINATION@NEXT_HOP,…`
+    fn router(&self) -> Router {
+        let route = |text: &str| {
+            let (destination, next_hop) = text.split_once('@').expect("destination@next hop");
+            ExtraRoute {
+                destination: destination.parse().expect("a prefix"),
+                next_hop: next_hop.parse().expect("an address"),
+            }
+        };
+        Router {
+            id: RouterId(self.uuid(&self.name)),
+            number: RouterNumber(self.number),
+            project_id: String::new(),
+            name: self.name.clone(),
+            description: String::new(),
+            admin_state_up: self.value("up").unwrap_or(true),
+            gateways: vec![],
+            routes: self.values.get("routes").into_iter().flat_map(|all| all.split(',').map(route)).collect(),
+            distributed: None,
+            ha: None,
+            default_route_ecmp: None,
+            default_route_bfd: None,
+            availability_zone_hints: vec![],
+            flavor_id: None,
+            stamp: Stamp::default(),
+        }
+    }
+
     /// `policy create NAME groups=a,b`
     fn policy(&self) -> Policy {
         let names = self.values.get("groups").map(String::as_str).unwrap_or_default();
@@ -317,6 +351,8 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Subnet { network, subnet } => format!("net {network} subnet {subnet}"),
         RowKey::Presence { network, host } => format!("net {network} host {host}"),
         RowKey::Location { network, port } => format!("net {network} location of port {port}"),
+        RowKey::RouterInterface { router, port } => format!("router {router} port {port}"),
+        RowKey::Route { router, destination } => format!("router {router} to {}", prefix(&destination)),
         RowKey::Rule { group, rule } => format!("set {group} rule {rule}"),
         RowKey::Member { set, member } => format!("set {set} member {member}"),
         RowKey::Policy(number) => format!("policy {number}"),
@@ -349,6 +385,22 @@ fn contents(row: &Row) -> String {
                 Place::Everywhere => "everywhere".to_owned(),
             };
             format!("{}{} {place}", Mac(row.mac), addresses(row.addresses.iter().copied()))
+        }
+        Row::RouterInterface(row) => {
+            let own = |own: &row::InterfaceAddress| {
+                format!(" {} of {}", row::unmapped(own.address), prefix(&own.prefix()))
+            };
+            format!(
+                "net {}, {}{}",
+                row.network,
+                Mac(row.mac),
+                row.addresses.iter().map(own).collect::<String>()
+            )
+        }
+        Row::Route(row) => {
+            let path =
+                |path: &row::RoutePath| format!("{} by port {}", row::unmapped(path.gateway), path.port);
+            row.paths.iter().map(path).collect::<Vec<_>>().join(", ")
         }
         Row::Rule(row) => {
             let remote = match row.remote {

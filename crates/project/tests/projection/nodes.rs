@@ -201,6 +201,7 @@ fn port(port: u8, host: u8) -> Op {
         mac: 0,
         groups: None,
         pair: false,
+        router: None,
     }
 }
 
@@ -297,6 +298,7 @@ fn the_cost_of_a_change_is_its_own() {
         mac: 0,
         groups: Some(1),
         pair: false,
+        router: None,
     };
     assert_eq!(
         touched(&mut world, &[member(0)]),

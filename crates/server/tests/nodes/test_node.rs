@@ -150,7 +150,13 @@ impl TestNode {
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {
-        let forgets = [&batch.forget, &batch.forget_policies, &batch.forget_rules, &batch.forget_members];
+        let forgets = [
+            &batch.forget,
+            &batch.forget_policies,
+            &batch.forget_rules,
+            &batch.forget_members,
+            &batch.forget_routers,
+        ];
         let forgets: usize = forgets.into_iter().map(Vec::len).sum();
         self.cost.0 += batch.changes.len() + forgets;
         self.cost.1 += batch.changes.iter().map(|change| change.len()).sum::<usize>() + 5 * forgets;

@@ -1,11 +1,13 @@
 //! A small cloud that random operations change, and the store that follows it.
 
+mod router;
 mod security;
 
 use hadron_model::{
     AddressGroup, Binding, FixedIp, Host, HostNumber, IpNet, Mac, Network, NetworkId, NetworkNumber,
-    PolicyNumber, Port, PortId, PortNumber, PortStatus, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP,
+    PolicyNumber, Port, PortId, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
+    port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -21,6 +23,7 @@ pub const PORTS: u8 = 12;
 pub const GROUPS: u8 = 3;
 pub const RULES: u8 = 7;
 pub const ADDRESS_GROUPS: u8 = 2;
+pub const ROUTERS: u8 = 3;
 
 /// The cloud as plain maps.
 #[derive(Clone, Default, Debug)]
@@ -33,6 +36,7 @@ pub struct Model {
     pub rules: BTreeMap<u8, SecurityGroupRule>,
     pub address_groups: BTreeMap<u8, AddressGroup>,
     pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
+    pub routers: BTreeMap<u8, Router>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
 }
@@ -76,6 +80,8 @@ pub enum Op {
         /// A bit for each group; `None` without port security.
         groups: Option<u8>,
         pair: bool,
+        /// The router that it is an interface of; never bound then.
+        router: Option<u8>,
     },
     DropPort {
         port: u8,
@@ -104,6 +110,15 @@ pub enum Op {
     DropAddressGroup {
         group: u8,
     },
+    /// A bit for each route that it may have.
+    PutRouter {
+        router: u8,
+        up: bool,
+        routes: u8,
+    },
+    DropRouter {
+        router: u8,
+    },
 }
 
 pub fn any_op() -> impl Strategy<Value = Op> {
@@ -119,12 +134,13 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         1 => (0..SUBNETS).prop_map(|subnet| Op::DropSubnet { subnet }),
         8 => (
             0..PORTS, prop::option::weighted(0.8, host), prop::bool::weighted(0.15), any::<bool>(), 0u8..4, 0u8..3,
-            prop::option::weighted(0.8, 0u8..1 << GROUPS), any::<bool>(),
+            prop::option::weighted(0.8, 0u8..1 << GROUPS), any::<bool>(), prop::option::weighted(0.3, 0..ROUTERS),
         )
-            .prop_map(|(port, host, dhcp, up, subnets, mac, groups, pair)| {
-                Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair }
+            .prop_map(|(port, host, dhcp, up, subnets, mac, groups, pair, router)| {
+                Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router }
             }),
         8 => security::any_op(),
+        3 => router::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
 }
@@ -222,15 +238,17 @@ impl Model {
                 tx.delete::<Port>(&port_id(port));
                 self.sync_policies(tx);
             }
+            Op::PutRouter { .. } | Op::DropRouter { .. } => return self.apply_router(op, tx),
             _ => return self.apply_security(op, tx),
         }
         true
     }
 
     fn a_port(&self, op: &Op) -> Port {
-        let Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair } = *op else {
+        let Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router } = *op else {
             unreachable!("only for ports")
         };
+        let router = router.filter(|_| !dhcp);
         let security = self.security_of(groups.filter(|_| !dhcp), pair, port);
         let network = port % NETWORKS;
         let fixed_ips = (0..2).filter(|bit| subnets & (1 << bit) != 0).map(|bit| network * 2 + bit);
@@ -250,10 +268,14 @@ impl Model {
                 })
                 .collect(),
             admin_state_up: up,
-            device_id: String::new(),
-            device_owner: if dhcp { DEVICE_OWNER_DHCP.to_owned() } else { String::new() },
+            device_id: router.map(|router| router::router_id(router).0.to_string()).unwrap_or_default(),
+            device_owner: match router {
+                Some(_) => DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
+                None if dhcp => DEVICE_OWNER_DHCP.to_owned(),
+                None => String::new(),
+            },
             binding: Binding {
-                host_id: host.filter(|_| !dhcp).map(host_name).unwrap_or_default(),
+                host_id: host.filter(|_| !dhcp && router.is_none()).map(host_name).unwrap_or_default(),
                 ..Binding::default()
             },
             status: PortStatus::Down,

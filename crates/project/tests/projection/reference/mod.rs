@@ -1,6 +1,7 @@
 //! Which rows a host is to have, by the words of `rows.proto` and nothing else: slow, and in another way than the
 //! projection.
 
+mod router;
 mod security;
 
 use crate::model::Model;
@@ -17,14 +18,14 @@ pub type Rows = BTreeMap<RowKey, Row>;
 pub fn rows_of(model: &Model, host: &Host) -> Rows {
     let mut rows = Vec::new();
     for network in model.networks.values() {
-        let here = model.ports.values().any(|port| is_on(port, network, host));
-        if here {
+        if router::reaches(model, host, network) {
             rows.extend(network_rows(model, network, host));
         }
     }
     for port in model.ports.values().filter(|port| port.binding.host_id == host.name) {
         rows.push(Row::Port(port_row(model, port)));
     }
+    rows.extend(router::rows(model, host));
     rows.extend(security::rows(model, host));
     rows.into_iter().map(|row| (row.key(), row)).collect()
 }
@@ -56,8 +57,7 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         rows.push(Row::Subnet(subnet_row(model, number, subnet)));
     }
     for host in model.hosts.values() {
-        let has_port = model.ports.values().any(|port| is_on(port, network, host));
-        if vni.is_some() && has_port {
+        if vni.is_some() && router::reaches(model, host, network) {
             let underlay = address(host.underlay);
             rows.push(Row::Presence(PresenceRow { network: number, host: host.number.0, underlay }));
         }

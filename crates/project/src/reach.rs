@@ -1,0 +1,64 @@
+//! How far routers lead: the networks and routers that hang together.
+//!
+//! A packet is routed at its sender's host, so a host needs all that its ports can reach: every network and router that is connected
+//! to one of theirs. The way ends at external networks, since a router's gateway is no interface.
+
+use hadron_model::{NetworkId, Port, Router, RouterId, RouterPortRole};
+use hadron_store::{Snapshot, Stored};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What hangs together.
+#[derive(Default, Debug)]
+pub(crate) struct Reach {
+    /// Networks.
+    pub(crate) networks: BTreeSet<NetworkId>,
+    /// Routers that are up.
+    pub(crate) routers: BTreeSet<RouterId>,
+}
+
+impl Reach {
+    /// All that is connected with a network, and the network itself.
+    pub(crate) fn of(model: &Snapshot, network: NetworkId) -> Self {
+        let mut reach = Self::default();
+        reach.extend(model, network);
+        reach
+    }
+
+    /// Adds all that is connected with a network, and the network itself.
+    pub(crate) fn extend(&mut self, model: &Snapshot, network: NetworkId) {
+        let mut open = vec![network];
+        while let Some(network) = open.pop() {
+            if !self.networks.insert(network) {
+                continue;
+            }
+            for router in routers_on(model, network) {
+                if self.routers.insert(router) {
+                    open.extend(interfaces(model, router).map(|port| port.network_id));
+                }
+            }
+        }
+    }
+
+    /// Whether a host has a port in any of the networks.
+    pub(crate) fn has_port_of(&self, model: &Snapshot, host: &str) -> bool {
+        self.networks.iter().any(|network| model.host_network_ports(host, *network) > 0)
+    }
+}
+
+/// The routers that are up and have an interface on the network.
+fn routers_on(model: &Snapshot, network: NetworkId) -> impl Iterator<Item = RouterId> + '_ {
+    model.router_ports_on(network).filter_map(move |port| interface_of(model, port).map(|router| router.id))
+}
+
+/// The ports of a router that route, and do so now.
+pub(crate) fn interfaces(model: &Snapshot, router: RouterId) -> impl Iterator<Item = &Arc<Stored<Port>>> {
+    model.router_ports(router).filter(move |port| interface_of(model, port).is_some())
+}
+
+/// The router of which the port is an interface, if both are up.
+pub(crate) fn interface_of<'a>(model: &'a Snapshot, port: &Port) -> Option<&'a Arc<Stored<Router>>> {
+    let (router, RouterPortRole::Interface) = port.router()? else { return None };
+    let router = model.get::<Router>(&router)?;
+    (router.admin_state_up && port.admin_state_up).then_some(router)
+}

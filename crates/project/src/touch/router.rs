@@ -1,0 +1,116 @@
+//! What a change of routers and their ports touches.
+
+use super::Touched;
+use crate::Interest;
+use crate::derive::destination_of;
+use crate::reach::{Reach, interface_of};
+use hadron_model::{Host, Network, NetworkId, Port, Router, RouterId, RouterNumber};
+use hadron_store::Snapshot;
+use hadron_wire::RowKey;
+use std::collections::BTreeSet;
+
+impl Touched {
+    /// A router that came, went or has other routes or another state.
+    pub(super) fn router(&mut self, id: RouterId, sides: [&Snapshot; 2]) {
+        let [before, after] = sides.map(|side| side.get::<Router>(&id).map(|router| router.admin_state_up));
+        self.routes(id, sides);
+        if before != after {
+            for side in sides {
+                for port in side.router_ports(id) {
+                    self.interface(port, id, sides);
+                }
+                self.surroundings(side.router_ports(id).map(|port| port.network_id), sides);
+            }
+        }
+    }
+
+    /// A port on one of the sides, if it is a router's.
+    pub(super) fn router_port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
+        let Some((router, _)) = port.router() else { return };
+        self.interface(port, router, sides);
+        self.routes(router, sides);
+        let [before, after] = sides.map(|side| {
+            let port = side.get::<Port>(&port.id)?;
+            Some((interface_of(side, port)?.id, port.network_id))
+        });
+        if before != after {
+            self.surroundings([port.network_id].into_iter(), sides);
+        }
+    }
+
+    /// A network's subnets have changed: what its routers say of them.
+    pub(super) fn router_ports_on(&mut self, network: NetworkId, sides: [&Snapshot; 2]) {
+        for side in sides {
+            for port in side.router_ports_on(network) {
+                let Some((router, _)) = port.router() else { continue };
+                self.interface(port, router, sides);
+                self.routes(router, sides);
+            }
+        }
+    }
+
+    fn interface(&mut self, port: &Port, router: RouterId, sides: [&Snapshot; 2]) {
+        for router in numbers(router, sides) {
+            self.rows.insert(RowKey::RouterInterface { router: router.0, port: port.number.0 });
+        }
+    }
+
+    /// All routes of the router.
+    fn routes(&mut self, id: RouterId, sides: [&Snapshot; 2]) {
+        for router in sides.into_iter().filter_map(|side| side.get::<Router>(&id)) {
+            self.rows.extend(
+                router.routes.iter().map(|route| RowKey::Route {
+                    router: router.number.0,
+                    destination: destination_of(route),
+                }),
+            );
+        }
+    }
+
+    /// What hangs together with the networks on either side, for all hosts that are in it.
+    fn surroundings(&mut self, networks: impl Iterator<Item = NetworkId>, sides: [&Snapshot; 2]) {
+        let mut reach = [Reach::default(), Reach::default()];
+        for network in networks {
+            for (side, reach) in sides.into_iter().zip(&mut reach) {
+                reach.extend(side, network);
+            }
+        }
+        let networks = reach.iter().flat_map(|reach| &reach.networks);
+        let hosts =
+            networks.flat_map(|network| sides.into_iter().flat_map(|side| side.network_hosts(*network)));
+        let hosts: BTreeSet<&str> = hosts.map(|(host, _)| host).collect();
+        for host in hosts {
+            reach.iter().for_each(|reach| self.reached(host, reach, sides));
+        }
+    }
+
+    /// What the port's host can reach, where its first port in the network came or its last one went.
+    pub(super) fn reach_of_port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
+        let host = &port.binding.host_id;
+        let [before, after] = sides.map(|side| side.host_network_ports(host, port.network_id) > 0);
+        if before != after {
+            sides.into_iter().for_each(|side| self.reached(host, &Reach::of(side, port.network_id), sides));
+        }
+    }
+
+    /// What hangs together, for a host that is in it or was.
+    pub(super) fn reached(&mut self, host: &str, reach: &Reach, sides: [&Snapshot; 2]) {
+        let host = host.to_owned();
+        for host in sides.into_iter().filter_map(|side| side.get::<Host>(&host)).map(|host| host.number.0) {
+            for network in &reach.networks {
+                for network in sides.into_iter().filter_map(|side| side.get::<Network>(network)) {
+                    let network = network.number.0;
+                    self.rows.insert(RowKey::Presence { network, host });
+                    self.interests.insert((host, Interest::Network(network)));
+                }
+            }
+            for router in reach.routers.iter().flat_map(|router| numbers(*router, sides)) {
+                self.interests.insert((host, Interest::Router(router.0)));
+            }
+        }
+    }
+}
+
+fn numbers(router: RouterId, sides: [&Snapshot; 2]) -> impl Iterator<Item = RouterNumber> {
+    sides.into_iter().filter_map(move |side| side.get::<Router>(&router)).map(|router| router.number)
+}
