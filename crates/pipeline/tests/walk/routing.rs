@@ -121,7 +121,7 @@ fn flows_spread_over_paths_of_equal_cost_and_keep_to_theirs() {
     let a = instance(1, 1, 1);
     let gateways = [2, 3, 4].map(|n| instance(2, n, 1));
     let beyond = Instance { v4: [203, 0, 113, 9].into(), ..instance(7, 9, 1) };
-    let all = [&[a.clone()], &gateways[..]].concat();
+    let all = [std::slice::from_ref(&a), &gateways[..]].concat();
     let mut node = routers::node(1, &all, &[(1, 1), (1, 2)]);
     let paths = gateways.clone().map(|gateway| Path { interface: id(1, 2), gateway: gateway.v4.into() });
     node.tables.routes.insert(RouteKey::new(1, Address::UNSPECIFIED_V4, 96), Route::forward(&paths));

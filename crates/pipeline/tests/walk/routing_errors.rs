@@ -127,7 +127,7 @@ fn nothing_but_echo_is_served_at_a_router_s_address() {
 #[test]
 fn a_circle_of_routers_ends() {
     let a = instance(1, 1, 1);
-    let mut node = routers::node(1, &[a.clone()], &[(1, 1), (1, 2), (2, 2)]);
+    let mut node = routers::node(1, std::slice::from_ref(&a), &[(1, 1), (1, 2), (2, 2)]);
     add_route(&mut node, 1, routers::DEFAULTS[0], id(1, 2), own_v4(2, 2).into());
     add_route(&mut node, 2, routers::DEFAULTS[0], id(2, 2), own_v4(1, 2).into());
     let beyond = Instance { v4: [203, 0, 113, 9].into(), ..nobody(9) };
