@@ -113,6 +113,30 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2012-09-07T10:00:00-00:00",
     },
     Extension {
+        alias: "quota-check-limit",
+        name: "Quota engine limit check",
+        description: "A limit below what is used can be refused",
+        updated: "2021-09-08T16:00:00-00:00",
+    },
+    Extension {
+        alias: "quota-check-limit-default",
+        name: "Quota engine limit check by default",
+        description: "A limit below what is used is refused unless it is forced",
+        updated: "2024-08-21T16:00:00-00:00",
+    },
+    Extension {
+        alias: "quota_details",
+        name: "Quota details management support",
+        description: "Limits are shown with what is used of them",
+        updated: "2017-02-10T10:00:00-00:00",
+    },
+    Extension {
+        alias: "quotas",
+        name: "Quota management support",
+        description: "Projects have limits, which administrators change",
+        updated: "2012-07-29T10:00:00-00:00",
+    },
+    Extension {
         alias: "revision-if-match",
         name: "If-Match constraints based on revision_number",
         description: "A change can demand the revision that it was made for",

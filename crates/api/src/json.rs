@@ -78,6 +78,13 @@ impl<'a> Writer<'a> {
         self.list(values, |json, value| json.uuid(*value));
     }
 
+    pub(crate) fn signed(&mut self, value: i64) {
+        if value < 0 {
+            self.raw(b"-");
+        }
+        self.integer(value.unsigned_abs());
+    }
+
     pub(crate) fn tags(&mut self, value: &Tags) {
         self.raw(b"[");
         for (index, tag) in value.iter().enumerate() {

@@ -16,6 +16,9 @@ pub(crate) fn versions(base: &str) -> Response<Body> {
     json_response(StatusCode::OK, out)
 }
 
+/// The resources of the core, which are all that discovery names; what else there is is told by extensions.
+const CORE: [&str; 4] = ["networks", "subnets", "subnetpools", "ports"];
+
 /// `/v2.0/`: the resources, as (name for one, name for many).
 pub(crate) fn resources(
     base: &str,
@@ -24,7 +27,9 @@ pub(crate) fn resources(
     let mut out = Vec::with_capacity(512);
     let mut json = Writer::new(&mut out);
     json.raw(b"{\"resources\":[");
-    for (index, (member, collection)) in resources.enumerate() {
+    for (index, (member, collection)) in
+        resources.filter(|(_, collection)| CORE.contains(collection)).enumerate()
+    {
         json.raw(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
         json.text(member);
         json.raw(b",\"collection\":");

@@ -1,16 +1,16 @@
 //! How much a project may have.
+//!
+//! The deployment has limits ([`Quotas`](crate::Quotas)), of which an administrator may make exceptions for a project. What a project has is
+//! counted in the indexes. A limit holds whatever happens at the same time: who creates something that is counted takes a
+//! turn of its project and kind, so that nobody counts what another server is adding to.
 
-use crate::{Config, Error};
-use hadron_model::{AddressGroup, Network, Port, SecurityGroup, SecurityGroupRule, Subnet};
-use hadron_store::Tx;
-
-/// How near to its limit a project must be for the count to be guarded against other servers. A server's count lags behind
-/// theirs by what they commit in a few milliseconds, which is less; guarding every count would make all creates of a
-/// deployment wait for each other.
-const NEAR: usize = 64;
+use crate::{Config, Error, ObjectError};
+use hadron_model::ProjectQuota;
+use hadron_store::{Snapshot, Tx};
+use std::collections::BTreeMap;
 
 /// What is counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Counted {
     /// Networks.
     Network,
@@ -26,42 +26,106 @@ pub enum Counted {
     AddressGroup,
 }
 
+impl Counted {
+    /// The kinds whose limits the API shows, in its order. Neutron does not count address groups.
+    pub const SHOWN: [Counted; 5] = [
+        Counted::Network,
+        Counted::Subnet,
+        Counted::Port,
+        Counted::SecurityGroup,
+        Counted::SecurityGroupRule,
+    ];
+
+    /// The API's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Counted::Network => "network",
+            Counted::Subnet => "subnet",
+            Counted::Port => "port",
+            Counted::SecurityGroup => "security_group",
+            Counted::SecurityGroupRule => "security_group_rule",
+            Counted::AddressGroup => "address_group",
+        }
+    }
+
+    /// The deployment's limit; `None` is no limit.
+    pub fn default_limit(self, config: &Config) -> Option<usize> {
+        let quotas = &config.quotas;
+        match self {
+            Counted::Network => quotas.network,
+            Counted::Subnet => quotas.subnet,
+            Counted::Port => quotas.port,
+            Counted::SecurityGroup => quotas.security_group,
+            Counted::SecurityGroupRule => quotas.security_group_rule,
+            Counted::AddressGroup => quotas.address_group,
+        }
+    }
+
+    /// How many a project has.
+    pub fn used(self, view: &Snapshot, project: &str) -> usize {
+        match self {
+            Counted::Network => view.count_networks_of_project(project),
+            Counted::Subnet => view.count_subnets_of_project(project),
+            Counted::Port => view.count_ports_of_project(project),
+            Counted::SecurityGroup => view.count_security_groups_of_project(project),
+            Counted::SecurityGroupRule => view.count_security_group_rules_of_project(project),
+            Counted::AddressGroup => view.count_address_groups_of_project(project),
+        }
+    }
+
+    /// The limit of a project, given its exceptions; `None` is no limit.
+    pub fn limit(self, config: &Config, own: Option<&ProjectQuota>) -> Option<usize> {
+        match own.and_then(|own| own.limits.get(self.name())) {
+            Some(limit) => limit.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            None => self.default_limit(config),
+        }
+    }
+}
+
 /// Refuses `more` objects if the project would then have more than its quota. The owner's project counts, whoever asks.
 pub fn check(tx: &mut Tx, config: &Config, project: &str, what: Counted, more: usize) -> Result<(), Error> {
-    let (view, quotas) = (tx.view(), &config.quotas);
-    let (name, limit, used) = match what {
-        Counted::Network => ("network", quotas.network, view.count_networks_of_project(project)),
-        Counted::Subnet => ("subnet", quotas.subnet, view.count_subnets_of_project(project)),
-        Counted::Port => ("port", quotas.port, view.count_ports_of_project(project)),
-        Counted::SecurityGroup => {
-            ("security_group", quotas.security_group, view.count_security_groups_of_project(project))
-        }
-        Counted::SecurityGroupRule => (
-            "security_group_rule",
-            quotas.security_group_rule,
-            view.count_security_group_rules_of_project(project),
-        ),
-        Counted::AddressGroup => {
-            ("address_group", quotas.address_group, view.count_address_groups_of_project(project))
-        }
-    };
-    let Some(limit) = limit else { return Ok(()) };
-    if used + more > limit {
-        return Err(Error::OverQuota(name));
-    }
-    if used + more + NEAR > limit {
-        guard(tx, what);
+    let own = tx.get::<ProjectQuota>(&project.to_owned());
+    let Some(limit) = what.limit(config, own.as_deref().map(|own| &own.value)) else { return Ok(()) };
+    take_turn(tx, project, what);
+    if what.used(tx.view(), project) + more > limit {
+        return Err(Error::OverQuota(what.name()));
     }
     Ok(())
 }
 
-fn guard(tx: &mut Tx, what: Counted) {
-    match what {
-        Counted::Network => tx.guard_range::<Network>(()),
-        Counted::Subnet => tx.guard_range::<Subnet>(()),
-        Counted::Port => tx.guard_range::<Port>(()),
-        Counted::SecurityGroup => tx.guard_range::<SecurityGroup>(()),
-        Counted::SecurityGroupRule => tx.guard_range::<SecurityGroupRule>(()),
-        Counted::AddressGroup => tx.guard_range::<AddressGroup>(()),
+fn take_turn(tx: &mut Tx, project: &str, what: Counted) {
+    tx.take_turn(format!("quota {} {project}", what.name()));
+}
+
+/// Changes limits of a project, by kind; `None` is no limit. Limits below what the project has are refused unless `force`.
+pub fn update(
+    tx: &mut Tx,
+    project: &str,
+    limits: &BTreeMap<Counted, Option<u32>>,
+    force: bool,
+) -> Result<ProjectQuota, Error> {
+    for (what, limit) in limits {
+        let Some(limit) = limit.filter(|_| !force) else { continue };
+        take_turn(tx, project, *what);
+        let used = what.used(tx.view(), project);
+        if used > usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(ObjectError::QuotaBelowUsage { kind: what.name(), limit, used }.into());
+        }
     }
+    let old = tx.get::<ProjectQuota>(&project.to_owned()).map(|old| old.value.clone());
+    let mut quota = old.clone().unwrap_or_default();
+    quota.project_id = project.to_owned();
+    quota.limits.extend(limits.iter().map(|(what, limit)| (what.name().to_owned(), *limit)));
+    if old.as_ref() != Some(&quota) && !quota.limits.is_empty() {
+        tx.put(quota.clone());
+    }
+    Ok(quota)
+}
+
+/// Gives a project the deployment's limits again.
+pub fn delete(tx: &mut Tx, project: &str) -> Result<(), Error> {
+    let key = project.to_owned();
+    tx.get::<ProjectQuota>(&key).ok_or_else(|| ObjectError::ProjectQuotaNotFound(key.clone()))?;
+    tx.delete::<ProjectQuota>(&key);
+    Ok(())
 }

@@ -359,6 +359,9 @@ fn errors_are_neutron_s() {
         Error::RevisionNumberConstraintFailed { demanded: 1, current: 2 },
         ObjectError::TagNotFound(text()).into(),
         ObjectError::TagResourceNotFound { collection: "ports", id: text() }.into(),
+        ObjectError::QuotaBelowUsage { kind: "port", limit: 1, used: 2 }.into(),
+        ObjectError::ProjectQuotaNotFound(text()).into(),
+        ObjectError::QuotaMissingProject.into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
     ];

@@ -20,6 +20,7 @@ pub mod mac;
 pub mod network;
 pub mod port;
 pub mod protocol;
+pub mod quota;
 pub mod router;
 pub mod security;
 pub mod stamp;
@@ -39,6 +40,7 @@ pub use mac::Mac;
 pub use network::{Network, Segment, Vni};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use protocol::Protocol;
+pub use quota::ProjectQuota;
 pub use router::{ExtraRoute, Gateway, Router, RouterPortRole};
 pub use security::{
     AddressGroup, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, Remote, SecurityGroup,

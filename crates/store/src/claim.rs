@@ -99,6 +99,14 @@ pub struct Milestone {
     pub name: String,
 }
 
+/// Something that one writer does at a time, where several servers share the store: see [`Tx::take_turn`](crate::Tx::take_turn).
+/// The record is there for the sake of its last modification.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// What, as its owner names it; the key of the record.
+    pub name: String,
+}
+
 /// How far a counter's numbers have been leased to servers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CounterRecord {

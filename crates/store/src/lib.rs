@@ -40,7 +40,7 @@ mod tx;
 
 pub use backend::Backend;
 pub use claim::{
-    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, VniClaim,
+    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, Turn, VniClaim,
 };
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};

@@ -5,13 +5,13 @@ use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
 use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
-    Revision, VniClaim,
+    Revision, Turn, VniClaim,
 };
 use hadron_model::identity::{Assignment, Project, Role, Secret, User};
 use hadron_model::{
     AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
-    Network, NetworkId, Policy, Port, PortForwarding, PortForwardingId, PortId, Router, RouterId,
-    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
+    Network, NetworkId, Policy, Port, PortForwarding, PortForwardingId, PortId, ProjectQuota, Router,
+    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
 };
 use imbl::OrdMap;
 use std::fmt::Debug;
@@ -296,6 +296,8 @@ records! {
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.
     JoinToken = 0x21 in join_tokens, String, by (), |it| it.id.clone();
+    /// A project's own limits.
+    ProjectQuota = 0x22 in project_quotas, String, by (), |it| it.project_id.clone();
     /// A project, by id.
     Project = 0x30 in projects, String, by (), |it| it.id.clone();
     /// A user, by id.
@@ -312,6 +314,8 @@ records! {
     CounterRecord = 0x41 in counters, Counter, by (), |it| it.counter;
     /// Something done once.
     Milestone = 0x42 in milestones, String, by (), |it| it.name.clone();
+    /// Something that one writer does at a time.
+    Turn = 0x43 in turns, String, by (), |it| it.name.clone();
     /// A router.
     Router = 0x50 in routers, RouterId, by (), |it| it.id;
     /// A floating IP.

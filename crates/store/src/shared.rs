@@ -76,7 +76,7 @@ impl Shared {
         for _ in 0..ATTEMPTS {
             let base = self.published().load_full();
             let (answer, leases, txn) = {
-                let mut tx = Tx::new(base.clone(), info.clone(), *self.leases.lock());
+                let mut tx = Tx::new(base.clone(), info.clone(), *self.leases.lock(), true);
                 match f(&mut tx) {
                     Ok(value) => {
                         let prepared = tx.finish()?;

@@ -3,7 +3,7 @@
 use crate::backend::{Compare, Op, Txn};
 use crate::number::Leases;
 use crate::record::{Record, RecordKey, Stored, prefix_range};
-use crate::{AlreadyExists, CommitInfo, Counter, CounterRecord, Revision, Snapshot, StoreError};
+use crate::{AlreadyExists, CommitInfo, Counter, CounterRecord, Revision, Snapshot, StoreError, Turn};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ pub struct Tx {
     view: Snapshot,
     next: Revision,
     leases: Leases,
+    is_shared: bool,
     writes: Vec<RecordKey>,
     guards: Vec<Guard>,
 }
@@ -26,10 +27,11 @@ enum Guard {
 }
 
 impl Tx {
-    pub(crate) fn new(base: Arc<Snapshot>, info: CommitInfo, leases: Leases) -> Self {
+    /// `is_shared` tells whether other servers commit to the same backend.
+    pub(crate) fn new(base: Arc<Snapshot>, info: CommitInfo, leases: Leases, is_shared: bool) -> Self {
         let view = Snapshot::clone(&base);
         let next = Revision(base.position.revision.0 + 1);
-        Self { info, base, view, next, leases, writes: Vec::new(), guards: Vec::new() }
+        Self { info, base, view, next, leases, is_shared, writes: Vec::new(), guards: Vec::new() }
     }
 
     /// Who makes the transaction.
@@ -54,6 +56,16 @@ impl Tx {
     pub fn guard_range<T: Record>(&mut self, prefix: T::Prefix) {
         let (start, end) = prefix_range::<T>(&prefix);
         self.guard(Guard::Range(start, end));
+    }
+
+    /// Makes sure that what [`Tx::view`] shows includes what every committed transaction did that took a turn of this name: of
+    /// two that take it at the same time on two servers one is run again. It takes one of the transaction's operations where
+    /// servers share the backend; on a store of its own transactions follow each other anyway.
+    pub fn take_turn(&mut self, name: String) {
+        if self.is_shared {
+            self.guard_key::<Turn>(&name);
+            self.put(Turn { name });
+        }
     }
 
     /// Inserts or replaces a record.
@@ -120,7 +132,7 @@ impl Tx {
 
     /// What the transaction wants, after its function has run.
     pub(crate) fn finish(self) -> Result<Prepared, StoreError> {
-        let Self { info, base, mut view, next, leases, writes, guards } = self;
+        let Self { info, base, mut view, next, leases, writes, guards, is_shared: _ } = self;
         let mut changed = Vec::with_capacity(writes.len());
         let mut ops = Vec::with_capacity(writes.len());
         let mut created = Vec::with_capacity(writes.len());

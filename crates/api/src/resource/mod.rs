@@ -12,6 +12,7 @@ mod endpoint;
 pub mod network;
 pub mod port;
 mod port_values;
+mod quota;
 mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
@@ -51,6 +52,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
     ]
     .into_iter()
     .flatten()
+    .chain([Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>])
     .collect()
 }
 

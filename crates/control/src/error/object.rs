@@ -30,6 +30,24 @@ pub enum ObjectError {
         /// How many it may have.
         limit: usize,
     },
+    /// The project has more than the limit that it is to get.
+    #[error(
+        "a limit of {limit} for {kind} is below the {used} that the project has; force it, or remove some first"
+    )]
+    QuotaBelowUsage {
+        /// What is counted.
+        kind: &'static str,
+        /// The limit asked for.
+        limit: u32,
+        /// How many there are.
+        used: usize,
+    },
+    /// The project has the deployment's limits.
+    #[error("quota for project {0} could not be found: it has the defaults")]
+    ProjectQuotaNotFound(String),
+    /// The token names no project.
+    #[error("the request names no project, and neither does its token")]
+    QuotaMissingProject,
 }
 
 impl ObjectError {
@@ -39,14 +57,17 @@ impl ObjectError {
             Self::TagNotFound(_) => "TagNotFound",
             Self::TagResourceNotFound { .. } => "TagResourceNotFound",
             Self::TooManyTags { .. } => "BadRequest",
+            Self::QuotaBelowUsage { .. } => "HTTPBadRequest",
+            Self::ProjectQuotaNotFound(_) => "TenantQuotaNotFound",
+            Self::QuotaMissingProject => "QuotaMissingTenant",
         }
     }
 
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::TagNotFound(_) | Self::TagResourceNotFound { .. } => 404,
-            Self::TooManyTags { .. } => 400,
+            Self::TagNotFound(_) | Self::TagResourceNotFound { .. } | Self::ProjectQuotaNotFound(_) => 404,
+            Self::TooManyTags { .. } | Self::QuotaBelowUsage { .. } | Self::QuotaMissingProject => 400,
         }
     }
 }

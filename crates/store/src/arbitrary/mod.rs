@@ -267,6 +267,9 @@ fn own() -> impl Strategy<Value = AnyRecord> {
         }),
         (proptest::sample::select(&Counter::ALL[..]), any::<u32>())
             .prop_map(|(counter, next)| stored(CounterRecord { counter, next })),
+        text().prop_map(|name| stored(Turn { name })),
+        (text(), proptest::collection::btree_map(text(), of(any::<u32>()), 0..3))
+            .prop_map(|(project_id, limits)| stored(ProjectQuota { project_id, limits })),
     ]
 }
 

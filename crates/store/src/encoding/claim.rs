@@ -3,7 +3,8 @@
 use super::Encoded;
 use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
 use crate::{
-    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone, VniClaim,
+    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone, Turn,
+    VniClaim,
 };
 use hadron_model::{
     AddressGroupId, FloatingIpId, NetworkId, PortForwardingId, PortId, RouterId, SecurityGroupId,
@@ -213,5 +214,24 @@ impl Encoded for Milestone {
 
     fn from_message(message: MilestoneMessage) -> Result<Self, DecodeError> {
         Ok(Milestone { name: message.name })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TurnMessage {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+impl Encoded for Turn {
+    type Message = TurnMessage;
+    const LAST_FIELD: u32 = 1;
+
+    fn to_message(&self) -> TurnMessage {
+        TurnMessage { name: self.name.clone() }
+    }
+
+    fn from_message(message: TurnMessage) -> Result<Self, DecodeError> {
+        Ok(Turn { name: message.name })
     }
 }

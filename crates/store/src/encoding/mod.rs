@@ -25,6 +25,7 @@ mod identity;
 mod network;
 mod parts;
 mod port;
+mod quota;
 mod router;
 mod security;
 mod subnet;

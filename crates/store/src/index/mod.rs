@@ -18,7 +18,7 @@ pub use security::SetId;
 
 use crate::interval::IntervalSet;
 use crate::record::Tables;
-use crate::{BulkIntent, CounterRecord, Milestone};
+use crate::{BulkIntent, CounterRecord, Milestone, Turn};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
@@ -183,6 +183,8 @@ not_indexed!(
     BulkIntent,
     CounterRecord,
     Milestone,
+    Turn,
+    hadron_model::ProjectQuota,
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup
 );

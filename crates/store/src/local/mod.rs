@@ -160,7 +160,7 @@ impl Core {
         if head.closed {
             return Err(StoreError::Closed.into());
         }
-        let mut tx = Tx::new(head.latest.clone(), info.clone(), head.leases);
+        let mut tx = Tx::new(head.latest.clone(), info.clone(), head.leases, false);
         let answer = f(&mut tx);
         if answer.is_ok() {
             let prepared = tx.finish()?;
