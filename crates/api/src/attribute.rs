@@ -139,6 +139,8 @@ pub enum Validate {
     Anything,
     /// `uuid`
     Uuid,
+    /// `uuid_or_none`
+    UuidOrNone,
     /// `name_string`, at most so many characters.
     NameString(usize),
     /// `string`, at most so many characters.

@@ -58,11 +58,24 @@ pub const EXTENSIONS: &[Extension] = &[
         description: "Lists refuse parameters that they don't know",
         updated: "2018-07-04T10:00:00-00:00",
     },
+    // Hadron's own.
+    Extension {
+        alias: "hadron-privacy-addresses",
+        name: "Privacy addresses",
+        description: "Hosts of a network may choose further addresses in the prefixes in which they form one",
+        updated: "2026-11-21T00:00:00-00:00",
+    },
     Extension {
         alias: "ip-substring-filtering",
         name: "IP address substring filtering",
         description: "Ports can be filtered by a part of an address",
         updated: "2017-11-28T09:00:00-00:00",
+    },
+    Extension {
+        alias: "logging",
+        name: "Logging API Extension",
+        description: "What security groups allow and drop is written down, for ports of one's choice",
+        updated: "2017-01-01T10:00:00-00:00",
     },
     Extension {
         alias: "net-mtu",

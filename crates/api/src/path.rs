@@ -5,6 +5,9 @@ use crate::query::decode;
 /// Most parts behind an object's id.
 const DEEPEST: usize = 3;
 
+/// Parts that may precede some collections and say nothing more, as in `/v2.0/log/logs`.
+const PREFIXES: [&str; 1] = ["log"];
+
 /// What a path names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Path {
@@ -35,7 +38,8 @@ impl Path {
             _ => {}
         }
         let Some(rest) = path.strip_prefix("/v2.0/") else { return Path::Unknown };
-        let mut parts = rest.split('/');
+        let below_prefix = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)?.strip_prefix('/'));
+        let mut parts = below_prefix.unwrap_or(rest).split('/');
         let collection = parts.next().unwrap_or_default();
         let id = parts.next().filter(|id| !id.is_empty());
         let mut below: Vec<&str> = parts.collect();
@@ -73,6 +77,10 @@ mod tests {
         assert_eq!(Path::parse("/v2.1"), Path::Unknown);
         assert_eq!(Path::parse("/v2.0/networks.json"), resource("networks", None));
         assert_eq!(Path::parse("/v2.0/networks/"), resource("networks", None));
+        assert_eq!(Path::parse("/v2.0/log/logs/x"), resource("logs", Some("x")));
+        assert_eq!(Path::parse("/v2.0/log/loggable-resources.json"), resource("loggable_resources", None));
+        assert_eq!(Path::parse("/v2.0/log"), resource("log", None));
+        assert_eq!(Path::parse("/v2.0/log/"), Path::UnknownInVersion);
         assert_eq!(Path::parse("/v2.0/network-things/a%2Fb.json"), resource("network_things", Some("a/b")));
         let below = |parts: &[&str]| {
             let parts = parts.iter().map(|part| (*part).to_owned()).collect();

@@ -306,6 +306,8 @@ fn request() -> impl Strategy<Value = Sent> {
         "security-group-rules",
         "address-groups",
         "default-security-group-rules",
+        "log/logs",
+        "log/loggable-resources",
     ])
     .prop_map(str::to_owned);
     let collection = prop_oneof![5 => collections, 1 => word()];

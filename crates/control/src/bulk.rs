@@ -5,14 +5,14 @@
 //! does the same at the next start. In between, the objects made so far can be seen.
 
 use crate::{
-    Config, Error, SecurityError, Step, address_group, default_rule, network, port, security_group,
-    security_group_rule, steps, subnet,
+    Config, Error, LogError, SecurityError, Step, address_group, default_rule, network, packet_log, port,
+    security_group, security_group_rule, steps, subnet,
 };
 use hadron_model::{
-    AddressGroup, DefaultRule, FloatingIp, Network, Port, PortForwarding, Router, SecurityGroup,
+    AddressGroup, DefaultRule, FloatingIp, Network, PacketLog, Port, PortForwarding, Router, SecurityGroup,
     SecurityGroupRule, Subnet,
 };
-use hadron_store::{BulkIntent, CommitInfo, Created, Snapshot, Store, StoreError, Tx};
+use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Snapshot, Store, StoreError, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,6 +60,12 @@ impl Made for SecurityGroupRule {
 impl Made for AddressGroup {
     fn created(&self) -> Created {
         Created::AddressGroup(self.id)
+    }
+}
+
+impl Made for PacketLog {
+    fn created(&self) -> Created {
+        Created::PacketLog(self.id)
     }
 }
 
@@ -225,13 +231,17 @@ pub async fn undo(store: &Store, config: &Config, id: Uuid) -> Result<(), Error>
 /// How many records the removal of an object changes at most, as far as undoing several in one transaction matters.
 fn size(tx: &Tx, object: Created) -> usize {
     match object {
-        Created::Port(id) => 3 + tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len()),
+        Created::Port(id) => {
+            let addresses = tx.view().get::<Port>(&id).map_or(0, |port| port.fixed_ips.len());
+            3 + addresses + packet_log::naming(tx.view(), Logged::Port(id)).take(steps::BATCH).count()
+        }
         Created::SecurityGroupRule(_)
         | Created::AddressGroup(_)
         | Created::DefaultRule(_)
         | Created::Router(_)
         | Created::FloatingIp(_)
-        | Created::PortForwarding(_) => 2,
+        | Created::PortForwarding(_)
+        | Created::PacketLog(_) => 2,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
 }
@@ -240,7 +250,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
     let removed = match object {
         Created::Network(id) => network::delete(tx, id, None),
         Created::Subnet(id) => subnet::delete(tx, config, id, None),
-        Created::Port(id) => port::delete(tx, config, id, None).map(Step::Done),
+        Created::Port(id) => port::delete(tx, config, id, None),
         Created::SecurityGroup(id) => security_group::delete(tx, id, true, None),
         Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
         Created::AddressGroup(id) => address_group::delete(tx, id, None).map(Step::Done),
@@ -257,6 +267,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             tx.delete::<PortForwarding>(&id);
             Ok(Step::Done(()))
         }
+        Created::PacketLog(id) => packet_log::delete(tx, id, None).map(Step::Done),
     };
     match removed {
         // Gone already, or taken into use by somebody who saw it: then it stays.
@@ -268,7 +279,8 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             | SecurityError::RuleNotFound(_)
             | SecurityError::AddressGroupNotFound(_)
             | SecurityError::DefaultRuleNotFound(_),
-        )) => Ok(Step::Done(())),
+        ))
+        | Err(Error::Log(LogError::NotFound(_))) => Ok(Step::Done(())),
         Err(
             error @ (Error::NetworkInUse { .. }
             | Error::SubnetInUse { .. }

@@ -24,6 +24,7 @@ pub mod host;
 pub mod ipam;
 pub mod mac;
 pub mod network;
+pub mod packet_log;
 pub(crate) mod policy;
 pub mod port;
 pub mod port_security;
@@ -39,5 +40,5 @@ pub mod subnet;
 pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::{Error, ObjectError, SecurityError};
+pub use error::{Error, LogError, ObjectError, SecurityError};
 pub use steps::Step;

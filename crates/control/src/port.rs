@@ -5,10 +5,10 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, dhcp, mac, port_security, stamp, tag};
+use crate::{Config, Error, Step, dhcp, mac, packet_log, port_security, stamp, tag};
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Tags};
-use hadron_store::{Counter, Tx};
+use hadron_store::{Counter, Logged, Tx};
 
 /// A port to be created.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -175,12 +175,16 @@ pub fn update(
     Ok(tx.view().get::<Port>(&id).map_or(port, |port| port.value.clone()))
 }
 
-/// Deletes a port. The network's DHCP port is replaced by another if the network still needs one.
-pub fn delete(tx: &mut Tx, config: &Config, id: PortId, revision: Option<u64>) -> Result<(), Error> {
+/// Deletes a port, and the logs in force that name it. The network's DHCP port is replaced by another if the network still
+/// needs one.
+pub fn delete(tx: &mut Tx, config: &Config, id: PortId, revision: Option<u64>) -> Result<Step<()>, Error> {
     let port = tx.get::<Port>(&id).ok_or(Error::PortNotFound(id))?;
     stamp::check_revision(&port.stamp, revision)?;
+    if packet_log::delete_naming(tx, Logged::Port(id)) {
+        return Ok(Step::More);
+    }
     remove(tx, &port);
-    dhcp::after_release(tx, config, &port)
+    dhcp::after_release(tx, config, &port).map(Step::Done)
 }
 
 /// Only the network's own DHCP port has that owner, and it stays what it is.

@@ -2,13 +2,13 @@
 
 use crate::network::set;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, SecurityError, Step, default_rule, stamp};
+use crate::{Config, Error, SecurityError, Step, default_rule, packet_log, stamp};
 use hadron_model::security::DEFAULT_GROUP_NAME;
 use hadron_model::{
     DefaultGroup, DefaultRule, Policy, Remote, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule,
     SecurityGroupRuleId, SetNumber, TemplateRemote,
 };
-use hadron_store::{Counter, StoreError, Tx};
+use hadron_store::{Counter, Logged, StoreError, Tx};
 
 /// Most rules that one transaction removes.
 const BATCH: usize = 100;
@@ -100,7 +100,8 @@ pub fn update(
     Ok(group)
 }
 
-/// Deletes a security group that no port has, with its rules and those of other groups that name it. A default group is
+/// Deletes a security group that no port has, with its rules, those of other groups that name it, and the
+/// logs in force that do. A default group is
 /// deleted for an administrator only.
 pub fn delete(
     tx: &mut Tx,
@@ -116,6 +117,10 @@ pub fn delete(
     }
     // Another server may add a rule that names the group.
     tx.guard_range::<SecurityGroupRule>(());
+    if packet_log::naming(tx.view(), Logged::Group(id)).next().is_some() {
+        packet_log::delete_naming(tx, Logged::Group(id));
+        return Ok(Step::More);
+    }
     let view = tx.view();
     let naming = view.rules_by_remote_group(id).filter(|rule| rule.security_group_id != id);
     let rules: Vec<SecurityGroupRuleId> =

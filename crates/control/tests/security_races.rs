@@ -39,7 +39,7 @@ impl Servers {
     }
 
     fn delete_port(&self, id: PortId) -> impl Fn(&mut Tx) -> Result<(), Error> + '_ {
-        move |tx| port::delete(tx, &self.one.config, id, None)
+        move |tx| port::delete(tx, &self.one.config, id, None).map(|_| ())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
 use hadron_node::apply::Limits;
+use hadron_node::apply::calculation::rate;
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::{Config, Identity, Settings};
 use hadron_wire::ticket::JoinTicket;
@@ -51,7 +52,8 @@ pub async fn join(ticket: &JoinTicket, node: &cli::Node, state: &Path) -> Result
 pub fn config(node: &cli::Node, state: PathBuf) -> Config {
     let sizes = if node.tables == "small" { Sizes::lab() } else { Sizes::host() };
     let connections = node.connection_limit.unwrap_or(sizes.connection_limit());
-    let mut limits = Limits { connections, ..Limits::default() };
+    let log = rate(node.packet_log_rate, node.packet_log_burst);
+    let mut limits = Limits { connections, log, ..Limits::default() };
     for (place, seconds) in &node.connection_timeout {
         limits.timeouts[*place] = *seconds;
     }

@@ -134,6 +134,12 @@ pub struct Node {
     /// File for the lines of ports whose packets are logged [default: standard output].
     #[arg(long)]
     pub packet_log: Option<PathBuf>,
+    /// Lines a second that a port's log may have; what is beyond is not counted.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub packet_log_rate: u32,
+    /// Lines that a port's log may have at once.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(25..))]
+    pub packet_log_burst: u32,
 }
 
 #[derive(Args, Debug)]

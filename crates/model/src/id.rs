@@ -74,6 +74,8 @@ uuid_id! {
     FloatingIpId,
     /// A port forwarding's UUID.
     PortForwardingId,
+    /// A packet log's UUID.
+    PacketLogId,
 }
 
 number! {

@@ -18,6 +18,7 @@ pub mod id;
 pub mod identity;
 pub mod mac;
 pub mod network;
+pub mod packet_log;
 pub mod port;
 pub mod protocol;
 pub mod quota;
@@ -31,13 +32,14 @@ pub use address::AddressRange;
 pub use floating_ip::{Association, FloatingIp, ForwardedProtocol, PortForwarding, PortRange};
 pub use host::{Host, JoinToken};
 pub use id::{
-    AddressGroupId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId, NetworkNumber, PolicyNumber,
-    PortForwardingId, PortId, PortNumber, RouterId, RouterNumber, RuleNumber, SecurityGroupId,
+    AddressGroupId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId, NetworkNumber, PacketLogId,
+    PolicyNumber, PortForwardingId, PortId, PortNumber, RouterId, RouterNumber, RuleNumber, SecurityGroupId,
     SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
 pub use network::{Network, Segment, Vni};
+pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use protocol::Protocol;
 pub use quota::ProjectQuota;

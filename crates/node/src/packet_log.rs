@@ -11,7 +11,7 @@
 use futures_util::{Stream, StreamExt};
 use hadron_pipeline::drop::DropReason;
 use hadron_pipeline::table::{LogEvent, direction};
-use hadron_wire::row::{PortLog, PortRow};
+use hadron_wire::row::{LogObject, PortLog, PortRow, RuleRow};
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -27,14 +27,21 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub struct Names {
     ports: RwLock<HashMap<u32, Arc<PortNames>>>,
-    rules: RwLock<HashMap<u32, Uuid>>,
+    rules: RwLock<HashMap<u32, RuleNames>>,
 }
 
 #[derive(Debug)]
 struct PortNames {
     port: Uuid,
     project: String,
-    logs: Vec<Uuid>,
+    logs: Vec<LogObject>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RuleNames {
+    rule: Uuid,
+    /// Its group's number among the sets.
+    group: u32,
 }
 
 impl Names {
@@ -43,37 +50,50 @@ impl Names {
         let logged = row.and_then(|row| Some((row.uuid, row.log.as_ref()?)));
         let mut ports = self.ports.write().unwrap_or_else(PoisonError::into_inner);
         match logged {
-            Some((port, PortLog { project, logs, .. })) => {
-                let logs = logs.iter().copied().map(Uuid::from_bytes).collect();
-                let names = PortNames { port: Uuid::from_bytes(port), project: project.clone(), logs };
+            Some((port, PortLog { project, logs })) => {
+                let names =
+                    PortNames { port: Uuid::from_bytes(port), project: project.clone(), logs: logs.clone() };
                 ports.insert(number, Arc::new(names));
             }
             None => drop(ports.remove(&number)),
         }
     }
 
-    /// Sets the UUID of a rule.
-    pub fn set_rule(&self, number: u32, uuid: Option<[u8; 16]>) {
+    /// Sets what is said of a rule.
+    pub fn set_rule(&self, number: u32, row: Option<&RuleRow>) {
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        match uuid {
-            Some(uuid) => drop(rules.insert(number, Uuid::from_bytes(uuid))),
-            None => drop(rules.remove(&number)),
-        }
+        match row {
+            Some(row) => {
+                rules.insert(number, RuleNames { rule: Uuid::from_bytes(row.uuid), group: row.group })
+            }
+            None => rules.remove(&number),
+        };
     }
 
-    /// What there is to say about an event of this moment; `None` for a port that isn't logged any more.
+    /// What there is to say about an event of this moment; `None` if no log object asks for it.
     fn line(&self, event: &LogEvent, time: jiff::Timestamp) -> Option<String> {
         let names = self.ports.read().unwrap_or_else(PoisonError::into_inner).get(&event.port)?.clone();
         let rule = self.rules.read().unwrap_or_else(PoisonError::into_inner).get(&event.rule).copied();
         let reason = DropReason::from_number(event.reason.into());
+        let is_asked = |log: &&LogObject| match reason {
+            Some(_) => log.dropped,
+            None => {
+                log.accepted && log.group.is_none_or(|group| rule.is_some_and(|rule| rule.group == group))
+            }
+        };
+        let logs: Vec<Uuid> =
+            names.logs.iter().filter(is_asked).map(|log| Uuid::from_bytes(log.uuid)).collect();
+        if logs.is_empty() {
+            return None;
+        }
         let line = Line {
             time: time.to_string(),
             action: if reason.is_some() { "DROP" } else { "ACCEPT" },
             reason: reason.map(DropReason::label),
             project_id: &names.project,
             port_id: names.port.to_string(),
-            log_ids: names.logs.iter().map(Uuid::to_string).collect(),
-            rule_id: rule.map(|rule| rule.to_string()),
+            log_ids: logs.iter().map(Uuid::to_string).collect(),
+            rule_id: rule.map(|names| names.rule.to_string()),
             direction: if u32::from(event.direction) == direction::EGRESS { "egress" } else { "ingress" },
             ether_type: event.ether_type,
             protocol: event.protocol,
@@ -172,6 +192,7 @@ fn wall_clock(time: u64) -> jiff::Timestamp {
 mod tests {
     use super::*;
     use hadron_pipeline::Address;
+    use hadron_wire::row::{Direction, Family, Remote};
 
     fn row(log: Option<PortLog>) -> PortRow {
         PortRow {
@@ -191,7 +212,26 @@ mod tests {
     }
 
     fn log() -> Option<PortLog> {
-        Some(PortLog { accepted: true, dropped: true, project: "p1".into(), logs: vec![[7; 16]] })
+        Some(of_project(vec![LogObject { uuid: [7; 16], accepted: true, dropped: true, group: None }]))
+    }
+
+    fn of_project(logs: Vec<LogObject>) -> PortLog {
+        PortLog { project: "p1".into(), logs }
+    }
+
+    fn rule(number: u32, group: u32) -> RuleRow {
+        RuleRow {
+            group,
+            rule: number,
+            uuid: [number as u8; 16],
+            direction: Direction::Ingress,
+            family: Family::Ipv4,
+            protocol: None,
+            port_min: None,
+            port_max: None,
+            remote: Remote::Any,
+            stateless: false,
+        }
     }
 
     fn event(rule: u32, reason: u8) -> LogEvent {
@@ -214,7 +254,7 @@ mod tests {
     #[test]
     fn lines_name_port_project_and_rule() {
         let names = Names::default();
-        names.set_rule(4, Some([4; 16]));
+        names.set_rule(4, Some(&rule(4, 1)));
         let time = jiff::Timestamp::UNIX_EPOCH;
         assert_eq!(names.line(&event(4, 0), time), None);
         names.set_port(9, Some(&row(log())));
@@ -235,6 +275,36 @@ mod tests {
         assert!(dropped.get("rule_id").is_none());
         names.set_port(9, Some(&row(None)));
         assert_eq!(names.line(&event(4, 0), time), None);
+    }
+
+    #[test]
+    fn lines_name_the_log_objects_that_ask_for_them() {
+        let names = Names::default();
+        names.set_rule(4, Some(&rule(4, 1)));
+        names.set_rule(5, Some(&rule(5, 2)));
+        let object = |n: u8, accepted, dropped, group| LogObject { uuid: [n; 16], accepted, dropped, group };
+        let logs = vec![
+            object(1, true, true, None),
+            object(2, true, false, Some(1)),
+            object(3, false, true, Some(2)),
+            object(4, true, true, Some(2)),
+        ];
+        let ids = |logs: &[LogObject], rule, reason| -> Vec<u8> {
+            names.set_port(9, Some(&row(Some(of_project(logs.to_vec())))));
+            let Some(line) = names.line(&event(rule, reason), jiff::Timestamp::UNIX_EPOCH) else {
+                return vec![];
+            };
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let ids = line["log_ids"].as_array().unwrap().iter();
+            ids.map(|id| id.as_str().unwrap().parse::<Uuid>().unwrap().as_bytes()[0]).collect()
+        };
+        let denied = DropReason::IngressDenied as u8;
+        assert_eq!(ids(&logs, 4, 0), [1, 2]);
+        assert_eq!(ids(&logs, 5, 0), [1, 4]);
+        assert_eq!(ids(&logs, 6, 0), [1], "a rule that is not known is of no group");
+        assert_eq!(ids(&logs, 0, denied), [1, 3, 4]);
+        assert_eq!(ids(&logs[1..2], 5, 0), [0; 0]);
+        assert_eq!(ids(&logs[1..2], 0, denied), [0; 0]);
     }
 
     #[tokio::test]

@@ -318,7 +318,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.parts.names.set_port(*port, self.calculation.port(*port));
         }
         for (rule, row) in self.calculation.take_touched_rules() {
-            self.parts.names.set_rule(rule, row.map(|row| row.uuid));
+            self.parts.names.set_rule(rule, row);
         }
     }
 

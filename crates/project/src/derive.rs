@@ -1,5 +1,6 @@
 //! Rows as a function of their key and a snapshot of the model.
 
+mod packet_log;
 mod router;
 mod security;
 
@@ -130,7 +131,7 @@ impl<'a> Source<'a> {
             revision: port.modified.max(host.created).0,
             policy: port.policy.map(|policy| policy.0),
             allowed_pairs: security::allowed_pairs(port),
-            log: None,
+            log: packet_log::of_port(self.model, port),
         };
         Some((Interest::Host(host.number.0), Row::Port(row)))
     }

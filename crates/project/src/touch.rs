@@ -9,12 +9,14 @@
 //! | security group's rule | its own |
 //! | address group | the members that came or went |
 //! | policy | its own |
+//! | packet log | those of the ports that it covers |
 //! | host that came, went, or has another number or address | its presences, its ports and their locations |
 //! | router | its routes; if it came, went, or is up or down, also its interfaces and what hangs together by it |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
 //! | anything else | none |
 
+mod packet_log;
 mod router;
 mod security;
 
@@ -105,6 +107,7 @@ impl Touched {
             RecordKey::SecurityGroupRule(id) => self.rule_by_id(*id, sides),
             RecordKey::AddressGroup(id) => self.address_group(*id, sides),
             RecordKey::Policy(groups) => self.policy(groups, sides),
+            RecordKey::PacketLog(id) => self.packet_log(*id, sides),
             _ => {}
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::Counter;
 use hadron_model::{
-    AddressGroupId, FloatingIpId, Mac, NetworkId, PortForwardingId, PortId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -81,6 +81,8 @@ pub enum Created {
     FloatingIp(FloatingIpId),
     /// A port forwarding.
     PortForwarding(PortForwardingId),
+    /// A packet log.
+    PacketLog(PacketLogId),
 }
 
 /// A bulk create under way that is larger than one transaction. One that is found at start was interrupted and is undone.

@@ -44,7 +44,7 @@ pub use claim::{
 };
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};
-pub use index::SetId;
+pub use index::{Logged, SetId};
 pub use memory::Memory;
 pub use number::Counter;
 pub use position::{CommitInfo, HistoryId, Position, Revision};

@@ -10,8 +10,9 @@ use crate::{
 use hadron_model::identity::{Assignment, Project, Role, Secret, User};
 use hadron_model::{
     AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
-    Network, NetworkId, Policy, Port, PortForwarding, PortForwardingId, PortId, ProjectQuota, Router,
-    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
+    Network, NetworkId, PacketLog, PacketLogId, Policy, Port, PortForwarding, PortForwardingId, PortId,
+    ProjectQuota, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    Subnet, SubnetId, Vni,
 };
 use imbl::OrdMap;
 use std::fmt::Debug;
@@ -292,6 +293,8 @@ records! {
     Policy = 0x1b in policies, Vec<SecurityGroupId>, by (), |it| it.groups.clone();
     /// A project's default group.
     DefaultGroup = 0x1c in default_groups, String, by (), |it| it.project_id.clone();
+    /// A packet log.
+    PacketLog = 0x1d in packet_logs, PacketLogId, by (), |it| it.id;
     /// A host, by name.
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.

@@ -1,9 +1,10 @@
-//! Neutron's default rules.
+//! The default rules: Neutron's, and those for what only hadron has.
 
 use super::Scope;
 use serde::Deserialize;
 
-const RULES: &str = include_str!("../../../../spec/policies.json");
+const NEUTRON: &str = include_str!("../../../../spec/policies.json");
+const OWN: &str = include_str!("../../../../spec/own_policies.json");
 
 /// A rule that there is without an operator's file.
 #[derive(Deserialize)]
@@ -23,5 +24,6 @@ pub(super) struct Deprecated {
 
 /// Every default.
 pub(super) fn all() -> Vec<Default> {
-    serde_json::from_str(RULES).expect("the defaults are JSON")
+    let rules = |text| serde_json::from_str::<Vec<Default>>(text).expect("the defaults are JSON");
+    rules(NEUTRON).into_iter().chain(rules(OWN)).collect()
 }

@@ -9,7 +9,9 @@ mod answer;
 mod default_group;
 pub mod default_rule;
 mod endpoint;
+mod loggable_resource;
 pub mod network;
+pub mod packet_log;
 pub mod port;
 mod port_values;
 mod quota;
@@ -49,6 +51,8 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<security_group_rule::SecurityGroupRules>(policy),
         serve::<address_group::AddressGroups>(policy),
         serve::<default_rule::DefaultRules>(policy),
+        serve::<packet_log::PacketLogs>(policy),
+        vec![Box::new(loggable_resource::LoggableResources::new(policy))],
     ]
     .into_iter()
     .flatten()

@@ -95,6 +95,13 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Bool(true))
         .convert(Convert::Boolean),
+    Column::new("hadron:privacy_addresses", |network, _| Some(Field::Bool(network.privacy_addresses)))
+        .by(&["hadron-privacy-addresses"])
+        .post_put()
+        .filter()
+        .enforce_policy()
+        .default(Default::Bool(false))
+        .convert(Convert::Boolean),
     Column::new("description", |network, _| Some(Field::Text(&network.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -170,7 +177,7 @@ impl Resource for Networks {
             shared: values.boolean("shared").unwrap_or(false),
             mtu: mtu(values).unwrap_or(0),
             port_security_enabled: values.boolean("port_security_enabled").unwrap_or(true),
-            privacy_addresses: false,
+            privacy_addresses: values.boolean("hadron:privacy_addresses").unwrap_or(false),
             provider: provider(values),
         })
     }
@@ -188,7 +195,7 @@ impl Resource for Networks {
             shared: values.boolean("shared"),
             mtu: mtu(values),
             port_security_enabled: values.boolean("port_security_enabled"),
-            privacy_addresses: None,
+            privacy_addresses: values.boolean("hadron:privacy_addresses"),
             provider: provider(values),
         })
     }

@@ -310,7 +310,7 @@ impl Resource for Ports {
         _: bool,
         revision: Option<u64>,
     ) -> Result<Step<()>, Error> {
-        port::delete(tx, config, PortId(id), revision).map(Step::Done)
+        port::delete(tx, config, PortId(id), revision)
     }
 }
 

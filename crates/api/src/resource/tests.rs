@@ -1,8 +1,9 @@
 //! The tables held against the facts of Neutron 29 in `spec/resources.json`.
 
 use super::{
-    Resource, address_group::AddressGroups, default_rule::DefaultRules, network::Networks, port::Ports,
-    security_group::SecurityGroups, security_group_rule::SecurityGroupRules, subnet::Subnets,
+    Resource, address_group::AddressGroups, default_rule::DefaultRules, network::Networks,
+    packet_log::PacketLogs, port::Ports, security_group::SecurityGroups,
+    security_group_rule::SecurityGroupRules, subnet::Subnets,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -10,11 +11,16 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 const FACTS: &str = include_str!("../../../../spec/resources.json");
+/// Attributes of extensions that are hadron's own.
+const OWN: &str = include_str!("../../../../spec/own.json");
 
 /// Attributes of extensions that are listed for the sake of the core, or that add nothing but a filter.
 fn facts(collection: &str) -> Map<String, Value> {
     let facts: Value = serde_json::from_str(FACTS).unwrap();
-    facts[collection]["attributes"].as_object().unwrap().clone()
+    let mut facts = facts[collection]["attributes"].as_object().unwrap().clone();
+    let own: Value = serde_json::from_str(OWN).unwrap();
+    facts.extend(own[collection].as_object().cloned().unwrap_or_default());
+    facts
 }
 
 fn aliases(fact: &Value) -> Vec<&str> {
@@ -51,6 +57,7 @@ fn validator(validate: Validate) -> Option<Value> {
     let (name, argument) = match validate {
         Validate::Anything => return None,
         Validate::Uuid => ("uuid", Value::Null),
+        Validate::UuidOrNone => ("uuid_or_none", Value::Null),
         Validate::NameString(most) => ("name_string", most.into()),
         Validate::String(most) => ("string", most.into()),
         Validate::NonNegative => ("non_negative", Value::Null),
@@ -156,6 +163,15 @@ fn security_groups_and_their_rules_are_as_neutron_has_them() {
 }
 
 #[test]
+fn packet_logs_are_as_neutron_has_them() {
+    hold::<PacketLogs>();
+    let facts = facts("loggable_resources");
+    let [column] = super::loggable_resource::TABLE else { panic!("one attribute") };
+    hold_one("loggable_resources.type", column, &facts["type"], &facts["type"]);
+    assert_eq!((column.name, facts.len()), ("type", 1));
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
@@ -168,4 +184,5 @@ fn names_are_those_of_the_tables() {
     check::<SecurityGroupRules>();
     check::<DefaultRules>();
     check::<AddressGroups>();
+    check::<PacketLogs>();
 }

@@ -74,7 +74,8 @@ fn refused(error: SecurityError) -> Fault {
 fn plain(validate: Validate, value: &Value) -> Result<(), String> {
     match validate {
         Validate::Anything => Ok(()),
-        Validate::Uuid => uuid(value),
+        Validate::UuidOrNone if value.is_null() => Ok(()),
+        Validate::Uuid | Validate::UuidOrNone => uuid(value),
         Validate::NameString(most) => {
             string(value, most)?;
             match value.as_str() {

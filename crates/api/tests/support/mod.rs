@@ -148,6 +148,14 @@ impl Cloud {
         self.call(token, "GET", path, None).await
     }
 
+    /// Creates a log, which must succeed.
+    pub async fn log(&self, token: &str, log: Value) -> Value {
+        let mut log = log;
+        log["resource_type"] = "security_group".into();
+        let body = serde_json::json!({ "log": log });
+        self.call(token, "POST", "/v2.0/log/logs", Some(body)).await.expect(201)
+    }
+
     /// Creates an object, which must succeed.
     pub async fn create(&self, token: &str, collection: &str, object: Value) -> Value {
         let body = serde_json::json!({ member(collection): object });

@@ -1,8 +1,10 @@
 //! What an operation is refused for, in Neutron's kinds.
 
+mod log;
 mod object;
 mod security;
 
+pub use log::LogError;
 pub use object::ObjectError;
 pub use security::SecurityError;
 
@@ -240,6 +242,9 @@ pub enum Error {
     /// About security groups, port security or address groups.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// About packet logs.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -292,6 +297,7 @@ impl Error {
             Self::JoinTokenInvalid => "JoinTokenInvalid",
             Self::Object(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
+            Self::Log(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
                 "ServiceUnavailable"
             }
@@ -339,6 +345,7 @@ impl Error {
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
             Self::Object(error) => error.status(),
             Self::Security(error) => error.status(),
+            Self::Log(error) => error.status(),
             Self::NoNetworkAvailable => 503,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => 503,
             Self::Store(StoreError::TooLarge { .. }) => 400,

@@ -57,7 +57,7 @@ impl Cloud {
     }
 
     pub async fn delete_port(&self, id: PortId) -> Result<(), Error> {
-        self.write(|tx| port::delete(tx, &self.config, id, None)).await
+        steps::run(&self.store, &info(), |tx| port::delete(tx, &self.config, id, None)).await.map(|_| ())
     }
 
     pub async fn delete_subnet(&self, id: SubnetId) -> Result<(), Error> {

@@ -55,16 +55,21 @@ impl Default for Limits {
             miss: per_second(100),
             flood: per_second(1000),
             connections: CONNECTIONS,
-            log: Limit { interval: per_second(100).interval, burst: 25 },
+            log: rate(100, 25),
             error: per_second(100),
             timeouts: timeout::DEFAULTS,
         }
     }
 }
 
-/// The limit of `rate` frames a second with a burst of twice as many; 0 for none.
-pub fn per_second(rate: u32) -> Limit {
-    Limit { interval: 1_000_000_000_u32.checked_div(rate).unwrap_or(0), burst: rate.saturating_mul(2) }
+/// The limit of `count` a second with a burst of twice as many; 0 for none.
+pub fn per_second(count: u32) -> Limit {
+    rate(count, count.saturating_mul(2))
+}
+
+/// The limit of `count` a second, and `burst` at once; 0 for none.
+pub fn rate(count: u32, burst: u32) -> Limit {
+    Limit { interval: 1_000_000_000_u32.checked_div(count).unwrap_or(0), burst }
 }
 
 /// What the host contributes.

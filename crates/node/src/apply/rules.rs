@@ -11,7 +11,8 @@ use hadron_pipeline::table::{
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
 use hadron_wire::row::{
-    Ipv6Mode, LocationRow, NetworkRow, Place, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow, unmapped,
+    Ipv6Mode, LocationRow, NetworkRow, Place, PortLog, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow,
+    unmapped,
 };
 
 use std::collections::BTreeSet;
@@ -136,8 +137,8 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         (port_flag::ALLOWED_PREFIXES, has_prefixes),
         (port_flag::DISABLED, !is_enabled),
         (port_flag::PRIVACY, network.privacy_addresses && !row.port_security_disabled),
-        (port_flag::LOG_ACCEPTED, row.log.as_ref().is_some_and(|log| log.accepted)),
-        (port_flag::LOG_DROPPED, row.log.as_ref().is_some_and(|log| log.dropped)),
+        (port_flag::LOG_ACCEPTED, row.log.as_ref().is_some_and(PortLog::has_accepted)),
+        (port_flag::LOG_DROPPED, row.log.as_ref().is_some_and(PortLog::has_dropped)),
     ];
     let value = table::Port {
         network: row.network,

@@ -63,7 +63,7 @@ fn wire_prefix(prefix: IpNet) -> Prefix {
 }
 
 /// The number of a group, and whether it stands in `model`.
-fn number(model: &Snapshot, group: SecurityGroupId) -> Option<u32> {
+pub(super) fn number(model: &Snapshot, group: SecurityGroupId) -> Option<u32> {
     model.get::<SecurityGroup>(&group).map(|group| group.number.0)
 }
 

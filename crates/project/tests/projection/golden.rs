@@ -155,6 +155,8 @@ impl Call {
             ("addresses", false) => tx.put(self.address_group()),
             ("router", true) => tx.delete::<Router>(&self.router().id),
             ("router", false) => tx.put(self.router()),
+            ("log", true) => tx.delete::<PacketLog>(&PacketLogId(self.uuid(&self.name))),
+            ("log", false) => tx.put(self.log()),
             ("policy", true) => tx.delete::<Policy>(&self.policy().groups),
             ("policy", false) => tx.put(self.policy()),
             (other, _) => panic!("no such noun: {other}"),
@@ -216,7 +218,7 @@ impl Call {
             id: PortId(self.uuid(&self.name)),
             number: PortNumber(self.number),
             network_id: NetworkId(self.uuid(&self.values["network"])),
-            project_id: String::new(),
+            project_id: self.project(),
             name: self.name.clone(),
             description: String::new(),
             mac_address: Mac([0xfa, 0x16, 0x3e, 0, 0, self.number as u8]),
@@ -324,6 +326,27 @@ impl Call {
         }
     }
 
+    /// `log create NAME project=P group=G port=P event=DROP enabled=false all=true`
+    fn log(&self) -> PacketLog {
+        let events = self.values.get("event").map_or("ALL", String::as_str);
+        PacketLog {
+            id: PacketLogId(self.uuid(&self.name)),
+            project_id: self.project(),
+            name: self.name.clone(),
+            description: String::new(),
+            enabled: self.value("enabled").unwrap_or(true),
+            events: LoggedEvents::ALL.into_iter().find(|known| known.as_str() == events).expect("event"),
+            security_group_id: self.values.get("group").map(|name| SecurityGroupId(self.uuid(name))),
+            port_id: self.values.get("port").map(|name| PortId(self.uuid(name))),
+            of_every_project: self.value("all").unwrap_or(false),
+            stamp: Stamp::default(),
+        }
+    }
+
+    fn project(&self) -> String {
+        self.values.get("project").cloned().unwrap_or_default()
+    }
+
     /// `policy create NAME groups=a,b`
     fn policy(&self) -> Policy {
         let names = self.values.get("groups").map(String::as_str).unwrap_or_default();
@@ -423,6 +446,7 @@ fn contents(row: &Row) -> String {
             row.allowed_pairs.iter().for_each(|pair| {
                 write!(security, ", also {} {}", Mac(pair.mac), prefix(&pair.prefix)).unwrap();
             });
+            row.log.iter().for_each(|log| security += &log_text(log));
             format!(
                 "net {}, {}, {mac}{addresses}, {}{security}, as of {}",
                 row.network,
@@ -432,6 +456,22 @@ fn contents(row: &Row) -> String {
             )
         }
     }
+}
+
+/// A log object is named by its number, as groups are.
+fn log_text(log: &row::PortLog) -> String {
+    let mut text = format!(", of project {:?} logged", log.project);
+    for object in &log.logs {
+        let events = match (object.accepted, object.dropped) {
+            (true, true) => "everything",
+            (true, false) => "accepted",
+            (false, true) => "dropped",
+            (false, false) => "nothing",
+        };
+        let group = object.group.map(|group| format!(" of set {group}")).unwrap_or_default();
+        write!(text, " {events}{group} for {}", Uuid::from_bytes(object.uuid).as_u128() >> 96).unwrap();
+    }
+    text
 }
 
 fn prefix(prefix: &Prefix) -> String {

@@ -44,6 +44,7 @@ fn any_state() -> impl Strategy<Value = Vec<Op>> {
             Op::PutAddressGroup { group, .. } => Some((4, *group)),
             Op::PutRule { rule, .. } => Some((5, *rule)),
             Op::PutPort { port, .. } => Some((6, *port)),
+            Op::PutLog { log, .. } => Some((7, *log)),
             _ => None,
         };
         let last: BTreeMap<_, _> = ops.into_iter().filter_map(|op| Some((rank(&op)?, op))).collect();
@@ -60,6 +61,7 @@ fn removal(op: &Op) -> Op {
         Op::PutGroup { group, .. } => Op::DropGroup { group },
         Op::PutAddressGroup { group, .. } => Op::DropAddressGroup { group },
         Op::PutRule { rule, .. } => Op::DropRule { rule },
+        Op::PutLog { log, .. } => Op::DropLog { log },
         ref other => other.clone(),
     }
 }

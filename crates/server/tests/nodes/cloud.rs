@@ -217,7 +217,7 @@ impl Cloud {
     }
 
     pub async fn delete_port(&self, id: PortId) {
-        self.write(|tx, config| hadron_control::port::delete(tx, config, id, None)).await;
+        self.write(|tx, config| hadron_control::port::delete(tx, config, id, None).map(drop)).await;
     }
 
     pub async fn set_network_up(&self, id: NetworkId, up: bool) {

@@ -1,5 +1,6 @@
 //! Random records for the tests of this crate: ids from a small range, so that records meet.
 
+mod packet_log;
 mod router;
 mod security;
 
@@ -250,7 +251,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             port_id: PortId(port)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
-        (uuid(), vec((0..10, uuid()), 0..5)).prop_map(|(id, created)| {
+        (uuid(), vec((0..11, uuid()), 0..5)).prop_map(|(id, created)| {
             let created = created.into_iter().map(|(kind, id)| match kind {
                 0 => Created::Network(NetworkId(id)),
                 1 => Created::Subnet(SubnetId(id)),
@@ -261,7 +262,8 @@ fn own() -> impl Strategy<Value = AnyRecord> {
                 6 => Created::DefaultRule(SecurityGroupRuleId(id)),
                 7 => Created::Router(RouterId(id)),
                 8 => Created::FloatingIp(FloatingIpId(id)),
-                _ => Created::PortForwarding(PortForwardingId(id)),
+                9 => Created::PortForwarding(PortForwardingId(id)),
+                _ => Created::PacketLog(PacketLogId(id)),
             });
             stored(BulkIntent { id, created: created.collect() })
         }),

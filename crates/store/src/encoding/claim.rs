@@ -7,8 +7,8 @@ use crate::{
     VniClaim,
 };
 use hadron_model::{
-    AddressGroupId, FloatingIpId, NetworkId, PortForwardingId, PortId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, FloatingIpId, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -123,6 +123,7 @@ const DEFAULT_RULE: u32 = 7;
 const ROUTER: u32 = 8;
 const FLOATING_IP: u32 = 9;
 const PORT_FORWARDING: u32 = 10;
+const PACKET_LOG: u32 = 20;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -136,6 +137,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
         Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
+        Created::PacketLog(id) => (PACKET_LOG, id.0),
     };
     CreatedMessage { kind, id: uuid_bytes(id) }
 }
@@ -153,6 +155,7 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         ROUTER => Created::Router(RouterId(id)),
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),
+        PACKET_LOG => Created::PacketLog(PacketLogId(id)),
         _ => return Err(bad("kind of object")),
     })
 }

@@ -23,6 +23,7 @@ mod floating_ip;
 mod host;
 mod identity;
 mod network;
+mod packet_log;
 mod parts;
 mod port;
 mod quota;

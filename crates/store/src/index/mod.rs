@@ -6,6 +6,7 @@
 mod address;
 mod identity;
 mod network;
+mod packet_log;
 mod port;
 mod router;
 mod security;
@@ -13,6 +14,7 @@ mod subnet;
 #[cfg(test)]
 mod tests;
 
+pub use packet_log::Logged;
 pub(crate) use port::device_hash;
 pub use security::SetId;
 
@@ -22,8 +24,8 @@ use crate::{BulkIntent, CounterRecord, Milestone, Turn};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
-    AddressGroupId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PolicyNumber,
-    PortId, PortNumber, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PacketLogId,
+    PolicyNumber, PortId, PortNumber, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use imbl::{OrdMap, OrdSet};
 use router::Routing;
@@ -52,6 +54,8 @@ pub struct Indexes {
     pub(crate) free_vnis: IntervalSet,
     pub(crate) security: Security,
     pub(crate) routing: Routing,
+    /// Packet logs by each thing that they name.
+    pub(crate) logs: OrdSet<(Logged, PacketLogId)>,
 }
 
 impl Default for Indexes {
@@ -77,6 +81,7 @@ impl Default for Indexes {
             free_vnis,
             security: Security::default(),
             routing: Routing::default(),
+            logs: OrdSet::new(),
         }
     }
 }
@@ -92,6 +97,7 @@ pub(crate) struct Owned {
     pub(crate) address_groups: OrdSet<AddressGroupId>,
     pub(crate) routers: OrdSet<RouterId>,
     pub(crate) floating_ips: OrdSet<FloatingIpId>,
+    pub(crate) packet_logs: OrdSet<PacketLogId>,
 }
 
 impl Owned {
@@ -104,6 +110,7 @@ impl Owned {
             && self.address_groups.is_empty()
             && self.routers.is_empty()
             && self.floating_ips.is_empty()
+            && self.packet_logs.is_empty()
     }
 }
 

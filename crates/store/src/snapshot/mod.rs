@@ -1,5 +1,6 @@
 //! An immutable state of the whole model, with its indexes.
 
+mod packet_log;
 mod router;
 mod security;
 

@@ -4,8 +4,8 @@ mod policy;
 mod router;
 
 use super::{
-    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, NetworkRow, Place, PortAddress, PortLog,
-    PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
+    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow, Place, PortAddress,
+    PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -255,11 +255,11 @@ impl Reader {
     }
 
     fn log(self, log: proto::PortLog) -> Result<PortLog, MalformedRow> {
-        Ok(PortLog {
-            accepted: log.accepted,
-            dropped: log.dropped,
-            project: log.project,
-            logs: log.logs.iter().map(|id| self.octets("log", id)).collect::<Result<_, _>>()?,
-        })
+        let logs = log.logs.into_iter().map(|log| {
+            let uuid = self.octets("log", &log.uuid)?;
+            let group = (log.group != 0).then_some(log.group);
+            Ok(LogObject { uuid, accepted: log.accepted, dropped: log.dropped, group })
+        });
+        Ok(PortLog { project: log.project, logs: logs.collect::<Result<_, MalformedRow>>()? })
     }
 }

@@ -1,8 +1,8 @@
 //! Typed rows to protobuf.
 
 use super::{
-    Direction, Family, HostRoute, Ipv6Mode, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, PortRow,
-    Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
+    Direction, Family, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow, NetworkRow, Place, PolicyRow,
+    PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -142,11 +142,18 @@ fn port(row: &PortRow) -> proto::PortRow {
             .map(|pair| proto::AllowedPair { prefix: Some(prefix(&pair.prefix)), mac: octets(&pair.mac) })
             .collect(),
         log: row.log.as_ref().map(|log| proto::PortLog {
-            accepted: log.accepted,
-            dropped: log.dropped,
             project: log.project.clone(),
-            logs: log.logs.iter().map(|id| octets(id)).collect(),
+            logs: log.logs.iter().map(log_object).collect(),
         }),
+    }
+}
+
+fn log_object(log: &LogObject) -> proto::LogObject {
+    proto::LogObject {
+        uuid: octets(&log.uuid),
+        accepted: log.accepted,
+        dropped: log.dropped,
+        group: log.group.unwrap_or(0),
     }
 }
 

@@ -336,14 +336,35 @@ pub struct PortRow {
 /// What of a port's packets is logged, and for whom.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PortLog {
-    /// Connections and packets that its rules allow.
+    /// The port's project.
+    pub project: String,
+    /// The log objects that ask for it, at least one.
+    pub logs: Vec<LogObject>,
+}
+
+impl PortLog {
+    /// Whether anything that the port's rules allow is logged.
+    pub fn has_accepted(&self) -> bool {
+        self.logs.iter().any(|log| log.accepted)
+    }
+
+    /// Whether what is dropped is logged.
+    pub fn has_dropped(&self) -> bool {
+        self.logs.iter().any(|log| log.dropped)
+    }
+}
+
+/// A log object of the API.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LogObject {
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// Connections and packets that the port's rules allow.
     pub accepted: bool,
     /// Packets that they, or port security, drop.
     pub dropped: bool,
-    /// The port's project.
-    pub project: String,
-    /// UUIDs of the log objects that ask for it.
-    pub logs: Vec<[u8; 16]>,
+    /// Of what is allowed only what rules of the group of this number among the sets allow.
+    pub group: Option<u32>,
 }
 
 /// A source that a port may use beside its own addresses.

@@ -83,8 +83,11 @@ fn any_port() -> impl Strategy<Value = Row> {
         (any_address(), any::<u32>()).prop_map(|(address, subnet)| PortAddress { address, subnet }),
         0..4,
     );
-    let log = (any::<[bool; 2]>(), "[0-9a-f]{0,32}", prop::collection::vec(any::<[u8; 16]>(), 0..3))
-        .prop_map(|([accepted, dropped], project, logs)| PortLog { accepted, dropped, project, logs });
+    let object = (any::<[u8; 16]>(), any::<[bool; 2]>(), prop::option::of(any_number()));
+    let object =
+        object.prop_map(|(uuid, [accepted, dropped], group)| LogObject { uuid, accepted, dropped, group });
+    let log = ("[0-9a-f]{0,32}", prop::collection::vec(object, 0..3))
+        .prop_map(|(project, logs)| PortLog { project, logs });
     let pairs = prop::collection::vec(
         (any_prefix(), any::<[u8; 6]>()).prop_map(|(prefix, mac)| AllowedPair { prefix, mac }),
         0..3,

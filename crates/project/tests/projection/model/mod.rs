@@ -1,12 +1,13 @@
 //! A small cloud that random operations change, and the store that follows it.
 
+mod packet_log;
 mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, FixedIp, Host, HostNumber, IpNet, Mac, Network, NetworkId, NetworkNumber,
-    PolicyNumber, Port, PortId, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
+    AddressGroup, Binding, FixedIp, Host, HostNumber, IpNet, LoggedEvents, Mac, Network, NetworkId,
+    NetworkNumber, PacketLog, PolicyNumber, Port, PortId, PortNumber, PortStatus, Router, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
     port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
@@ -24,6 +25,8 @@ pub const GROUPS: u8 = 3;
 pub const RULES: u8 = 7;
 pub const ADDRESS_GROUPS: u8 = 2;
 pub const ROUTERS: u8 = 3;
+pub const LOGS: u8 = 4;
+pub const PROJECTS: u8 = 2;
 
 /// The cloud as plain maps.
 #[derive(Clone, Default, Debug)]
@@ -37,6 +40,7 @@ pub struct Model {
     pub address_groups: BTreeMap<u8, AddressGroup>,
     pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
     pub routers: BTreeMap<u8, Router>,
+    pub logs: BTreeMap<u8, PacketLog>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
 }
@@ -119,6 +123,18 @@ pub enum Op {
     DropRouter {
         router: u8,
     },
+    /// Log l is of project l mod [`PROJECTS`].
+    PutLog {
+        log: u8,
+        enabled: bool,
+        events: LoggedEvents,
+        group: Option<u8>,
+        port: Option<u8>,
+        of_every_project: bool,
+    },
+    DropLog {
+        log: u8,
+    },
 }
 
 pub fn any_op() -> impl Strategy<Value = Op> {
@@ -141,6 +157,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
             }),
         8 => security::any_op(),
         3 => router::any_op(),
+        4 => packet_log::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
 }
@@ -163,6 +180,10 @@ fn subnet_id(subnet: u8) -> SubnetId {
 
 fn port_id(port: u8) -> PortId {
     PortId(id(3, port))
+}
+
+fn project(of: u8) -> String {
+    format!("project{}", of % PROJECTS)
 }
 
 fn subnet_address(subnet: u8, host: u8) -> IpAddr {
@@ -239,6 +260,7 @@ impl Model {
                 self.sync_policies(tx);
             }
             Op::PutRouter { .. } | Op::DropRouter { .. } => return self.apply_router(op, tx),
+            Op::PutLog { .. } | Op::DropLog { .. } => return self.apply_log(op, tx),
             _ => return self.apply_security(op, tx),
         }
         true
@@ -256,7 +278,7 @@ impl Model {
             id: port_id(port),
             number: PortNumber(100 + u32::from(port)),
             network_id: network_id(network),
-            project_id: String::new(),
+            project_id: project(port),
             name: String::new(),
             description: String::new(),
             mac_address: Mac([0xfa, 0x16, 0x3e, mac, 0, port]),

@@ -19,7 +19,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn group_id(group: u8) -> SecurityGroupId {
+pub fn group_id(group: u8) -> SecurityGroupId {
     SecurityGroupId(id(4, group))
 }
 

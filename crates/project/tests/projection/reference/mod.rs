@@ -1,6 +1,7 @@
 //! Which rows a host is to have, by the words of `rows.proto` and nothing else: slow, and in another way than the
 //! projection.
 
+mod packet_log;
 mod router;
 mod security;
 
@@ -128,6 +129,6 @@ fn port_row(model: &Model, port: &Port) -> PortRow {
         revision: 0,
         policy: port.policy.map(|policy| policy.0),
         allowed_pairs: security::allowed_pairs(port),
-        log: None,
+        log: packet_log::of_port(model, port),
     }
 }

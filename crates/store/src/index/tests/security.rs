@@ -1,7 +1,7 @@
 //! What the indexes say of groups, rules and policies is what a search finds.
 
 use crate::arbitrary::record;
-use crate::{SetId, Snapshot, Stored};
+use crate::{Logged, SetId, Snapshot, Stored};
 use hadron_model::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -70,6 +70,22 @@ fn policies_and_ports(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn packet_logs(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    let logs = all::<PacketLog>(snapshot);
+    for log in &logs {
+        let of_project = logs.iter().filter(|it| it.project_id == log.project_id);
+        prop_assert!(snapshot.packet_logs_of_project(&log.project_id).eq(of_project));
+        if let Some(port) = log.port_id {
+            let naming = logs.iter().filter(|it| it.port_id == Some(port));
+            prop_assert!(snapshot.packet_logs_naming(Logged::Port(port)).eq(naming));
+        }
+    }
+    for port in snapshot.iter::<Port>() {
+        prop_assert!(snapshot.packet_logs_of_port(port).eq(logs.iter().filter(|log| log.covers(port))));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -81,5 +97,6 @@ proptest! {
         }
         rules_and_sets(&snapshot)?;
         policies_and_ports(&snapshot)?;
+        packet_logs(&snapshot)?;
     }
 }
