@@ -12,6 +12,7 @@ mod machine;
 mod path;
 mod policy;
 mod report;
+mod rules;
 mod traffic;
 mod wired;
 
@@ -22,8 +23,13 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 4] =
-    [("api", api::run), ("wired", wired::run), ("path", path::run), ("policy", policy::run)];
+const BENCHES: [(&str, Bench); 5] = [
+    ("api", api::run),
+    ("wired", wired::run),
+    ("path", path::run),
+    ("policy", policy::run),
+    ("rules", rules::run),
+];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

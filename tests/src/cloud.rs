@@ -174,14 +174,18 @@ impl Cloud {
 
     /// Runs `work` on the controller with a connection to the Networking API and the administrator's token.
     pub fn with_api<T: Send>(&self, work: impl AsyncFnOnce(&mut Client) -> Result<T> + Send) -> Result<T> {
-        let (identity, api, ca) = (self.address(5000)?, self.address(9696)?, std::fs::read(self.ca_path()?)?);
         self.lab.host(CONTROLLER)?.run(|| {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let mut identity = Client::connect(identity, &ca).await?;
-                let token = client::token(&mut identity, "admin", &self.password, "admin").await?;
-                work(&mut Client::connect(api, &ca).await?.with_token(&token)).await
-            })
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async { work(&mut self.client().await?).await })
         })?
+    }
+
+    /// A connection to the Networking API with the administrator's token, for who is on the controller.
+    pub async fn client(&self) -> Result<Client> {
+        let (identity, api, ca) = (self.address(5000)?, self.address(9696)?, std::fs::read(self.ca_path()?)?);
+        let mut identity = Client::connect(identity, &ca).await?;
+        let token = client::token(&mut identity, "admin", &self.password, "admin").await?;
+        Ok(Client::connect(api, &ca).await?.with_token(&token))
     }
 
     /// Creates a network and returns its id.

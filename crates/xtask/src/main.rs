@@ -1,4 +1,4 @@
-//! The project's front door for people and for CI: `cargo xtask setup|demo|test|conformance|bench`.
+//! The project's front door for people and for CI: `cargo xtask setup|demo|test|conformance|bench|long`.
 //!
 //! It owns what must be on a machine to build and test hadron ([`setup`]), which checks make up a test run and how they are
 //! counted ([`check`], [`tally`]), and starting the demo and the benches. It depends on nothing of the product, so that it
@@ -9,6 +9,7 @@ mod aarch64;
 mod check;
 mod command;
 mod conformance;
+mod long;
 mod setup;
 mod tally;
 
@@ -24,7 +25,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   conformance [--subset] [--grow] [--list FILE] [REGEX]
                      set up, then the public test suites against a running server, compared test by test with Neutron;
                      --grow adds what passes to the list of what must, --list writes every failure at length
-  bench [NAME …]     set up, then the benchmarks, built for release";
+  bench [NAME …]     set up, then the benchmarks, built for release
+  long NAME [N]      set up, then hours of packets (millions) or fuzzed frames (seconds)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,6 +64,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
                 cargo().args(["run", "--quiet", "--release", "--package", "hadron-bench", "--"]).args(rest),
             )
         }
+        "long" => long::start(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -27,6 +27,7 @@ const TEST_PACKAGES: &[&str] = &[
 
 const BPF_LINKER: &str = "0.13.0";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.1";
 const OPENSTACK_CLIENT: &str = "python-openstackclient==10.5.0";
 /// The public suites, which `spec/conformance` is about.
 const SUITES: &[&str] = &["tempest==47.0.0", "neutron-tempest-plugin==3.3.0"];
@@ -108,6 +109,17 @@ fn cargo_deny() -> Result<()> {
         cargo()
             .args(["install", "--quiet", "--locked", "--force", "--no-default-features"])
             .arg(format!("cargo-deny@{CARGO_DENY}")),
+    )
+}
+
+/// What fuzz targets are built and run with; only long runs need it.
+pub fn cargo_fuzz() -> Result<()> {
+    if is_version(&cargo_bin().join("cargo-fuzz"), CARGO_FUZZ) {
+        return Ok(());
+    }
+    println!("building cargo-fuzz {CARGO_FUZZ}");
+    run_command(
+        cargo().args(["install", "--quiet", "--locked", "--force"]).arg(format!("cargo-fuzz@{CARGO_FUZZ}")),
     )
 }
 

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 const REDIRECT: u32 = 7;
 const SHOT: u32 = 2;
+/// How long the model's clock stands still, nanoseconds: less than the slowest rate limit lets pass one.
+const STANDS_STILL: u64 = 2_000_000_000;
 /// Instances' interfaces, one of which is down.
 const PORTS: usize = 6;
 
@@ -29,6 +31,8 @@ pub struct Bench {
     pub(super) logs: Logs,
     pub(super) runtime: tokio::runtime::Runtime,
     pub(super) output: program::Output,
+    /// When the case began, by the programs' clock.
+    pub(super) began: u64,
     pub(super) before: Totals,
     pub(super) verdicts: BTreeMap<u32, u64>,
     pub(super) drops: BTreeMap<DropReason, u64>,
@@ -74,6 +78,7 @@ impl Bench {
             logs,
             runtime,
             output: program::Output::new(),
+            began: 0,
             verdicts: BTreeMap::new(),
             drops: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -88,11 +93,27 @@ impl Bench {
         &self.interfaces
     }
 
+    /// Whether the case has lasted so long that the kernel's clock and the model's may tell different things of rate limits.
+    pub fn was_held_up(&self) -> bool {
+        program::monotonic() - self.began > STANDS_STILL
+    }
+
+    /// What a case that was given up has left.
+    pub fn forget_outputs(&mut self) {
+        while self.capture.next().is_some() {}
+        let Bench { punts, logs, runtime, .. } = self;
+        let soon = Duration::from_millis(10);
+        runtime.block_on(async {
+            while tokio::time::timeout(soon, punts.next()).await.is_ok() {}
+            while tokio::time::timeout(soon, logs.next()).await.is_ok() {}
+        });
+    }
+
     /// The model's clock stands still, and rate limits are slower than any case. Should the machine stall for that long, the
     /// model takes over where the kernel stands.
     fn keep_time(&mut self) {
         let now = program::monotonic();
-        if now - self.node.now > 2_000_000_000 {
+        if now - self.node.now > STANDS_STILL {
             self.node.now = now;
             for (key, meters) in &mut self.node.tables.meters {
                 *meters = self.datapath.tables().meters(key.port).expect("meters").expect("meters");
@@ -113,6 +134,7 @@ impl Bench {
         let expected = self.node.from_port(ifindex, frame(gso_size));
         let input = program::Input { frame: bytes, ifindex, cb: [0; 5], gso_size };
         self.compare(&input, &expected, false);
+        self.hold_addresses();
     }
 
     /// A packet from the overlay through both.

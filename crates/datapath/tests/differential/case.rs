@@ -88,7 +88,8 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
             overlay_ifindex: if random.one_in(10) { 0 } else { interfaces.overlay },
             overlay_mtu: random.pick(&[1450, 1430, 100]),
             underlay: vtep(1, is_underlay_v6),
-            timeouts: timeout::DEFAULTS,
+            // Longer than any case.
+            timeouts: timeout::DEFAULTS.map(|seconds| 100 * seconds),
         },
         interfaces: BTreeMap::new(),
         ports: BTreeMap::new(),

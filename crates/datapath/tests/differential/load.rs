@@ -10,6 +10,10 @@ use hadron_pipeline::host::{Node, PrefixKey, Prefixes};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
+/// Values of [`PrivacyAddress::tentative`].
+const SETTLED: u64 = 0;
+const HELD: u64 = u64::MAX;
+
 impl Bench {
     /// Writes the tables of a case, in the kernel through the product's own calls.
     pub fn load(&mut self, world: &World) {
@@ -80,13 +84,26 @@ impl Bench {
         model.member_prefixes = prefix_rows(&tables.member_prefixes);
     }
 
+    /// Whether somebody objects to addresses that ports have just chosen stays open until [`Bench::settle_addresses`], however long
+    /// the machine takes.
+    pub fn hold_addresses(&mut self) {
+        let table = &self.datapath.tables().privacy_addresses;
+        let rows = self.node.tables.privacy_addresses.iter_mut();
+        for (key, row) in rows.filter(|(_, row)| !matches!(row.tentative, SETTLED | HELD)) {
+            row.tentative = HELD;
+            if let Some(found) = table.get(key).expect("row") {
+                table.put(key, &PrivacyAddress { tentative: HELD, ..found }).expect("row");
+            }
+        }
+    }
+
     /// Nobody has objected to the addresses that ports have chosen.
     pub fn settle_addresses(&mut self) {
         let table = &self.datapath.tables().privacy_addresses;
         for (key, row) in table.dump().expect("rows") {
-            table.put(&key, &PrivacyAddress { tentative: 0, ..row }).expect("row");
+            table.put(&key, &PrivacyAddress { tentative: SETTLED, ..row }).expect("row");
         }
-        self.node.tables.privacy_addresses.values_mut().for_each(|row| row.tentative = 0);
+        self.node.tables.privacy_addresses.values_mut().for_each(|row| row.tentative = SETTLED);
     }
 
     /// Makes the model of what the kernel's tables hold.
@@ -132,7 +149,8 @@ impl Bench {
             privacy_addresses: HashMap::new(),
             privacy_rings: states.iter().map(|key| (*key, PrivacyRing::default())).collect(),
         });
-        self.node.now = program::monotonic();
+        self.began = program::monotonic();
+        self.node.now = self.began;
         self.node.down = self.interfaces.ports.last().copied().into_iter().collect();
         self.before = tables.totals().expect("counters");
     }

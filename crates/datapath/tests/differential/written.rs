@@ -25,7 +25,7 @@ impl Bench {
     /// What the packet path has learned from announcements.
     pub fn compare_learned(&mut self) {
         let tables = self.datapath.tables();
-        let passed = program::monotonic() - self.node.now;
+        let passed = program::monotonic() - self.began;
         let macs: HashMap<_, _> = rows(&tables.learned_macs);
         assert_eq!(macs, self.node.tables.learned_macs);
         let mut found: HashMap<_, _> = rows(&tables.privacy_addresses);
@@ -55,7 +55,7 @@ impl Bench {
         for (key, expected) in &self.node.tables.port_counters {
             assert_eq!(tables.port_counters(key.port).expect("counters"), Some(*expected), "{key:?}");
         }
-        let passed = program::monotonic() - self.node.now;
+        let passed = program::monotonic() - self.began;
         for (key, expected) in &self.node.tables.meters {
             let found = tables.meters(key.port).expect("meters").expect("meters");
             for (found, expected) in [
@@ -72,7 +72,7 @@ impl Bench {
     /// The tables that the programs write. Times differ by what has passed in the kernel meanwhile.
     pub fn compare_connections(&mut self) {
         let tables = self.datapath.tables();
-        let passed = program::monotonic() - self.node.now;
+        let passed = program::monotonic() - self.began;
         let later = |found: u64, expected: u64| (expected..=expected + passed).contains(&found);
         let mut found: HashMap<_, _> = rows(&tables.connections);
         for (key, expected) in &self.node.tables.connections {

@@ -1,0 +1,83 @@
+//! `cargo xtask long`: what takes hours, by hand or nightly, at the lowest priority.
+//!
+//! | run | is |
+//! |---|---|
+//! | `packets [MILLIONS]` | the packet path's host build against the plain reference, then its programs in the kernel against the host build; 100 millions each |
+//! | `frames [SECONDS]` | the fuzz target `frames`; 600 seconds |
+
+use crate::command::{self, cargo_bin, path_with_cargo_bin, root, run, status};
+use crate::setup;
+use anyhow::{Context, Result, bail};
+use std::process::{Child, Command, ExitCode};
+
+const USAGE: &str = "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS]";
+
+/// Packets of a case of `kernel_differential`.
+const PER_CASE: u64 = 1000;
+
+/// Runs what the arguments name.
+pub fn start(arguments: &[String]) -> Result<ExitCode> {
+    let (what, amount) = match arguments {
+        [what] => (what, None),
+        [what, amount] => (what, Some(amount.parse::<u64>().context(USAGE)?)),
+        _ => bail!(USAGE),
+    };
+    setup::run()?;
+    match what.as_str() {
+        "packets" => packets(amount.unwrap_or(100) * 1_000_000),
+        "frames" => frames(amount.unwrap_or(600)),
+        _ => bail!(USAGE),
+    }
+}
+
+fn packets(count: u64) -> Result<ExitCode> {
+    run(&mut test("hadron-node", "reference", &["--no-run"]))?;
+    run(&mut test("hadron-datapath", "kernel_differential", &["--no-run"]))?;
+    let mut reference = test("hadron-node", "reference", &["--", "--nocapture"]);
+    run(reference.env("HADRON_PACKETS", count.to_string()))?;
+    if !setup::is_root() {
+        println!("the programs in the kernel need root");
+        return Ok(ExitCode::SUCCESS);
+    }
+    kernel(count)
+}
+
+/// A process for each processor: each has its own tables, and its part of the cases.
+fn kernel(count: u64) -> Result<ExitCode> {
+    let processes = std::thread::available_parallelism()?.get() as u64;
+    let cases = count.div_ceil(PER_CASE).div_ceil(processes);
+    let start = |part: u64| -> Result<Child> {
+        let mut test = test("hadron-datapath", "kernel_differential", &["--", "--nocapture"]);
+        test.env("HADRON_PACKETS", (cases * PER_CASE).to_string());
+        test.env("HADRON_FIRST", (part * cases).to_string());
+        test.spawn().context("cannot start cargo")
+    };
+    let started: Vec<_> = (0..processes).map(start).collect();
+    let mut is_good = true;
+    for child in started {
+        is_good &= child?.wait()?.success();
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn frames(seconds: u64) -> Result<ExitCode> {
+    setup::cargo_fuzz()?;
+    let corpus = root().join("fuzz/corpus/frames");
+    std::fs::create_dir_all(&corpus)?;
+    let mut fuzz = nice(cargo_bin().join("cargo-fuzz"));
+    fuzz.args(["run", "frames"]).arg(corpus).arg("--").arg(format!("-max_total_time={seconds}"));
+    // The compiler's switches for fuzzing are those of a nightly one.
+    status(fuzz.env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR"))
+}
+
+fn test(package: &str, test: &str, arguments: &[&str]) -> Command {
+    let mut command = nice(command::cargo().get_program());
+    command.args(["test", "--quiet", "--package", package, "--test", test]).args(arguments);
+    command
+}
+
+fn nice(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(program).current_dir(root()).env("PATH", path_with_cargo_bin());
+    command
+}
