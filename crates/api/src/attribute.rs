@@ -179,6 +179,10 @@ pub enum Validate {
     AddressPairs,
     /// `list_of_unique_strings`, each at most so many characters.
     UniqueStrings(usize),
+    /// `dict_or_nodata` of a router's gateway: null or empty for none.
+    Gateway,
+    /// `list_of_dict_or_nodata` of a router's gateways.
+    Gateways,
 }
 
 /// Why a value is not what it must be.
@@ -239,6 +243,12 @@ impl<R> Attribute<R> {
         self
     }
 
+    /// May be given on update.
+    pub const fn put(mut self) -> Self {
+        self.put = true;
+        self
+    }
+
     /// May be given on create and on update.
     pub const fn post_put(mut self) -> Self {
         self.post = true;
@@ -255,6 +265,12 @@ impl<R> Attribute<R> {
     /// Can be filtered by.
     pub const fn filter(mut self) -> Self {
         self.filter = true;
+        self
+    }
+
+    /// Can be sorted by.
+    pub const fn sort(mut self) -> Self {
+        self.sort = true;
         self
     }
 

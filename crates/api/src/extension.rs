@@ -47,10 +47,52 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2014-02-03T10:00:00-00:00",
     },
     Extension {
+        alias: "dvr",
+        name: "Distributed Virtual Router",
+        description: "Routers do their work on the instances' hosts",
+        updated: "2014-06-1T10:00:00-00:00",
+    },
+    Extension {
         alias: "empty-string-filtering",
         name: "Empty String Filtering Extension",
         description: "Lists can be filtered by an empty value",
         updated: "2018-05-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "enable-default-route-bfd",
+        name: "Enable BFD for default routes",
+        description: "Routers say whether their default routes are watched",
+        updated: "2023-02-27T00:00:00-00:00",
+    },
+    Extension {
+        alias: "enable-default-route-ecmp",
+        name: "Enable ECMP for default routes",
+        description: "Routers say whether traffic is shared among their gateways",
+        updated: "2023-02-27T00:00:00-00:00",
+    },
+    Extension {
+        alias: "ext-gw-mode",
+        name: "Neutron L3 Configurable external gateway mode",
+        description: "Routers lead outside with or without translation of addresses",
+        updated: "2013-03-28T10:00:00-00:00",
+    },
+    Extension {
+        alias: "external-gateway-multihoming",
+        name: "Neutron L3 External Gateway Multihoming",
+        description: "Routers have several gateways",
+        updated: "2023-01-18T00:00:00-00:00",
+    },
+    Extension {
+        alias: "extraroute",
+        name: "Neutron Extra Route",
+        description: "Routers have routes beside those to their subnets",
+        updated: "2013-02-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "extraroute-atomic",
+        name: "Atomically add/remove extra routes",
+        description: "Routes are added and removed without naming the others",
+        updated: "2019-07-10T00:00:00+00:00",
     },
     Extension {
         alias: "filter-validation",
@@ -70,6 +112,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "IP address substring filtering",
         description: "Ports can be filtered by a part of an address",
         updated: "2017-11-28T09:00:00-00:00",
+    },
+    Extension {
+        alias: "l3-ha",
+        name: "HA Router extension",
+        description: "Routers survive the loss of a host",
+        updated: "2014-04-26T00:00:00-00:00",
     },
     Extension {
         alias: "logging",
@@ -154,6 +202,18 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "If-Match constraints based on revision_number",
         description: "A change can demand the revision that it was made for",
         updated: "2016-12-11T00:00:00-00:00",
+    },
+    Extension {
+        alias: "router",
+        name: "Neutron L3 Router",
+        description: "Routers join networks and lead outside",
+        updated: "2012-07-20T10:00:00-00:00",
+    },
+    Extension {
+        alias: "router-admin-state-down-before-update",
+        name: "Enforce Router's Admin State Down Before Update Extension",
+        description: "A router is put out of service before it is said to be of another kind",
+        updated: "2019-07-02T15:56:00",
     },
     Extension {
         alias: "security-group",

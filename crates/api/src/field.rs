@@ -1,8 +1,11 @@
 //! The value of an attribute, as read from a record: one form for answers, filters, sorting and policy.
 
 use crate::json::{Writer, time_text};
+use crate::resource::gateway::GatewaysOf;
 use crate::resource::security_group_rule::RulesOf;
-use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Protocol, Tags, Timestamp};
+use hadron_model::{
+    AddressPair, AddressRange, ExtraRoute, FixedIp, HostRoute, IpNet, Mac, Protocol, Tags, Timestamp,
+};
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -49,6 +52,10 @@ pub enum Field<'a> {
     Rules(RulesOf<'a>),
     /// Tags.
     Tags(&'a Tags),
+    /// A router's extra routes.
+    ExtraRoutes(&'a [ExtraRoute]),
+    /// A router's gateways.
+    Gateways(GatewaysOf<'a>),
     /// JSON as text.
     Json(&'a str),
 }
@@ -86,6 +93,8 @@ impl<'a> Field<'a> {
             Field::Prefixes(values) => json.prefixes(values),
             Field::Rules(rules) => rules.write(json),
             Field::Tags(tags) => json.tags(tags),
+            Field::ExtraRoutes(routes) => json.extra_routes(routes),
+            Field::Gateways(gateways) => gateways.write(json),
             Field::Json(value) => json.raw(value.as_bytes()),
         }
     }
@@ -112,6 +121,8 @@ impl<'a> Field<'a> {
             | Field::Prefixes(_)
             | Field::Rules(_)
             | Field::Tags(_)
+            | Field::ExtraRoutes(_)
+            | Field::Gateways(_)
             | Field::Json(_) => return false,
         };
         written.is_ok()

@@ -1,6 +1,6 @@
 //! JSON written straight into a buffer (RFC 8259), without trees in between.
 
-use hadron_model::{AddressPair, AddressRange, FixedIp, HostRoute, IpNet, Mac, Tags, Timestamp};
+use hadron_model::{AddressPair, AddressRange, ExtraRoute, FixedIp, HostRoute, IpNet, Mac, Tags, Timestamp};
 use std::io::Write;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -154,6 +154,16 @@ impl<'a> Writer<'a> {
         });
     }
 
+    pub(crate) fn extra_routes(&mut self, values: &[ExtraRoute]) {
+        self.list(values, |json, route| {
+            json.raw(b"{\"destination\":");
+            json.prefix(route.destination);
+            json.raw(b",\"nexthop\":");
+            json.address(route.next_hop);
+            json.raw(b"}");
+        });
+    }
+
     /// A pair's MAC is always shown: one that was given without has the port's by then.
     pub(crate) fn address_pairs(&mut self, values: &[AddressPair]) {
         self.list(values, |json, pair| {
@@ -172,7 +182,7 @@ impl<'a> Writer<'a> {
         self.list(values, |json, prefix| json.prefix(*prefix));
     }
 
-    fn list<T>(&mut self, values: &[T], mut write: impl FnMut(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, values: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.raw(b"[");
         for (index, value) in values.iter().enumerate() {
             if index > 0 {

@@ -155,15 +155,19 @@ impl Values {
     }
 
     pub(crate) fn routes(&self, name: &str) -> Option<Vec<HostRoute>> {
-        let list = self.get(name)?.as_array()?;
-        let route = |route: &Value| {
-            Some(HostRoute {
-                destination: route.get("destination")?.as_str().and_then(parse_prefix)?,
-                nexthop: route.get("nexthop")?.as_str().and_then(parse_address)?,
-            })
-        };
-        Some(list.iter().filter_map(route).collect())
+        Some(routes_of(self.get(name)?.as_array()?))
     }
+}
+
+/// The routes of a checked list.
+pub(crate) fn routes_of(list: &[Value]) -> Vec<HostRoute> {
+    let route = |route: &Value| {
+        Some(HostRoute {
+            destination: route.get("destination")?.as_str().and_then(parse_prefix)?,
+            nexthop: route.get("nexthop")?.as_str().and_then(parse_address)?,
+        })
+    };
+    list.iter().filter_map(route).collect()
 }
 
 fn on_create<R>(attribute: &Attribute<R>, value: Option<Value>) -> Result<Option<Value>, ApiError> {
@@ -187,7 +191,8 @@ fn on_update<R>(attribute: &Attribute<R>, value: Option<Value>) -> Result<Option
     Ok(value)
 }
 
-fn check(name: &str, validate: Validate, value: &Value) -> Result<(), ApiError> {
+/// Checks a value by its name.
+pub(crate) fn check(name: &str, validate: Validate, value: &Value) -> Result<(), ApiError> {
     validate.check(value).map_err(|fault| match fault {
         Fault::Reason(reason) => ApiError::bad_request(format!("invalid value for {name}: {reason}")),
         Fault::Error(error) => error,

@@ -42,7 +42,7 @@ impl VifType {
 /// How the port is plugged, given the hosts that have joined. It is derived, so a host that joins late takes its ports.
 pub fn vif_type(view: &Snapshot, port: &Port) -> VifType {
     let binding = &port.binding;
-    if port.is_distributed() {
+    if port.is_everywhere() {
         VifType::Distributed
     } else if binding.host_id.is_empty() {
         VifType::Unbound

@@ -5,8 +5,8 @@
 //! does the same at the next start. In between, the objects made so far can be seen.
 
 use crate::{
-    Config, Error, LogError, SecurityError, Step, address_group, default_rule, network, packet_log, port,
-    security_group, security_group_rule, steps, subnet,
+    Config, Error, LogError, RouterError, SecurityError, Step, address_group, default_rule, floating_ip,
+    network, packet_log, port, port_forwarding, router, security_group, security_group_rule, steps, subnet,
 };
 use hadron_model::{
     AddressGroup, DefaultRule, FloatingIp, Network, PacketLog, Port, PortForwarding, Router, SecurityGroup,
@@ -66,6 +66,24 @@ impl Made for AddressGroup {
 impl Made for PacketLog {
     fn created(&self) -> Created {
         Created::PacketLog(self.id)
+    }
+}
+
+impl Made for Router {
+    fn created(&self) -> Created {
+        Created::Router(self.id)
+    }
+}
+
+impl Made for FloatingIp {
+    fn created(&self) -> Created {
+        Created::FloatingIp(self.id)
+    }
+}
+
+impl Made for PortForwarding {
+    fn created(&self) -> Created {
+        Created::PortForwarding(self.id)
     }
 }
 
@@ -238,10 +256,9 @@ fn size(tx: &Tx, object: Created) -> usize {
         Created::SecurityGroupRule(_)
         | Created::AddressGroup(_)
         | Created::DefaultRule(_)
-        | Created::Router(_)
-        | Created::FloatingIp(_)
         | Created::PortForwarding(_)
         | Created::PacketLog(_) => 2,
+        Created::Router(_) | Created::FloatingIp(_) => 10,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
 }
@@ -255,18 +272,9 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
         Created::AddressGroup(id) => address_group::delete(tx, id, None).map(Step::Done),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
-        Created::Router(id) => {
-            tx.delete::<Router>(&id);
-            Ok(Step::Done(()))
-        }
-        Created::FloatingIp(id) => {
-            tx.delete::<FloatingIp>(&id);
-            Ok(Step::Done(()))
-        }
-        Created::PortForwarding(id) => {
-            tx.delete::<PortForwarding>(&id);
-            Ok(Step::Done(()))
-        }
+        Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
+        Created::FloatingIp(id) => floating_ip::delete(tx, config, id, None).map(Step::Done),
+        Created::PortForwarding(id) => port_forwarding::delete(tx, id, None).map(Step::Done),
         Created::PacketLog(id) => packet_log::delete(tx, id, None).map(Step::Done),
     };
     match removed {
@@ -280,11 +288,21 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             | SecurityError::AddressGroupNotFound(_)
             | SecurityError::DefaultRuleNotFound(_),
         ))
-        | Err(Error::Log(LogError::NotFound(_))) => Ok(Step::Done(())),
+        | Err(Error::Log(LogError::NotFound(_)))
+        | Err(Error::Router(
+            RouterError::NotFound(_)
+            | RouterError::FloatingIpNotFound(_)
+            | RouterError::ForwardingNotFound(_),
+        )) => Ok(Step::Done(())),
         Err(
             error @ (Error::NetworkInUse { .. }
             | Error::SubnetInUse { .. }
-            | Error::Security(SecurityError::GroupInUse(_) | SecurityError::AddressGroupInUse(_))),
+            | Error::Security(SecurityError::GroupInUse(_) | SecurityError::AddressGroupInUse(_))
+            | Error::Router(
+                RouterError::InUse { .. }
+                | RouterError::GatewayInUseByFloatingIp { .. }
+                | RouterError::FloatingIpInUseByForwarding(_),
+            )),
         ) => {
             tracing::warn!(?object, %error, "an object of a failed bulk create stays");
             Ok(Step::Done(()))

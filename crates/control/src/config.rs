@@ -17,6 +17,12 @@ pub struct Quotas {
     pub security_group_rule: Option<usize>,
     /// Address groups.
     pub address_group: Option<usize>,
+    /// Routers.
+    pub router: Option<usize>,
+    /// Extra routes of one router.
+    pub router_route: Option<usize>,
+    /// Floating IPs.
+    pub floating_ip: Option<usize>,
 }
 
 impl Default for Quotas {
@@ -29,6 +35,9 @@ impl Default for Quotas {
             security_group: Some(10),
             security_group_rule: Some(100),
             address_group: None,
+            router: Some(10),
+            router_route: Some(30),
+            floating_ip: Some(50),
         }
     }
 }

@@ -10,7 +10,8 @@
 //! a consistent state: see [`steps`] and [`bulk`].
 //!
 //! Begin with [`port`] and [`ipam`]; [`network`] and [`subnet`] follow the same pattern. What filters a port's traffic is in
-//! [`port_security`], [`security_group`] and [`security_group_rule`].
+//! [`port_security`], [`security_group`] and [`security_group_rule`]; what joins networks in [`router`], [`floating_ip`] and
+//! [`port_forwarding`].
 #![forbid(unsafe_code)]
 
 pub mod address_group;
@@ -20,6 +21,7 @@ pub mod config;
 pub mod default_rule;
 pub mod dhcp;
 pub mod error;
+pub mod floating_ip;
 pub mod host;
 pub mod ipam;
 pub mod mac;
@@ -27,12 +29,15 @@ pub mod network;
 pub mod packet_log;
 pub(crate) mod policy;
 pub mod port;
+pub mod port_forwarding;
 pub mod port_security;
 pub mod quota;
 pub mod recovery;
+pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod segment;
+mod service_port;
 pub mod slaac;
 mod stamp;
 pub mod steps;
@@ -40,5 +45,5 @@ pub mod subnet;
 pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::{Error, LogError, ObjectError, SecurityError};
+pub use error::{Error, LogError, ObjectError, RouterError, SecurityError};
 pub use steps::Step;

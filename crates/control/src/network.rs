@@ -5,7 +5,7 @@ use crate::segment::{self, Provider};
 use crate::steps::BATCH;
 use crate::{Config, Error, Step, dhcp, ipam, port, stamp, subnet};
 use hadron_model::{Network, NetworkId, NetworkNumber, Port, SubnetId};
-use hadron_store::{Counter, MacClaim, Tx};
+use hadron_store::{Counter, MacClaim, Snapshot, Tx};
 
 /// Smallest MTU of an IPv4 link (RFC 791 §3.2).
 const IPV4_MIN_MTU: u32 = 68;
@@ -160,6 +160,11 @@ pub(crate) fn check_mtu_for_subnet(network: &Network, is_ipv6: bool) -> Result<(
         return Err(Error::NetworkMtuSubnetConflict { network: network.id, minimum });
     }
     Ok(())
+}
+
+/// Whether routers can lead outside through the network. No policy makes one external yet.
+pub(crate) fn is_external(_: &Snapshot, _: NetworkId) -> bool {
+    false
 }
 
 pub(crate) fn set<T: Clone>(field: &mut T, value: &Option<T>) {

@@ -5,7 +5,7 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, Step, dhcp, mac, packet_log, port_security, stamp, tag};
+use crate::{Config, Error, Step, dhcp, floating_ip, mac, packet_log, port_security, router, stamp, tag};
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Tags};
 use hadron_store::{Counter, Logged, Tx};
@@ -94,9 +94,17 @@ pub struct PortChange {
 /// Creates a port.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
     check_owner(None, &new.device_owner, "")?;
+    quota::check(tx, config, &new.project_id, Counted::Port, 1)?;
+    let port = make(tx, config, new)?;
+    router::check_change(tx.view(), None, &port)?;
+    tx.put(port.clone());
+    Ok(port)
+}
+
+/// A new port with its claims; the caller writes it.
+pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error> {
     // Guarded: the network changes with its subnets, so neither can go while the port comes.
     let network = tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
-    quota::check(tx, config, &new.project_id, Counted::Port, 1)?;
     let id = PortId::random();
     let mac_address = match new.mac_address {
         None => mac::claim_random(tx, config, new.network_id, id)?,
@@ -130,7 +138,6 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, Error
     };
     tag::begin(&mut port.stamp, &new.tags, "ports", id.0)?;
     port_security::begin(tx, config, &network, &mut port, &new.security)?;
-    tx.put(port.clone());
     Ok(port)
 }
 
@@ -151,6 +158,7 @@ pub fn update(
     set(&mut port.device_id, &change.device_id);
     set(&mut port.device_owner, &change.device_owner);
     check_owner(Some(&old), &port.device_owner, &port.device_id)?;
+    router::check_change(tx.view(), Some(&old), &port)?;
     update_binding(tx, &mut port, &old, &change.binding)?;
     if let Some(new_mac) = change.mac_address {
         update_mac(tx, config, &mut port, &old, new_mac)?;
@@ -164,12 +172,14 @@ pub fn update(
     }
     port_security::change(tx, config, &mut port, &change.security)?;
     if !port.admin_state_up {
-        port.status = if port.is_distributed() { port.status } else { PortStatus::Down };
+        port.status = if port.is_everywhere() { port.status } else { PortStatus::Down };
     }
     if port != old.value {
         stamp::touch(tx, &mut port);
         tx.put(port.clone());
         port_security::end(tx, &old, Some(&port));
+        router::after_change(tx, &old, &port)?;
+        floating_ip::after_change(tx, &old, &port)?;
         dhcp::after_release(tx, config, &old)?;
     }
     Ok(tx.view().get::<Port>(&id).map_or(port, |port| port.value.clone()))
@@ -180,10 +190,12 @@ pub fn update(
 pub fn delete(tx: &mut Tx, config: &Config, id: PortId, revision: Option<u64>) -> Result<Step<()>, Error> {
     let port = tx.get::<Port>(&id).ok_or(Error::PortNotFound(id))?;
     stamp::check_revision(&port.stamp, revision)?;
-    if packet_log::delete_naming(tx, Logged::Port(id)) {
+    router::check_removal(tx.view(), &port)?;
+    if packet_log::delete_naming(tx, Logged::Port(id)) || floating_ip::release_some(tx, id) {
         return Ok(Step::More);
     }
     remove(tx, &port);
+    floating_ip::after_removal(tx, &port);
     dhcp::after_release(tx, config, &port).map(Step::Done)
 }
 
@@ -215,7 +227,7 @@ fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) 
     if binding == old.binding {
         return Ok(());
     }
-    if old.is_distributed() {
+    if old.is_everywhere() {
         return Err(Error::UnsupportedPortDeviceOwner {
             operation: "binding",
             port: old.id,

@@ -24,14 +24,23 @@ pub enum Counted {
     SecurityGroupRule,
     /// Address groups.
     AddressGroup,
+    /// Routers.
+    Router,
+    /// Extra routes of one router.
+    RouterRoute,
+    /// Floating IPs.
+    FloatingIp,
 }
 
 impl Counted {
     /// The kinds whose limits the API shows, in its order. Neutron does not count address groups.
-    pub const SHOWN: [Counted; 5] = [
+    pub const SHOWN: [Counted; 8] = [
         Counted::Network,
         Counted::Subnet,
         Counted::Port,
+        Counted::RouterRoute,
+        Counted::Router,
+        Counted::FloatingIp,
         Counted::SecurityGroup,
         Counted::SecurityGroupRule,
     ];
@@ -45,6 +54,9 @@ impl Counted {
             Counted::SecurityGroup => "security_group",
             Counted::SecurityGroupRule => "security_group_rule",
             Counted::AddressGroup => "address_group",
+            Counted::Router => "router",
+            Counted::RouterRoute => "router_route",
+            Counted::FloatingIp => "floatingip",
         }
     }
 
@@ -58,6 +70,9 @@ impl Counted {
             Counted::SecurityGroup => quotas.security_group,
             Counted::SecurityGroupRule => quotas.security_group_rule,
             Counted::AddressGroup => quotas.address_group,
+            Counted::Router => quotas.router,
+            Counted::RouterRoute => quotas.router_route,
+            Counted::FloatingIp => quotas.floating_ip,
         }
     }
 
@@ -70,6 +85,10 @@ impl Counted {
             Counted::SecurityGroup => view.count_security_groups_of_project(project),
             Counted::SecurityGroupRule => view.count_security_group_rules_of_project(project),
             Counted::AddressGroup => view.count_address_groups_of_project(project),
+            Counted::Router => view.count_routers_of_project(project),
+            // The limit is of each router.
+            Counted::RouterRoute => 0,
+            Counted::FloatingIp => view.count_floating_ips_of_project(project),
         }
     }
 

@@ -365,7 +365,7 @@ fn errors_are_neutron_s() {
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
     ];
-    for error in errors {
+    for error in errors.into_iter().chain(support::routers::errors()) {
         let fact = &facts[error.type_name()];
         assert_eq!(fact.as_u64(), Some(error.status().into()), "{}: {fact}", error.type_name());
         assert!(!error.to_string().is_empty());

@@ -101,6 +101,15 @@ pub struct Server {
     /// Address groups that a project may have, -1 for no limit.
     #[arg(long, default_value_t = -1, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_address_group: i64,
+    /// Routers that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_router: i64,
+    /// Extra routes that a router may have, -1 for no limit.
+    #[arg(long, default_value_t = 30, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_router_route: i64,
+    /// Floating IPs that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 50, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_floatingip: i64,
     #[command(flatten)]
     pub policy: PolicyFiles,
     /// How long a token of the identity service lasts, seconds.

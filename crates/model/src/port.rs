@@ -48,6 +48,8 @@ pub enum PortStatus {
     Build,
     /// Cannot be wired.
     Error,
+    /// There is nothing to wire: it holds an address for something else.
+    NotApplicable,
 }
 
 impl PortStatus {
@@ -58,6 +60,7 @@ impl PortStatus {
             PortStatus::Down => "DOWN",
             PortStatus::Build => "BUILD",
             PortStatus::Error => "ERROR",
+            PortStatus::NotApplicable => "N/A",
         }
     }
 }
@@ -125,7 +128,15 @@ impl Port {
         is_trusted(&self.device_owner)
     }
 
-    /// Whether the port is served by every host of its network rather than bound to one.
+    /// Whether every host serves the port rather than one that it is bound to: it is a network's DHCP service, or a router's or
+    /// floating IP's.
+    pub fn is_everywhere(&self) -> bool {
+        self.is_distributed()
+            || self.router().is_some()
+            || self.device_owner == crate::floating_ip::DEVICE_OWNER_FLOATING_IP
+    }
+
+    /// Whether the port is that of its network's DHCP service.
     pub fn is_distributed(&self) -> bool {
         self.device_owner == DEVICE_OWNER_DHCP
     }

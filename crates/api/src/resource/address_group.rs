@@ -152,7 +152,7 @@ impl Resource for AddressGroups {
         }))
     }
 
-    fn prepare_action(action: &str, body: &Value) -> Result<Change, ApiError> {
+    fn prepare_action(_: Request<'_>, action: &str, body: &Value) -> Result<Change, ApiError> {
         let list = body.get("addresses").and_then(Value::as_array);
         let list = list.ok_or_else(|| ApiError::bad_request("the body has no list 'addresses'"))?;
         let addresses = list.iter().map(prefix).collect::<Result<Vec<_>, _>>()?;

@@ -9,12 +9,15 @@ mod answer;
 mod default_group;
 pub mod default_rule;
 mod endpoint;
+pub mod gateway;
 mod loggable_resource;
 pub mod network;
 pub mod packet_log;
 pub mod port;
 mod port_values;
 mod quota;
+pub mod router;
+mod router_action;
 mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
@@ -27,6 +30,7 @@ mod visible;
 
 pub(crate) use endpoint::{Endpoint, Served, Tagged};
 pub use tagging::Tagging;
+pub use visible::Sees;
 
 use crate::ApiError;
 use crate::attribute::Attribute;
@@ -53,6 +57,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<default_rule::DefaultRules>(policy),
         serve::<packet_log::PacketLogs>(policy),
         vec![Box::new(loggable_resource::LoggableResources::new(policy))],
+        serve::<router::Routers>(policy),
     ]
     .into_iter()
     .flatten()
@@ -85,6 +90,8 @@ pub struct Request<'a> {
     pub is_admin: bool,
     /// The state that the request is judged in.
     pub view: &'a Snapshot,
+    /// What the caller may know of.
+    pub sees: Sees<'a>,
 }
 
 /// A record that belongs to a resource, by UUID.
@@ -150,8 +157,19 @@ pub trait Resource: Sized + Send + Sync + 'static {
     }
 
     /// Makes the change of an action of a request's body.
-    fn prepare_action(_action: &str, _body: &Value) -> Result<Self::Change, ApiError> {
+    fn prepare_action(_request: Request<'_>, _action: &str, _body: &Value) -> Result<Self::Change, ApiError> {
         Err(ApiError::not_found())
+    }
+
+    /// Does an action that is answered with something else than the object; `None` for one that changes the object.
+    fn act(
+        _tx: &mut Tx,
+        _config: &Config,
+        _id: Uuid,
+        _change: &Self::Change,
+        _revision: Option<u64>,
+    ) -> Option<Result<Value, Error>> {
+        None
     }
 
     /// Makes a change of checked values.

@@ -9,7 +9,7 @@ use crate::filter::Filters;
 use crate::values::Values;
 use hadron_control::binding::{self, VNIC_NORMAL, VifType};
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
-use hadron_control::{Config, Error, Step};
+use hadron_control::{Config, Error, Step, floating_ip};
 use hadron_model::{NetworkId, Port, PortId, SecurityGroupId, SubnetId};
 use hadron_store::{Snapshot, Stored, Tx};
 use std::collections::BTreeMap;
@@ -307,9 +307,10 @@ impl Resource for Ports {
         tx: &mut Tx,
         config: &Config,
         id: Uuid,
-        _: bool,
+        is_admin: bool,
         revision: Option<u64>,
     ) -> Result<Step<()>, Error> {
+        floating_ip::check_release(tx, PortId(id), is_admin)?;
         port::delete(tx, config, PortId(id), revision)
     }
 }

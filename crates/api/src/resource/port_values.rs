@@ -9,7 +9,7 @@ use hadron_control::Error;
 use hadron_control::binding::{BindingChange, VNIC_NORMAL};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port_security::SecurityChange;
-use hadron_model::{SecurityGroupId, SubnetId};
+use hadron_model::{Router, SecurityGroupId, SubnetId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,14 +23,18 @@ const ROUTER_INTERFACE_OWNERS: [&str; 3] = [
 /// Longest `binding:host_id`.
 const MAX_HOST_ID: usize = 255;
 
-/// A router's port may name no router but one's own; there are none yet.
+/// A router's port may name no router but one's own.
 pub(super) fn check_device(
     request: Request<'_>,
     device_owner: &str,
     device_id: &str,
 ) -> Result<(), ApiError> {
     let names_router = ROUTER_INTERFACE_OWNERS.contains(&device_owner) && !device_id.is_empty();
-    if names_router && !request.is_admin {
+    let is_own = || {
+        let router = device_id.parse().ok().and_then(|id| request.view.get::<Router>(&id));
+        router.is_some_and(|router| router.project_id == request.sees.project())
+    };
+    if names_router && !request.is_admin && !is_own() {
         return Err(Error::DeviceIdNotOwnedByTenant(device_id.to_owned()).into());
     }
     Ok(())
@@ -40,7 +44,14 @@ pub(super) fn fixed_ips(
     values: &Values,
     is_subnet_visible: &dyn Fn(Uuid) -> bool,
 ) -> Result<Option<Vec<FixedIpRequest>>, ApiError> {
-    let Some(list) = values.get("fixed_ips").and_then(Value::as_array) else { return Ok(None) };
+    let list = values.get("fixed_ips").and_then(Value::as_array);
+    list.map(|list| fixed_ip_requests(list, is_subnet_visible)).transpose()
+}
+
+pub(super) fn fixed_ip_requests(
+    list: &[Value],
+    is_subnet_visible: &dyn Fn(Uuid) -> bool,
+) -> Result<Vec<FixedIpRequest>, ApiError> {
     let request = |ip: &Value| {
         let text = |key: &str| ip.get(key).and_then(Value::as_str);
         let subnet_id = text("subnet_id").and_then(parse_uuid);
@@ -53,7 +64,7 @@ pub(super) fn fixed_ips(
             delete_subnet: ip.get("delete_subnet").and_then(Value::as_bool).unwrap_or(false),
         })
     };
-    list.iter().map(request).collect::<Result<_, ApiError>>().map(Some)
+    list.iter().map(request).collect()
 }
 
 /// The port's project may use its own groups, those that it has, and, for an administrator, any.

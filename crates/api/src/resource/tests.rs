@@ -2,7 +2,7 @@
 
 use super::{
     Resource, address_group::AddressGroups, default_rule::DefaultRules, network::Networks,
-    packet_log::PacketLogs, port::Ports, security_group::SecurityGroups,
+    packet_log::PacketLogs, port::Ports, router::Routers, security_group::SecurityGroups,
     security_group_rule::SecurityGroupRules, subnet::Subnets,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
@@ -20,7 +20,7 @@ fn facts(collection: &str) -> Map<String, Value> {
     let mut facts = facts[collection]["attributes"].as_object().unwrap().clone();
     let own: Value = serde_json::from_str(OWN).unwrap();
     facts.extend(own[collection].as_object().cloned().unwrap_or_default());
-    facts
+    facts.into_iter().map(|(name, fact)| (name, announced(fact))).collect()
 }
 
 fn aliases(fact: &Value) -> Vec<&str> {
@@ -77,8 +77,30 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::Prefixes => ("subnet_list", Value::Null),
         Validate::UniqueStrings(most) => ("list_of_unique_strings", most.into()),
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
+        Validate::Gateway => ("dict_or_nodata", gateway()),
+        Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
     };
     Some(json!({ format!("type:{name}"): argument }))
+}
+
+fn gateway() -> Value {
+    json!({
+        "network_id": { "type:uuid": null, "required": true },
+        "external_fixed_ips": { "type:fixed_ips": null, "required": false },
+        "enable_snat": { "type:boolean": null, "required": false, "convert_to": "callable:convert_to_boolean" },
+    })
+}
+
+/// A fact without what extensions add that are not announced.
+fn announced(mut fact: Value) -> Value {
+    if !is_announced("qos-gateway-ip") {
+        let gateway = fact.pointer_mut("/validate/type:dict_or_nodata").and_then(Value::as_object_mut);
+        gateway.map(|members| members.remove("qos_policy_id"));
+    }
+    if let Some(aliases) = fact.get_mut("alias").and_then(Value::as_array_mut) {
+        aliases.retain(|alias| is_announced(alias.as_str().unwrap()));
+    }
+    fact
 }
 
 fn default(default: Default) -> Option<Value> {
@@ -172,6 +194,11 @@ fn packet_logs_are_as_neutron_has_them() {
 }
 
 #[test]
+fn routers_are_as_neutron_has_them() {
+    hold::<Routers>();
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
@@ -185,4 +212,5 @@ fn names_are_those_of_the_tables() {
     check::<DefaultRules>();
     check::<AddressGroups>();
     check::<PacketLogs>();
+    check::<Routers>();
 }

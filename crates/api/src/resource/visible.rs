@@ -1,6 +1,7 @@
 //! Whether a caller may know of what its request names.
 
 use super::network::Networks;
+use super::port::Ports;
 use super::subnet::Subnets;
 use super::target::Subject;
 use super::{Object, Resource};
@@ -9,6 +10,40 @@ use crate::policy::Policy;
 use crate::values::Table;
 use hadron_store::Snapshot;
 use uuid::Uuid;
+
+/// What a caller may know of.
+#[derive(Clone, Copy)]
+pub struct Sees<'a> {
+    policy: &'a Policy,
+    caller: &'a Caller,
+    view: &'a Snapshot,
+}
+
+impl<'a> Sees<'a> {
+    pub(super) fn new(policy: &'a Policy, caller: &'a Caller, view: &'a Snapshot) -> Self {
+        Self { policy, caller, view }
+    }
+
+    /// The project that asks; empty without one.
+    pub fn project(&self) -> &'a str {
+        self.caller.project()
+    }
+
+    /// Whether there is such a network and the caller may know of it.
+    pub fn network(&self, id: Uuid) -> bool {
+        is_visible::<Networks>(self.policy, self.caller, self.view, id)
+    }
+
+    /// Whether there is such a subnet and the caller may know of it.
+    pub fn subnet(&self, id: Uuid) -> bool {
+        is_visible::<Subnets>(self.policy, self.caller, self.view, id)
+    }
+
+    /// Whether there is such a port and the caller may know of it.
+    pub fn port(&self, id: Uuid) -> bool {
+        is_visible::<Ports>(self.policy, self.caller, self.view, id)
+    }
+}
 
 /// Whether there is such a network and the caller may know of it.
 pub(super) fn network(policy: &Policy, caller: &Caller, view: &Snapshot, id: Uuid) -> bool {

@@ -3,6 +3,7 @@
 //! What they accept follows `neutron_lib`'s converters and validators of the same names; the texts are our own.
 
 mod address;
+mod gateway;
 mod list;
 mod pair;
 mod rule;
@@ -127,6 +128,8 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::Uuids => list::uuids(value),
         Validate::Prefixes => list::prefixes(value),
         Validate::UniqueStrings(most) => list::unique_strings(value, most),
+        Validate::Gateway => gateway::one(value),
+        Validate::Gateways => gateway::list(value),
         Validate::NameNotDefault(_) | Validate::AddressPairs => Ok(()),
     }
 }

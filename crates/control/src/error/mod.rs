@@ -2,10 +2,12 @@
 
 mod log;
 mod object;
+mod router;
 mod security;
 
 pub use log::LogError;
 pub use object::ObjectError;
+pub use router::RouterError;
 pub use security::SecurityError;
 
 use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PortId, SubnetId, Vni};
@@ -239,6 +241,9 @@ pub enum Error {
     /// About what objects of every kind have.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// About routers, floating IPs or port forwardings.
+    #[error(transparent)]
+    Router(#[from] RouterError),
     /// About security groups, port security or address groups.
     #[error(transparent)]
     Security(#[from] SecurityError),
@@ -296,6 +301,7 @@ impl Error {
             Self::UnderlayInUse { .. } => "UnderlayInUse",
             Self::JoinTokenInvalid => "JoinTokenInvalid",
             Self::Object(error) => error.type_name(),
+            Self::Router(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
             Self::Log(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
@@ -344,6 +350,7 @@ impl Error {
             Self::RevisionNumberConstraintFailed { .. } => 412,
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
             Self::Object(error) => error.status(),
+            Self::Router(error) => error.status(),
             Self::Security(error) => error.status(),
             Self::Log(error) => error.status(),
             Self::NoNetworkAvailable => 503,

@@ -4,7 +4,8 @@ use hadron_control::slaac;
 use hadron_model::address::to_bits;
 use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::{
-    DefaultGroup, Direction, Network, Policy, Port, Protocol, SecurityGroup, SecurityGroupRule, Subnet,
+    DefaultGroup, Direction, Network, Policy, Port, Protocol, Router, RouterPortRole, SecurityGroup,
+    SecurityGroupRule, Subnet,
 };
 use hadron_store::{AddressClaim, BulkIntent, MacClaim, SetId, Snapshot, VniClaim};
 use std::collections::{BTreeSet, HashSet};
@@ -18,6 +19,7 @@ pub fn check(view: &Snapshot) {
     ports_and_policies_agree(view);
     rules_name_what_is_there(view);
     each_project_has_at_most_one_default_group(view);
+    routers_and_their_ports_agree(view);
     assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
 }
 
@@ -143,5 +145,37 @@ pub fn check_formed_addresses(view: &Snapshot) {
         for port in view.ports_of_network(subnet.network_id).filter(|port| !port.is_distributed()) {
             assert!(port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet.id), "port {} lacks one", port.id);
         }
+    }
+}
+
+fn routers_and_their_ports_agree(view: &Snapshot) {
+    for router in view.iter::<Router>() {
+        let gateways: BTreeSet<_> = router.gateways.iter().map(|gateway| gateway.port_id).collect();
+        let mut subnets: Vec<_> = Vec::new();
+        for port in view.router_ports(router.id) {
+            assert_eq!((port.policy, port.port_security_enabled), (None, false));
+            let is_gateway = port.router().unwrap().1 == RouterPortRole::Gateway;
+            assert_eq!(
+                gateways.contains(&port.id),
+                is_gateway,
+                "port {} is no gateway of its router",
+                port.id
+            );
+            if !is_gateway {
+                assert!(!port.fixed_ips.is_empty(), "interface {} has no address", port.id);
+                let of = port.fixed_ips.iter().map(|ip| view.get::<Subnet>(&ip.subnet_id).unwrap().cidr);
+                subnets.extend(of);
+            }
+        }
+        for (index, a) in subnets.iter().enumerate() {
+            let overlaps = subnets[index + 1..].iter().any(|b| a.contains(b) || b.contains(a));
+            assert!(!overlaps, "router {} has {a} twice", router.id);
+        }
+        assert!(router.routes.is_sorted_by(|a, b| a < b), "{:?}", router.routes);
+        for route in &router.routes {
+            assert!(subnets.iter().any(|cidr| cidr.contains(&route.next_hop)), "{route:?} leads nowhere");
+        }
+        let ports = view.router_ports(router.id).map(|port| port.id).collect::<BTreeSet<_>>();
+        assert!(gateways.is_subset(&ports), "router {} has lost a gateway", router.id);
     }
 }

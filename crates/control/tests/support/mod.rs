@@ -3,6 +3,7 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod consistency;
+pub mod routers;
 pub mod security;
 pub mod servers;
 

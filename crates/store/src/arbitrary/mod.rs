@@ -156,7 +156,7 @@ prop_compose! {
     fn port()(
         id in uuid(), network in uuid(), texts in [text(), text(), text(), text(), text(), text(), text(), text()],
         mac_address in mac(), fixed in vec((uuid(), address()), 0..4), admin_state_up: bool,
-        status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error][..]),
+        status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error, PortStatus::NotApplicable][..]),
         security in security(), stamp in stamp(), router in router::attachment(),
     ) -> Port {
         let [project_id, name, description, device_id, device_owner, host_id, vnic_type, profile] = texts;

@@ -111,6 +111,7 @@ fn status_number(status: PortStatus) -> u32 {
         PortStatus::Down => 2,
         PortStatus::Build => 3,
         PortStatus::Error => 4,
+        PortStatus::NotApplicable => 5,
     }
 }
 
@@ -120,6 +121,7 @@ fn status(number: u32) -> Result<PortStatus, DecodeError> {
         2 => PortStatus::Down,
         3 => PortStatus::Build,
         4 => PortStatus::Error,
+        5 => PortStatus::NotApplicable,
         _ => return Err(bad("port status")),
     })
 }

@@ -7,13 +7,13 @@ use crate::body::{self, Envelope};
 use crate::error::json_response;
 use crate::filter::fields;
 use crate::request::Call;
-use crate::resource::{Object, Request, Resource, answer, visible};
+use crate::resource::{Object, Request, Resource, Sees, answer, visible};
 use crate::state::{ApiConfig, ApiState};
 use crate::values::{Purpose, Values};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_control::{bulk, steps};
-use hadron_store::{Snapshot, Store};
+use hadron_store::{Snapshot, Store, Tx};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,11 @@ impl<R: Resource> Served<R> {
             .map(|object| Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner))
             .collect::<Result<Vec<_>, _>>()?;
         let view = state.view().await;
-        let request = Request { is_admin: policy.is_admin(caller), view: &view };
+        let request = Request {
+            is_admin: policy.is_admin(caller),
+            view: &view,
+            sees: Sees::new(policy, caller, &view),
+        };
         let sees_network = |id| visible::network(policy, caller, &view, id);
         let sees_subnet = |id| visible::subnet(policy, caller, &view, id);
         for values in &values {
@@ -108,7 +112,11 @@ impl<R: Resource> Served<R> {
         let given = values.as_ref().map_or(Mask::EMPTY, |values| values.given);
         Self::authorise(policy, caller, &self.rules.update, &subject, given)?;
         let values = values.ok_or_else(|| body::missing(R::MEMBER))?;
-        let request = Request { is_admin: policy.is_admin(caller), view: &view };
+        let request = Request {
+            is_admin: policy.is_admin(caller),
+            view: &view,
+            sees: Sees::new(policy, caller, &view),
+        };
         let sees_subnet = |id| visible::subnet(policy, caller, &view, id);
         let change = R::prepare_change(request, &sees_subnet, &old.value, &values)?;
         self.change(state, &call, old.value.id(), &change, revision).await
@@ -126,10 +134,14 @@ impl<R: Resource> Served<R> {
         let config = &state.config.control;
         let committed =
             state.store.write(call.commit_info(), |tx| R::update(tx, config, id, change, revision)).await?;
-        let (record, view) = (committed.value, committed.snapshot);
-        let mask = self.shown(&state.policy, &call.caller).of(&state.policy, &call.caller, &record, &view);
+        Ok(self.changed(state, call, &committed.value, &committed.snapshot))
+    }
+
+    /// The answer to a change: the object as it is now.
+    fn changed(&self, state: &ApiState, call: &Call, record: &R::Record, view: &Snapshot) -> Response<Body> {
+        let mask = self.shown(&state.policy, &call.caller).of(&state.policy, &call.caller, record, view);
         let mask = mask.and(fields(Self::table(), &call.query));
-        Ok(json_response(StatusCode::OK, answer::one::<R>(mask, &record, &view)))
+        json_response(StatusCode::OK, answer::one::<R>(mask, record, view))
     }
 
     /// Does what a path behind the object's names: PUT with a body of its own form.
@@ -152,8 +164,22 @@ impl<R: Resource> Served<R> {
         Self::authorise(policy, caller, &self.rules.actions[place], &subject, Mask::EMPTY)?;
         let body = serde_json::from_slice::<Value>(&call.body);
         let body = body.map_err(|_| ApiError::bad_request("the body is not JSON"))?;
-        let change = R::prepare_action(action, &body)?;
-        self.change(state, &call, old.value.id(), &change, revision).await
+        let request = Request {
+            is_admin: policy.is_admin(caller),
+            view: &view,
+            sees: Sees::new(policy, caller, &view),
+        };
+        let change = R::prepare_action(request, action, &body)?;
+        let (config, id) = (&state.config.control, old.value.id());
+        let done = |tx: &mut Tx| match R::act(tx, config, id, &change, revision) {
+            Some(answer) => answer.map(Done::Answer),
+            None => R::update(tx, config, id, &change, revision).map(Done::Changed),
+        };
+        let committed = state.store.write(call.commit_info(), done).await?;
+        match committed.value {
+            Done::Answer(answer) => Ok(json_response(StatusCode::OK, answer.to_string())),
+            Done::Changed(record) => Ok(self.changed(state, &call, &record, &committed.snapshot)),
+        }
     }
 
     pub(super) async fn delete(
@@ -186,6 +212,14 @@ impl<R: Resource> Served<R> {
         *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
     }
+}
+
+/// What an action came to.
+enum Done<R> {
+    /// The object has changed.
+    Changed(R),
+    /// This is the answer.
+    Answer(Value),
 }
 
 type Made<R> = (Vec<<R as Resource>::Record>, Arc<Snapshot>);
