@@ -84,7 +84,7 @@ pub fn ensure_seeded(tx: &mut Tx) -> Result<(), Error> {
                 remote,
                 used_in_default_sg: true,
                 used_in_non_default_sg,
-                description: format!("Every group begins with it: {}", direction.as_str()),
+                description: format!("Legacy default SG rule for {} traffic", direction.as_str()),
                 stamp: stamp::born(tx, 0),
             });
         }

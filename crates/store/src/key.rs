@@ -1,7 +1,7 @@
 //! Keys as bytes whose order is the order of the keys.
 
 use crate::Counter;
-use hadron_model::identity::{Assignment, Scope};
+use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
     AddressGroupId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
     SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
@@ -178,6 +178,10 @@ impl KeyBytes for Scope {
                 id.write(out);
             }
             Scope::System => out.push(3),
+            Scope::ProjectsOf(domain) => {
+                out.push(4);
+                domain.write(out);
+            }
         }
     }
 
@@ -186,6 +190,7 @@ impl KeyBytes for Scope {
             [1] => String::read(bytes).map(Scope::Project),
             [2] => String::read(bytes).map(Scope::Domain),
             [3] => Some(Scope::System),
+            [4] => String::read(bytes).map(Scope::ProjectsOf),
             _ => None,
         }
     }
@@ -204,6 +209,33 @@ impl KeyBytes for Assignment {
             scope: Scope::read(bytes)?,
             role_id: String::read(bytes)?,
         })
+    }
+}
+
+impl KeyBytes for GroupAssignment {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.group_id.write(out);
+        self.scope.write(out);
+        self.role_id.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            group_id: String::read(bytes)?,
+            scope: Scope::read(bytes)?,
+            role_id: String::read(bytes)?,
+        })
+    }
+}
+
+impl KeyBytes for Membership {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.user_id.write(out);
+        self.group_id.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self { user_id: String::read(bytes)?, group_id: String::read(bytes)? })
     }
 }
 

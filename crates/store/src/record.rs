@@ -7,7 +7,10 @@ use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
     Revision, Turn, VniClaim,
 };
-use hadron_model::identity::{Assignment, Project, Role, Secret, User};
+use hadron_model::identity::{
+    ApplicationCredential, Assignment, Domain, Group, GroupAssignment, Membership, Project, Role, Secret,
+    User,
+};
 use hadron_model::{
     AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
     Network, NetworkId, PacketLog, PacketLogId, Policy, Port, PortForwarding, PortForwardingId, PortId,
@@ -311,6 +314,16 @@ records! {
     Assignment = 0x33 in assignments, Assignment, by String, |it| it.clone();
     /// A secret, by name.
     Secret = 0x34 in secrets, String, by (), |it| it.name.clone();
+    /// A domain, by id.
+    Domain = 0x35 in domains, String, by (), |it| it.id.clone();
+    /// A group of users, by id.
+    Group = 0x36 in groups, String, by (), |it| it.id.clone();
+    /// A user's belonging to a group.
+    Membership = 0x37 in memberships, Membership, by String, |it| it.clone();
+    /// A group's role on a scope.
+    GroupAssignment = 0x38 in group_assignments, GroupAssignment, by String, |it| it.clone();
+    /// An application credential, by id.
+    ApplicationCredential = 0x39 in application_credentials, String, by (), |it| it.id.clone();
     /// A bulk create under way.
     BulkIntent = 0x40 in bulk_intents, Uuid, by (), |it| it.id;
     /// How far numbers have been leased.

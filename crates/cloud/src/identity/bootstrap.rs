@@ -1,9 +1,10 @@
 //! The first start: roles, an administrator and the keys of tokens; and the way back for an administrator locked out.
 
+use super::login::DEFAULT_DOMAIN_NAME;
 use super::roles::{ADMIN, BUILT_IN};
 use super::{IdentityError, keys, password};
 use hadron_model::Timestamp;
-use hadron_model::identity::{Assignment, DEFAULT_DOMAIN, Project, Role, Scope, User};
+use hadron_model::identity::{Assignment, DEFAULT_DOMAIN, Domain, Project, Role, Scope, User};
 use hadron_store::{CommitInfo, Store, Tx};
 use std::fmt;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ impl fmt::Debug for InitialPassword {
     }
 }
 
-/// Prepares an empty store: the built-in roles, the project `admin`, and in it the user `admin` with a random password,
+/// Prepares an empty store: the default domain, the built-in roles, the project `admin`, and in it the user `admin` with a random password,
 /// who is administrator of that project and of the system. Returns the password if this call made the user, so exactly
 /// once in a store's life, whatever the number of servers. Blocks a thread for one password hash.
 pub async fn bootstrap(store: &Store) -> Result<Option<InitialPassword>, IdentityError> {
@@ -76,8 +77,16 @@ impl Prepared {
     }
 }
 
-/// The id of `admin`'s role, after all built-in roles exist.
+/// The id of `admin`'s role, after the default domain and all built-in roles exist.
 fn ensure_roles(tx: &mut Tx) -> String {
+    if tx.get::<Domain>(&DEFAULT_DOMAIN.to_owned()).is_none() {
+        tx.put(Domain {
+            id: DEFAULT_DOMAIN.into(),
+            name: DEFAULT_DOMAIN_NAME.into(),
+            description: "The default domain".into(),
+            enabled: true,
+        });
+    }
     for name in BUILT_IN {
         if tx.view().role_by_name(name).is_none() {
             tx.put(Role { id: new_id(), name: name.into(), description: String::new() });

@@ -12,12 +12,13 @@
 //! is visible. Begin with [`Identity`] and [`verify`](Identity::verify); [`router`] serves the API; [`bootstrap`] makes
 //! the first administrator.
 //!
-//! Not here: further domains, groups, federation, application credentials, trusts, nested projects, MFA.
+//! Not here: federation, trusts, nested projects, roles of a domain, access rules of application credentials, MFA.
 
 mod bootstrap;
 mod cache;
 mod catalog;
 mod config;
+mod credential;
 mod error;
 mod http;
 mod keys;

@@ -1,9 +1,10 @@
-//! Roles that exist from the first start, and which role implies which.
+//! Roles that exist from the first start, which role implies which, and which a user has.
 //!
 //! As Keystone's bootstrap makes them: `admin` implies `manager`, that `member`, that `reader`; `service` stands alone. They
 //! are immutable, so an implication is a matter of the name.
 
-use hadron_model::identity::Role;
+use super::token::TokenScope;
+use hadron_model::identity::{Assignment, GroupAssignment, Project, Role, Scope};
 use hadron_store::{Snapshot, Stored};
 use std::sync::Arc;
 
@@ -41,6 +42,55 @@ pub(crate) fn implied_by(name: &str) -> Option<&'static str> {
         "member" => Some("reader"),
         _ => None,
     }
+}
+
+/// The roles that the user has on `scope` by himself or by his groups, each once, without those that they imply. Found by key: a
+/// user may have many others.
+pub(crate) fn assigned(snapshot: &Snapshot, user: &str, scope: &TokenScope) -> Vec<Arc<Stored<Role>>> {
+    let mut roles: Vec<Arc<Stored<Role>>> = Vec::new();
+    for scope in sources(snapshot, scope) {
+        let own = own_roles(snapshot, user, &scope);
+        let groups = snapshot.groups_of_user(user).flat_map(|group| group_roles(snapshot, group, &scope));
+        for id in own.chain(groups) {
+            if !roles.iter().any(|have| have.id == *id) {
+                roles.extend(snapshot.get::<Role>(id).cloned());
+            }
+        }
+    }
+    roles
+}
+
+/// The scopes of assignments that count on a token's scope.
+fn sources(snapshot: &Snapshot, scope: &TokenScope) -> Vec<Scope> {
+    match scope {
+        TokenScope::Project(id) => {
+            let domain = snapshot.get::<Project>(id).map(|project| project.domain_id.clone());
+            std::iter::once(Scope::Project(id.clone())).chain(domain.map(Scope::ProjectsOf)).collect()
+        }
+        TokenScope::Domain(id) => vec![Scope::Domain(id.clone())],
+        TokenScope::System => vec![Scope::System],
+        TokenScope::Unscoped => Vec::new(),
+    }
+}
+
+fn own_roles<'a>(
+    snapshot: &'a Snapshot,
+    user: &'a str,
+    scope: &'a Scope,
+) -> impl Iterator<Item = &'a String> {
+    let first = Assignment { user_id: user.to_owned(), scope: scope.clone(), role_id: String::new() };
+    let assignments = snapshot.iter_from::<Assignment>(first);
+    assignments.take_while(move |it| it.user_id == user && it.scope == *scope).map(|it| &it.role_id)
+}
+
+fn group_roles<'a>(
+    snapshot: &'a Snapshot,
+    group: &'a str,
+    scope: &'a Scope,
+) -> impl Iterator<Item = &'a String> {
+    let first = GroupAssignment { group_id: group.to_owned(), scope: scope.clone(), role_id: String::new() };
+    let assignments = snapshot.iter_from::<GroupAssignment>(first);
+    assignments.take_while(move |it| it.group_id == group && it.scope == *scope).map(|it| &it.role_id)
 }
 
 /// `direct` and all that they imply, each once.

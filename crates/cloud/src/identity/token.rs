@@ -34,7 +34,7 @@ pub struct Claims {
     pub user_id: String,
     /// The user's `tokens_valid_from` when it was issued. A change of password or a disabling moves that on.
     pub user_epoch: i64,
-    /// How the user was authenticated: `password`, `token` or both, in this order.
+    /// How the user was authenticated, in the order of the fields.
     pub methods: Methods,
     /// What it is for.
     pub scope: TokenScope,
@@ -46,6 +46,8 @@ pub struct Claims {
     pub audit_id: String,
     /// The audit id of the token at the beginning of its chain, if it was made from another token.
     pub audit_chain_id: Option<String>,
+    /// The application credential that it was made with, by id.
+    pub credential_id: Option<String>,
 }
 
 /// What a token is for.
@@ -68,12 +70,18 @@ pub struct Methods {
     pub password: bool,
     /// With another token.
     pub token: bool,
+    /// With an application credential.
+    pub application_credential: bool,
 }
 
 impl Methods {
     /// The names, as the API lists them.
     pub fn names(self) -> Vec<&'static str> {
-        let all = [(self.password, "password"), (self.token, "token")];
+        let all = [
+            (self.password, "password"),
+            (self.token, "token"),
+            (self.application_credential, "application_credential"),
+        ];
         all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
     }
 }
@@ -98,6 +106,10 @@ struct ClaimsMessage {
     audit_id: String,
     #[prost(string, optional, tag = "11")]
     audit_chain_id: Option<String>,
+    #[prost(string, optional, tag = "12")]
+    credential_id: Option<String>,
+    #[prost(bool, tag = "13")]
+    by_credential: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -163,6 +175,8 @@ impl From<&Claims> for ClaimsMessage {
             expires_at: claims.expires_at.0,
             audit_id: claims.audit_id.clone(),
             audit_chain_id: claims.audit_chain_id.clone(),
+            credential_id: claims.credential_id.clone(),
+            by_credential: claims.methods.application_credential,
         }
     }
 }
@@ -174,7 +188,11 @@ impl TryFrom<ClaimsMessage> for Claims {
         Ok(Self {
             user_id: message.user_id,
             user_epoch: message.user_epoch,
-            methods: Methods { password: message.by_password, token: message.by_token },
+            methods: Methods {
+                password: message.by_password,
+                token: message.by_token,
+                application_credential: message.by_credential,
+            },
             scope: match message.scope {
                 None => TokenScope::Unscoped,
                 Some(ScopeMessage::Project(id)) => TokenScope::Project(id),
@@ -186,6 +204,7 @@ impl TryFrom<ClaimsMessage> for Claims {
             expires_at: Timestamp(message.expires_at),
             audit_id: message.audit_id,
             audit_chain_id: message.audit_chain_id,
+            credential_id: message.credential_id,
         })
     }
 }

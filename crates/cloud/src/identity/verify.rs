@@ -7,9 +7,10 @@
 use super::keys::{self, KeyRing};
 use super::roles::{self, RoleRef};
 use super::token::{self, Claims, TokenScope};
-use super::{Identity, IdentityError, revocation};
+use super::{Identity, IdentityError, credential, revocation};
 use hadron_api::{AuthError, Authenticate, Authentication, Caller};
-use hadron_model::identity::{Assignment, DEFAULT_DOMAIN, Project, Role, Scope, Secret, User};
+use hadron_model::Timestamp;
+use hadron_model::identity::{ApplicationCredential, Domain, Project, Role, Secret, User};
 use hadron_store::{Snapshot, Stored};
 use std::sync::Arc;
 
@@ -31,6 +32,11 @@ impl Verified {
         &self.evidence.user
     }
 
+    /// The application credential that it was made with.
+    pub fn credential(&self) -> Option<&ApplicationCredential> {
+        self.evidence.credential.as_deref().map(|stored| &**stored)
+    }
+
     pub(crate) fn stored_user(&self) -> &Arc<Stored<User>> {
         &self.evidence.user
     }
@@ -47,34 +53,46 @@ struct Evidence {
     ring: Arc<KeyRing>,
     user: Arc<Stored<User>>,
     project: Option<Arc<Stored<Project>>>,
+    credential: Option<Arc<Stored<ApplicationCredential>>>,
     roles: Vec<Arc<Stored<Role>>>,
 }
 
 impl Evidence {
     /// What `claims` rest on in `snapshot`; `None` if it no longer carries them.
-    fn find(snapshot: &Snapshot, claims: &Claims, ring: Arc<KeyRing>) -> Option<Self> {
+    fn find(snapshot: &Snapshot, claims: &Claims, ring: Arc<KeyRing>, now: Timestamp) -> Option<Self> {
         let user = snapshot.get::<User>(&claims.user_id)?;
         if !user.enabled
+            || !is_enabled(snapshot, &user.domain_id)
             || user.tokens_valid_from != claims.user_epoch
             || revocation::is_revoked(snapshot, claims)
         {
             return None;
         }
         let project = match &claims.scope {
-            TokenScope::Project(id) => Some(snapshot.get::<Project>(id).filter(|project| project.enabled)?),
+            TokenScope::Project(id) => Some(usable_project(snapshot, id)?),
+            TokenScope::Domain(id) if !is_enabled(snapshot, id) => return None,
             _ => None,
         };
-        let roles = direct_roles(snapshot, &claims.user_id, &claims.scope);
+        let mut roles = roles::assigned(snapshot, &claims.user_id, &claims.scope);
         if roles.is_empty() && claims.scope != TokenScope::Unscoped {
             return None;
         }
-        Some(Self { ring, user: user.clone(), project: project.cloned(), roles })
+        let credential = match &claims.credential_id {
+            None => None,
+            Some(id) => {
+                let credential = credential::usable(snapshot, id, &claims.user_id, now)?;
+                roles = credential::restrict(snapshot, credential, &roles)?;
+                Some(credential.clone())
+            }
+        };
+        Some(Self { ring, user: user.clone(), project: project.cloned(), credential, roles })
     }
 
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.ring, &other.ring)
             && Arc::ptr_eq(&self.user, &other.user)
             && self.project.as_ref().map(Arc::as_ptr) == other.project.as_ref().map(Arc::as_ptr)
+            && self.credential.as_ref().map(Arc::as_ptr) == other.credential.as_ref().map(Arc::as_ptr)
             && self.roles.len() == other.roles.len()
             && self.roles.iter().zip(&other.roles).all(|(one, two)| Arc::ptr_eq(one, two))
     }
@@ -99,18 +117,15 @@ impl Evidence {
     }
 }
 
-/// The roles assigned to the user on `scope`, without those that they imply. Found by key: a user may have many others.
-pub(crate) fn direct_roles(snapshot: &Snapshot, user: &str, scope: &TokenScope) -> Vec<Arc<Stored<Role>>> {
-    let scope = match scope {
-        TokenScope::Project(id) => Scope::Project(id.clone()),
-        TokenScope::Domain(id) if id == DEFAULT_DOMAIN => Scope::Domain(id.clone()),
-        TokenScope::System => Scope::System,
-        TokenScope::Domain(_) | TokenScope::Unscoped => return Vec::new(),
-    };
-    let first = Assignment { user_id: user.to_owned(), scope: scope.clone(), role_id: String::new() };
-    let assignments = snapshot.iter_from::<Assignment>(first);
-    let here = assignments.take_while(|assignment| assignment.user_id == user && assignment.scope == scope);
-    here.filter_map(|assignment| snapshot.get::<Role>(&assignment.role_id).cloned()).collect()
+/// Whether the domain is there and enabled.
+pub(crate) fn is_enabled(snapshot: &Snapshot, domain: &str) -> bool {
+    snapshot.get::<Domain>(&domain.to_owned()).is_some_and(|domain| domain.enabled)
+}
+
+/// The project, if it and its domain are enabled.
+pub(crate) fn usable_project<'a>(snapshot: &'a Snapshot, id: &String) -> Option<&'a Arc<Stored<Project>>> {
+    let project = snapshot.get::<Project>(id)?;
+    (project.enabled && is_enabled(snapshot, &project.domain_id)).then_some(project)
 }
 
 impl Identity {
@@ -155,10 +170,11 @@ impl Identity {
         ring: Arc<KeyRing>,
         claims: &Claims,
     ) -> Result<Evidence, IdentityError> {
-        if claims.expires_at <= self.now() {
+        let now = self.now();
+        if claims.expires_at <= now {
             return Err(IdentityError::Unauthorized);
         }
-        Evidence::find(snapshot, claims, ring).ok_or(IdentityError::Unauthorized)
+        Evidence::find(snapshot, claims, ring, now).ok_or(IdentityError::Unauthorized)
     }
 
     /// The signing keys, read again only when their record has changed.

@@ -122,9 +122,19 @@ impl Cloud {
         self.post("/v3/auth/tokens", "", password_login(user, password, scope)).await
     }
 
+    /// A new token of the administrator, for after the clock has moved.
+    pub async fn login_admin(&self) -> String {
+        self.login("admin", &self.password, Some(in_project("admin"))).await.token()
+    }
+
     /// The id of the only object of this name.
     pub async fn id(&self, kind: &str, name: &str) -> String {
-        let found = self.get(&format!("/v3/{kind}?name={name}"), &self.admin).await.expect(200);
+        self.id_as(&self.admin, kind, name).await
+    }
+
+    /// The same with this token.
+    pub async fn id_as(&self, token: &str, kind: &str, name: &str) -> String {
+        let found = self.get(&format!("/v3/{kind}?name={name}"), token).await.expect(200);
         assert_eq!(found[kind].as_array().unwrap().len(), 1, "{found}");
         found[kind][0]["id"].as_str().unwrap().to_owned()
     }
@@ -132,6 +142,16 @@ impl Cloud {
     pub async fn project(&self, name: &str) -> String {
         let made = self.post("/v3/projects", &self.admin, json!({"project": {"name": name}})).await;
         made.expect(201)["project"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn domain(&self, name: &str) -> String {
+        let made = self.post("/v3/domains", &self.admin, json!({"domain": {"name": name}})).await;
+        made.expect(201)["domain"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn group(&self, name: &str) -> String {
+        let made = self.post("/v3/groups", &self.admin, json!({"group": {"name": name}})).await;
+        made.expect(201)["group"]["id"].as_str().unwrap().to_owned()
     }
 
     /// A user with the password `pw-<name>`.

@@ -270,17 +270,6 @@ async fn commits_say_who_made_them() {
 }
 
 #[tokio::test]
-async fn there_are_no_groups() {
-    let cloud = Cloud::start().await;
-    let user = cloud.user("u").await;
-    for path in ["/v3/groups".to_owned(), format!("/v3/users/{user}/groups")] {
-        assert_eq!(cloud.get(&path, &cloud.admin).await.expect(200)["groups"], json!([]));
-    }
-    cloud.get("/v3/users/none/groups", &cloud.admin).await.expect(404);
-    cloud.post("/v3/groups", &cloud.admin, json!({"group": {"name": "g"}})).await.expect(405);
-}
-
-#[tokio::test]
 async fn the_catalogue_in_its_parts() {
     let cloud = Cloud::start().await;
     let services = cloud.get("/v3/services?type=network", &cloud.admin).await.expect(200);

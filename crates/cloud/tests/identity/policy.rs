@@ -22,6 +22,22 @@ fn management(project: &str, user: &str, role: &str) -> Vec<(Method, String, Opt
         (Method::DELETE, format!("/v3/users/{user}"), None),
         (Method::GET, format!("/v3/users/{user}/groups"), None),
         (Method::GET, "/v3/groups".into(), None),
+        (Method::POST, "/v3/groups".into(), Some(json!({"group": {"name": "new"}}))),
+        (Method::GET, "/v3/groups/unknown".into(), None),
+        (Method::PATCH, "/v3/groups/unknown".into(), Some(json!({"group": {"name": "new"}}))),
+        (Method::DELETE, "/v3/groups/unknown".into(), None),
+        (Method::GET, "/v3/groups/unknown/users".into(), None),
+        (Method::GET, "/v3/groups/unknown/users/other".into(), None),
+        (Method::PUT, format!("/v3/groups/unknown/users/{user}"), None),
+        (Method::DELETE, format!("/v3/groups/unknown/users/{user}"), None),
+        (Method::PUT, format!("/v3/projects/{project}/groups/unknown/roles/{role}"), None),
+        (Method::GET, format!("/v3/users/{user}/application_credentials"), None),
+        (Method::DELETE, format!("/v3/users/{user}/application_credentials/unknown"), None),
+        (Method::POST, "/v3/domains".into(), Some(json!({"domain": {"name": "new"}}))),
+        (Method::PATCH, "/v3/domains/default".into(), Some(json!({"domain": {"name": "new"}}))),
+        (Method::DELETE, "/v3/domains/default".into(), None),
+        (Method::PUT, format!("/v3/OS-INHERIT/domains/default/{grant}/inherited_to_projects"), None),
+        (Method::DELETE, format!("/v3/OS-INHERIT/domains/default/{grant}/inherited_to_projects"), None),
         (Method::GET, "/v3/roles".into(), None),
         (Method::GET, format!("/v3/roles/{role}"), None),
         (Method::GET, format!("/v3/roles/{role}/implies"), None),
@@ -58,7 +74,9 @@ async fn members_of_other_projects_manage_nothing() {
             let reply = cloud.call(method.clone(), &path, &token, body.clone()).await;
             assert_eq!(reply.status, 403, "{name}: {method} {path}: {}", reply.body);
             assert!(reply.body["error"]["message"].as_str().unwrap().contains("identity:"));
-            let is_own = path.contains(&user) && path.starts_with("/v3/users") && method == Method::GET;
+            let is_own = path.contains(&user)
+                && path.starts_with("/v3/users")
+                && (method == Method::GET || path.contains("application_credentials"));
             if !is_own {
                 let reply = cloud.call(method.clone(), &path, &unscoped, body.clone()).await;
                 assert_eq!(reply.status, 403, "unscoped: {method} {path}: {}", reply.body);
@@ -123,4 +141,43 @@ async fn readers_of_the_system_and_the_domain_read() {
     let assignments = listed["role_assignments"].as_array().unwrap();
     assert!(assignments.iter().all(|assignment| assignment["scope"].get("system").is_none()));
     cloud.post("/v3/projects", &system, json!({"project": {"name": "x"}})).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_reader_of_one_domain_sees_nothing_of_another() {
+    let cloud = Cloud::start().await;
+    let other = cloud.domain("other").await;
+    let new = json!({"user": {"name": "spy", "password": "pw-spy", "domain_id": other}});
+    let spy = cloud.post("/v3/users", &cloud.admin, new).await.expect(201);
+    let spy = spy["user"]["id"].as_str().unwrap().to_owned();
+    let reader = cloud.id("roles", "reader").await;
+    cloud.put(&format!("/v3/domains/{other}/users/{spy}/roles/{reader}"), &cloud.admin).await.expect(204);
+    let group = json!({"group": {"name": "there"}});
+    let group = cloud.post("/v3/groups", &cloud.admin, group).await.expect(201);
+    let group = group["group"]["id"].as_str().unwrap();
+    let (project, victim, _) = cloud.tenant("victim", "member").await;
+    let login = json!({"auth": {
+        "identity": {"methods": ["password"], "password": {"user": {"id": spy, "password": "pw-spy"}}},
+        "scope": {"domain": {"id": other}},
+    }});
+    let token = cloud.post("/v3/auth/tokens", "", login).await.token();
+    for (kind, expected) in [("users", 1), ("projects", 0), ("groups", 0), ("role_assignments", 1)] {
+        let listed = cloud.get(&format!("/v3/{kind}"), &token).await.expect(200);
+        assert_eq!(listed[kind].as_array().unwrap().len(), expected, "{listed}");
+    }
+    for path in [
+        format!("projects/{project}"),
+        format!("users/{victim}"),
+        format!("users/{victim}/groups"),
+        format!("users/{victim}/projects"),
+        format!("groups/{group}"),
+        format!("groups/{group}/users"),
+        format!("projects/{project}/users/{victim}/roles"),
+        format!("domains/default/users/{victim}/roles"),
+        "domains/default".into(),
+    ] {
+        cloud.get(&format!("/v3/{path}"), &token).await.expect(403);
+    }
+    cloud.get(&format!("/v3/domains/{other}"), &token).await.expect(200);
+    cloud.get(&format!("/v3/users/{spy}"), &token).await.expect(200);
 }

@@ -27,7 +27,8 @@ pub enum Error {
     #[error("port {0} could not be found")]
     PortNotFound(PortId),
     /// Ports keep the network from being deleted.
-    #[error("network {network} is in use by ports {}; delete them first", ids(.ports))]
+    #[error("There are one or more ports still in use on the network {network}: {}; delete them first",
+        ids(.ports))]
     NetworkInUse {
         /// The network.
         network: NetworkId,

@@ -53,15 +53,13 @@ pub enum SecurityError {
     #[error("a protocol must be given with a port range")]
     ProtocolRequiredWithPorts,
     /// Not a port.
-    #[error("invalid value for port: {0}")]
+    #[error("Invalid value for port {0}: it must be 1 to 65535")]
     InvalidPortValue(String),
     /// An end is missing, or they are in the wrong order.
-    #[error(
-        "for protocols with ports, port_range_min and port_range_max are both needed and min is at most max"
-    )]
+    #[error("for protocols with ports both are needed, and port_range_min must be <= port_range_max")]
     InvalidPortRange,
     /// Not an ICMP type or code.
-    #[error("invalid value for ICMP {field} ({attribute}): {value}; it must be 0 to 255")]
+    #[error("Invalid value for ICMP {field} ({attribute}): {value}; it must be 0 to 255")]
     InvalidIcmpValue {
         /// `type` or `code`.
         field: &'static str,
@@ -71,13 +69,13 @@ pub enum SecurityError {
         value: u16,
     },
     /// An ICMP code needs its type.
-    #[error("ICMP code (port_range_max) {0} is given without a type (port_range_min)")]
+    #[error("ICMP code (port-range-max) {0} is given, but its ICMP type (port-range-min) is missing")]
     MissingIcmpType(u16),
     /// The protocol has no ports.
     #[error("protocol {0} has no ports; those with ports are TCP, UDP, UDPLITE, SCTP and DCCP")]
     InvalidProtocolForPort(Protocol),
     /// The prefix is of the other family.
-    #[error("ethertype {} conflicts with CIDR {cidr}", .ethertype.as_str())]
+    #[error("Conflicting value ethertype {} for CIDR {cidr}", .ethertype.as_str())]
     RuleParameterConflict {
         /// The rule's family.
         ethertype: Ethertype,

@@ -6,7 +6,10 @@ mod security;
 
 use crate::record::AnyRecord;
 use crate::*;
-use hadron_model::identity::{Assignment, Project, Role, Scope, Secret, User};
+use hadron_model::identity::{
+    ApplicationCredential, Assignment, Domain, Group, GroupAssignment, Membership, Project, Role, Scope,
+    Secret, User,
+};
 use hadron_model::*;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -182,7 +185,12 @@ prop_compose! {
 }
 
 pub(crate) fn scope() -> impl Strategy<Value = Scope> {
-    prop_oneof![text().prop_map(Scope::Project), text().prop_map(Scope::Domain), Just(Scope::System)]
+    prop_oneof![
+        text().prop_map(Scope::Project),
+        text().prop_map(Scope::Domain),
+        Just(Scope::System),
+        text().prop_map(Scope::ProjectsOf),
+    ]
 }
 
 prop_compose! {
@@ -221,6 +229,42 @@ fn identity() -> impl Strategy<Value = AnyRecord> {
         }),
         assignment().prop_map(stored),
         (text(), vec(any::<u8>(), 0..20)).prop_map(|(name, value)| stored(Secret { name, value })),
+    ]
+}
+
+/// Domains, groups and application credentials, named as [`identity`]'s.
+fn groups() -> impl Strategy<Value = AnyRecord> {
+    let named = |id: &str| (id.to_owned(), format!("{id} name"));
+    prop_oneof![
+        ("[a-d]", text(), any::<bool>()).prop_map(move |(id, description, enabled)| {
+            let (id, name) = named(&id);
+            stored(Domain { id, name, description, enabled })
+        }),
+        ("[a-d]", text()).prop_map(move |(id, description)| {
+            let (id, name) = named(&id);
+            stored(Group { id, name, domain_id: "default".into(), description })
+        }),
+        ("[a-d]", "[a-d]").prop_map(|(user_id, group_id)| stored(Membership { user_id, group_id })),
+        assignment().prop_map(|it| {
+            stored(GroupAssignment { group_id: it.user_id, scope: it.scope, role_id: it.role_id })
+        }),
+        ("[a-d]", "[a-d]", text(), vec(text(), 0..3), of(time()), any::<bool>()).prop_map(
+            move |(id, user_id, project_id, roles, expires_at, unrestricted)| {
+                let ((id, name), secret_hash) = (named(&id), String::new());
+                let description = project_id.clone();
+                stored(ApplicationCredential {
+                    id,
+                    name,
+                    user_id,
+                    project_id,
+                    description,
+                    secret_hash,
+                    roles,
+                    expires_at,
+                    unrestricted,
+                })
+            }
+        ),
     ]
 }
 
@@ -284,6 +328,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
         6 => port().prop_map(stored).boxed(),
         6 => address_claim().prop_map(stored).boxed(),
         2 => identity().boxed(),
+        2 => groups().boxed(),
         1 => hosts().boxed(),
         2 => own().boxed(),
         6 => security::record().boxed(),

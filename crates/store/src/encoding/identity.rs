@@ -1,4 +1,6 @@
-//! Projects, users, roles, assignments and secrets.
+//! Projects, users, roles, assignments and secrets; groups and what belongs to them are in [`group`].
+
+mod group;
 
 use super::Encoded;
 use super::parts::bad;
@@ -125,6 +127,27 @@ impl Encoded for Role {
 const PROJECT: u32 = 1;
 const DOMAIN: u32 = 2;
 const SYSTEM: u32 = 3;
+const PROJECTS_OF: u32 = 4;
+
+/// A scope as type and id.
+fn scope_fields(scope: &Scope) -> (u32, String) {
+    match scope {
+        Scope::Project(id) => (PROJECT, id.clone()),
+        Scope::Domain(id) => (DOMAIN, id.clone()),
+        Scope::System => (SYSTEM, String::new()),
+        Scope::ProjectsOf(domain) => (PROJECTS_OF, domain.clone()),
+    }
+}
+
+fn scope(scope_type: u32, id: String) -> Result<Scope, DecodeError> {
+    Ok(match scope_type {
+        PROJECT => Scope::Project(id),
+        DOMAIN => Scope::Domain(id),
+        SYSTEM => Scope::System,
+        PROJECTS_OF => Scope::ProjectsOf(id),
+        _ => return Err(bad("scope")),
+    })
+}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct AssignmentMessage {
@@ -143,11 +166,7 @@ impl Encoded for Assignment {
     const LAST_FIELD: u32 = 4;
 
     fn to_message(&self) -> AssignmentMessage {
-        let (scope_type, scope_id) = match &self.scope {
-            Scope::Project(id) => (PROJECT, id.clone()),
-            Scope::Domain(id) => (DOMAIN, id.clone()),
-            Scope::System => (SYSTEM, String::new()),
-        };
+        let (scope_type, scope_id) = scope_fields(&self.scope);
         AssignmentMessage {
             user_id: self.user_id.clone(),
             role_id: self.role_id.clone(),
@@ -157,12 +176,7 @@ impl Encoded for Assignment {
     }
 
     fn from_message(message: AssignmentMessage) -> Result<Self, DecodeError> {
-        let scope = match message.scope_type {
-            PROJECT => Scope::Project(message.scope_id),
-            DOMAIN => Scope::Domain(message.scope_id),
-            SYSTEM => Scope::System,
-            _ => return Err(bad("scope")),
-        };
+        let scope = scope(message.scope_type, message.scope_id)?;
         Ok(Assignment { user_id: message.user_id, scope, role_id: message.role_id })
     }
 }

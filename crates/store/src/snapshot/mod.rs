@@ -1,5 +1,6 @@
 //! An immutable state of the whole model, with its indexes.
 
+mod identity;
 mod packet_log;
 mod router;
 mod security;
@@ -7,7 +8,6 @@ mod security;
 use crate::Position;
 use crate::index::{Indexes, device_hash};
 use crate::record::{AnyRecord, Record, RecordKey, Stored, Tables};
-use hadron_model::identity::{Assignment, Project, Role, Scope, User};
 use hadron_model::{
     Host, HostNumber, Network, NetworkId, NetworkNumber, Port, PortId, PortNumber, Subnet, SubnetId, Vni,
 };
@@ -198,37 +198,6 @@ impl Snapshot {
     /// How many ports a project has.
     pub fn count_ports_of_project(&self, project: &str) -> usize {
         self.indexes.projects.get(project).map_or(0, |owned| owned.ports.len())
-    }
-}
-
-/// Identity.
-impl Snapshot {
-    /// The project of this name in a domain.
-    pub fn project_by_name(&self, domain: &str, name: &str) -> Option<&Record1<Project>> {
-        let id = self.indexes.project_names.get(&(domain.to_owned(), name.to_owned()))?;
-        self.find::<Project>(id)
-    }
-
-    /// The user of this name in a domain.
-    pub fn user_by_name(&self, domain: &str, name: &str) -> Option<&Record1<User>> {
-        let id = self.indexes.user_names.get(&(domain.to_owned(), name.to_owned()))?;
-        self.find::<User>(id)
-    }
-
-    /// The role of this name.
-    pub fn role_by_name(&self, name: &str) -> Option<&Record1<Role>> {
-        self.find::<Role>(self.indexes.role_names.get(name)?)
-    }
-
-    /// A user's assignments, by scope and role.
-    pub fn assignments_of_user<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Assignment> {
-        let first = Assignment {
-            user_id: user.to_owned(),
-            scope: Scope::Project(String::new()),
-            role_id: String::new(),
-        };
-        let assignments = self.tables.assignments.range(first..).map(|(key, _)| key);
-        assignments.take_while(move |assignment| assignment.user_id == user)
     }
 }
 

@@ -175,6 +175,12 @@ impl<'a> Fields<'a> {
         texts.collect::<Option<_>>().ok_or_else(|| self.invalid(name, "not all items are strings"))
     }
 
+    /// The list under `name`, if it is there and not null.
+    pub(crate) fn list(&self, name: &str) -> Result<Option<&'a Vec<Value>>, IdentityError> {
+        let list = |value: &'a Value| value.as_array().ok_or_else(|| self.invalid(name, "it is not a list"));
+        self.value(name).map(list).transpose()
+    }
+
     /// Refuses anything but an empty list or object under `name`: what can't be kept must not seem to be.
     pub(crate) fn empty(&self, name: &str) -> Result<(), IdentityError> {
         match self.value(name) {

@@ -5,6 +5,7 @@
 
 mod assignments;
 mod body;
+mod credentials;
 mod delete;
 mod discovery;
 mod domains;
@@ -40,6 +41,7 @@ pub fn router(identity: Identity) -> Router {
         .merge(projects::routes())
         .merge(users::routes())
         .merge(groups::routes())
+        .merge(credentials::routes())
         .merge(roles::routes())
         .merge(grants::routes())
         .merge(assignments::routes())

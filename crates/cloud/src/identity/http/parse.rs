@@ -8,6 +8,7 @@ use crate::identity::IdentityError;
 pub(crate) struct LoginRequest {
     pub(crate) password: Option<PasswordLogin>,
     pub(crate) token: Option<String>,
+    pub(crate) credential: Option<CredentialLogin>,
     pub(crate) scope: ScopeRequest,
 }
 
@@ -15,6 +16,26 @@ pub(crate) struct LoginRequest {
 pub(crate) struct PasswordLogin {
     pub(crate) user: UserRef,
     pub(crate) password: String,
+}
+
+/// An application credential and its secret.
+pub(crate) struct CredentialLogin {
+    pub(crate) credential: CredentialRef,
+    pub(crate) secret: String,
+}
+
+/// An application credential, as a client names one.
+pub(crate) enum CredentialRef {
+    Id(String),
+    Name { name: String, user: UserRef },
+}
+
+impl CredentialRef {
+    /// A bounded text under which attempts on a credential that doesn't exist are counted.
+    pub(crate) fn throttle_key(&self) -> String {
+        let (Self::Id(text) | Self::Name { name: text, .. }) = self;
+        text.chars().take(255).collect()
+    }
 }
 
 /// A user, as a client names one.
@@ -57,13 +78,14 @@ impl LoginRequest {
     pub(crate) fn parse(body: &JsonBody) -> Result<Self, IdentityError> {
         let auth = Fields::of(body).object("auth")?;
         let identity = auth.object("identity")?;
-        let mut request = Self { password: None, token: None, scope: parse_scope(&auth)? };
+        let mut request = Self { password: None, token: None, credential: None, scope: parse_scope(&auth)? };
         for method in identity.texts("methods")? {
             match method {
                 "password" => request.password = Some(parse_password(&identity)?),
                 "token" => {
                     request.token = Some(identity.object("token")?.required_text("id")?.to_owned());
                 }
+                "application_credential" => request.credential = Some(parse_credential(&identity)?),
                 other if !identity.has(other) => return Err(identity.missing(other)),
                 // Other methods of Keystone exist; nobody can authenticate by them here.
                 _ => return Err(IdentityError::Unauthorized),
@@ -76,12 +98,30 @@ impl LoginRequest {
 fn parse_password(identity: &Fields) -> Result<PasswordLogin, IdentityError> {
     let user = identity.object("password")?.object("user")?;
     let password = user.required_text("password")?.to_owned();
-    let user = match (user.text("id")?, user.text("name")?) {
-        (Some(id), _) => UserRef::Id(id.to_owned()),
-        (None, Some(name)) => UserRef::Name { name: name.to_owned(), domain: parse_domain(&user)? },
-        (None, None) => return Err(IdentityError::bad("Expecting to find id or name in user.")),
+    Ok(PasswordLogin { user: user_ref(&user)?, password })
+}
+
+fn parse_credential(identity: &Fields) -> Result<CredentialLogin, IdentityError> {
+    let given = identity.object("application_credential")?;
+    let secret = given.required_text("secret")?.to_owned();
+    let credential = match (given.text("id")?, given.text("name")?) {
+        (Some(id), _) => CredentialRef::Id(id.to_owned()),
+        (None, Some(name)) => {
+            CredentialRef::Name { name: name.to_owned(), user: user_ref(&given.object("user")?)? }
+        }
+        (None, None) => {
+            return Err(IdentityError::bad("Expecting to find id or name in application_credential."));
+        }
     };
-    Ok(PasswordLogin { user, password })
+    Ok(CredentialLogin { credential, secret })
+}
+
+fn user_ref(user: &Fields) -> Result<UserRef, IdentityError> {
+    match (user.text("id")?, user.text("name")?) {
+        (Some(id), _) => Ok(UserRef::Id(id.to_owned())),
+        (None, Some(name)) => Ok(UserRef::Name { name: name.to_owned(), domain: parse_domain(user)? }),
+        (None, None) => Err(IdentityError::bad("Expecting to find id or name in user.")),
+    }
 }
 
 /// The `domain` of a user or project that is given by name.

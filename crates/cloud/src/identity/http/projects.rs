@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use hadron_model::identity::{DEFAULT_DOMAIN, Project, Scope};
+use hadron_model::identity::{Domain, Project};
 use hadron_store::Tx;
 use serde_json::json;
 
@@ -31,12 +31,13 @@ pub(crate) fn routes() -> Router<Identity> {
 }
 
 async fn list(State(identity): State<Identity>, session: Session, query: Query) -> Reply {
-    session.require(Rule::DomainReader, "list_projects")?;
+    let listed = session.listed_domain("list_projects")?;
     query.is_match_bool("enabled", true)?;
     query.is_match_bool("is_domain", false)?;
     let snapshot = identity.store().snapshot();
     let projects = snapshot.iter::<Project>().filter(|project| {
-        query.is_match("name", &project.name)
+        listed.is_none_or(|domain| domain == project.domain_id)
+            && query.is_match("name", &project.name)
             && query.is_match("domain_id", &project.domain_id)
             && query.is_match("parent_id", &project.domain_id)
             && query.is_match_bool("enabled", project.enabled).unwrap_or(false)
@@ -49,18 +50,21 @@ async fn list(State(identity): State<Identity>, session: Session, query: Query) 
 async fn create(State(identity): State<Identity>, session: Session, body: JsonBody) -> Reply {
     let fields = Fields::envelope(&body, "project")?;
     check(&fields)?;
-    if check_domain(&fields).is_err() {
-        return Err(fields.refuse("domain_id", "there are no other domains than the default one"));
-    }
+    let domain_id = domain_of(&fields, &session)?;
     let project = Project {
         id: new_id(),
         name: fields.required_name(MAX_NAME)?.to_owned(),
-        domain_id: DEFAULT_DOMAIN.to_owned(),
+        domain_id,
         description: fields.bounded_text("description", MAX_DESCRIPTION)?.unwrap_or_default().to_owned(),
         enabled: fields.boolean("enabled")?.unwrap_or(true),
     };
     session.require(Rule::Admin, "create_project")?;
     let put = |tx: &mut Tx| {
+        if tx.get::<Domain>(&project.domain_id).is_none() {
+            return Err(
+                fields.refuse("domain_id", "there is no such domain; nested projects are not supported")
+            );
+        }
         ensure_name_is_free(tx, &project)?;
         tx.put(project.clone());
         Ok::<_, IdentityError>(())
@@ -71,9 +75,11 @@ async fn create(State(identity): State<Identity>, session: Session, body: JsonBo
 
 async fn show(State(identity): State<Identity>, session: Session, params: Params) -> Reply {
     let id = params.get("id");
-    session.require_or(Rule::DomainReader, "get_project", session.is_in_project(id))?;
     let snapshot = identity.store().snapshot();
-    let project = snapshot.get::<Project>(&id.to_owned()).ok_or_else(|| missing(id))?;
+    let project = snapshot.get::<Project>(&id.to_owned());
+    let domain = project.map_or("", |project| &project.domain_id);
+    session.require_or(Rule::DomainReader(domain), "get_project", session.is_in_project(id))?;
+    let project = project.ok_or_else(|| missing(id))?;
     Ok(Answer::ok(json!({"project": view::project(&identity, project)})))
 }
 
@@ -82,15 +88,16 @@ async fn update(State(identity): State<Identity>, session: Session, params: Para
     check(&fields)?;
     let id = params.get("id").to_owned();
     session.require(Rule::Admin, "update_project")?;
-    if fields.text("domain_id")?.is_some_and(|domain| domain != DEFAULT_DOMAIN) {
-        return Err(IdentityError::bad("A project can't move to another domain."));
-    }
+    let domain = fields.text("domain_id")?.or(fields.text("parent_id")?);
     let name = fields.name(MAX_NAME)?;
     let description = fields.bounded_text("description", MAX_DESCRIPTION)?;
     let description = description.or(fields.names("description").then_some(""));
     let enabled = fields.boolean("enabled")?;
     let put = |tx: &mut Tx| {
         let mut project = tx.get::<Project>(&id).ok_or_else(|| missing(&id))?.value.clone();
+        if domain.is_some_and(|domain| domain != project.domain_id) {
+            return Err(IdentityError::bad("A project can't move to another domain."));
+        }
         project.name = name.unwrap_or(&project.name).to_owned();
         project.description = description.unwrap_or(&project.description).to_owned();
         project.enabled = enabled.unwrap_or(project.enabled);
@@ -111,15 +118,7 @@ async fn remove(
     params: Params,
 ) -> Result<Response, IdentityError> {
     session.require(Rule::Admin, "delete_project")?;
-    let id = params.get("id").to_owned();
-    let scope = Scope::Project(id.clone());
-    let remove = |tx: &mut Tx| {
-        tx.get::<Project>(&id).ok_or_else(|| missing(&id))?;
-        tx.delete::<Project>(&id);
-        Ok(())
-    };
-    let concerns = |assignment: &hadron_model::identity::Assignment| assignment.scope == scope;
-    delete::with_assignments(&identity, session.commit_info(&identity), concerns, remove).await?;
+    delete::project(&identity, session.commit_info(&identity), params.get("id")).await?;
     Ok(no_content())
 }
 
@@ -129,20 +128,20 @@ fn check(fields: &Fields) -> Result<(), IdentityError> {
     fields.empty("tags")?;
     fields.empty("options")?;
     if fields.boolean("is_domain")? == Some(true) {
-        return Err(fields.refuse("is_domain", "there are no other domains than the default one"));
+        return Err(fields.refuse("is_domain", "domains are made at /v3/domains"));
     }
-    match fields.text("parent_id")? {
-        None | Some(DEFAULT_DOMAIN) => Ok(()),
-        Some(_) => Err(fields.refuse("parent_id", "nested projects are not supported")),
-    }
+    Ok(())
 }
 
-/// Refuses a `domain_id` other than that of the default domain.
-pub(crate) fn check_domain(fields: &Fields) -> Result<(), IdentityError> {
-    match fields.text("domain_id")? {
-        None | Some(DEFAULT_DOMAIN) => Ok(()),
-        Some(other) => Err(IdentityError::not_found("domain", other)),
+/// The domain of a new project: it must also be its parent.
+fn domain_of(fields: &Fields, session: &Session) -> Result<String, IdentityError> {
+    let (domain, parent) = (fields.text("domain_id")?, fields.text("parent_id")?);
+    if domain.is_some() && parent.is_some() && domain != parent {
+        return Err(
+            fields.refuse("parent_id", "nested projects are not supported, only a domain is a parent")
+        );
     }
+    Ok(domain.or(parent).unwrap_or(session.home_domain()).to_owned())
 }
 
 fn ensure_name_is_free(tx: &mut Tx, project: &Project) -> Result<(), IdentityError> {

@@ -1,11 +1,12 @@
 //! `/v3/roles`, and which role implies which.
 
 use super::body::{Fields, JsonBody};
+use super::delete::{self, Doomed};
 use super::projects::MAX_DESCRIPTION;
 use super::query::Query;
 use super::request::{Answer, Params};
 use super::session::{Rule, Session};
-use super::{Reply, delete, no_content, view};
+use super::{Reply, no_content, view};
 use crate::identity::bootstrap::new_id;
 use crate::identity::roles::{RoleRef, implied_by, is_built_in};
 use crate::identity::{Identity, IdentityError};
@@ -13,7 +14,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use hadron_model::identity::{Assignment, Role};
+use hadron_model::identity::Role;
 use hadron_store::{Snapshot, Tx};
 use serde_json::{Value, json};
 
@@ -97,8 +98,7 @@ async fn remove(
         tx.delete::<Role>(&id);
         Ok(())
     };
-    let concerns = |assignment: &Assignment| assignment.role_id == id;
-    delete::with_assignments(&identity, session.commit_info(&identity), concerns, remove).await?;
+    delete::with_dependents(&identity, session.commit_info(&identity), Doomed::Role(&id), remove).await?;
     Ok(no_content())
 }
 

@@ -17,40 +17,66 @@ pub(crate) struct Session {
     request_id: String,
 }
 
-/// Who may do something with what belongs to the whole deployment or to the default domain.
+/// Who may do something with what belongs to the whole deployment or to a domain.
 #[derive(Clone, Copy)]
-pub(crate) enum Rule {
+pub(crate) enum Rule<'a> {
     /// The role `admin`, in whatever scope.
     Admin,
     /// That, or `reader` on the system.
     SystemReader,
-    /// That, or `reader` on the default domain.
-    DomainReader,
+    /// That, or `reader` on the domain of this id.
+    DomainReader(&'a str),
 }
 
 impl Session {
     /// Refuses what `rule` doesn't permit. `action` is the policy's name without `identity:`.
-    pub(crate) fn require(&self, rule: Rule, action: &'static str) -> Result<(), IdentityError> {
+    pub(crate) fn require(&self, rule: Rule<'_>, action: &'static str) -> Result<(), IdentityError> {
         self.require_or(rule, action, false)
     }
 
     /// As [`Session::require`], but for `owner`s also without.
     pub(crate) fn require_or(
         &self,
-        rule: Rule,
+        rule: Rule<'_>,
         action: &'static str,
         owner: bool,
     ) -> Result<(), IdentityError> {
+        if owner || self.is_permitted(rule) { Ok(()) } else { Err(IdentityError::NotPermitted(action)) }
+    }
+
+    fn is_permitted(&self, rule: Rule<'_>) -> bool {
         let is_admin = self.has_role(ADMIN);
-        let reads = self.has_role("reader");
-        let on_system = reads && *self.scope() == TokenScope::System;
-        let on_domain = reads && matches!(self.scope(), TokenScope::Domain(id) if id == DEFAULT_DOMAIN);
-        let permitted = match rule {
+        match rule {
             Rule::Admin => is_admin,
-            Rule::SystemReader => is_admin || on_system,
-            Rule::DomainReader => is_admin || on_system || on_domain,
-        };
-        if permitted || owner { Ok(()) } else { Err(IdentityError::NotPermitted(action)) }
+            Rule::SystemReader => is_admin || self.has_role("reader") && *self.scope() == TokenScope::System,
+            Rule::DomainReader(domain) => {
+                self.is_permitted(Rule::SystemReader) || self.read_domain() == Some(domain)
+            }
+        }
+    }
+
+    /// The domain that the token is scoped to with the role `reader`.
+    fn read_domain(&self) -> Option<&str> {
+        match self.scope() {
+            TokenScope::Domain(id) if self.has_role("reader") => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whose objects the caller may list: of the one domain, or with `None` of all.
+    pub(crate) fn listed_domain(&self, action: &'static str) -> Result<Option<&str>, IdentityError> {
+        if self.is_permitted(Rule::SystemReader) {
+            return Ok(None);
+        }
+        self.read_domain().map(Some).ok_or(IdentityError::NotPermitted(action))
+    }
+
+    /// The domain of what the caller makes without naming one: that of the token's scope, or else the default domain.
+    pub(crate) fn home_domain(&self) -> &str {
+        match self.scope() {
+            TokenScope::Domain(id) => id,
+            _ => self.verified.project().map_or(DEFAULT_DOMAIN, |project| &project.domain_id),
+        }
     }
 
     pub(crate) fn has_role(&self, role: &str) -> bool {

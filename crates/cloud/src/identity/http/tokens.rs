@@ -13,8 +13,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hadron_model::identity::{DEFAULT_DOMAIN, Project, Scope};
+use hadron_model::identity::{Domain, Project, Scope};
+use hadron_store::Snapshot;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where a token stands in a request or an answer.
@@ -98,25 +100,34 @@ async fn projects(State(identity): State<Identity>, session: Session, query: Que
 /// The projects on which a user has a role, at `path`.
 pub(crate) fn list_projects(identity: &Identity, user: &str, query: &Query, path: &str) -> Reply {
     let snapshot = identity.store().snapshot();
-    let mut projects: Vec<_> = scopes(&snapshot, user)
-        .filter_map(|scope| match scope {
-            Scope::Project(id) => snapshot.get::<Project>(id),
-            _ => None,
-        })
-        .filter(|project| query.is_match("name", &project.name))
-        .collect();
-    projects.dedup_by(|one, two| one.id == two.id);
-    let views = projects.into_iter().map(|project| view::project(identity, project));
+    let mut ids: BTreeSet<&str> = BTreeSet::new();
+    for scope in scopes(&snapshot, user) {
+        match scope {
+            Scope::Project(id) => ids.extend([id.as_str()]),
+            Scope::ProjectsOf(domain) => {
+                let projects = snapshot.iter::<Project>().filter(|project| project.domain_id == *domain);
+                ids.extend(projects.map(|project| project.id.as_str()));
+            }
+            Scope::Domain(_) | Scope::System => {}
+        }
+    }
+    let projects = ids.into_iter().filter_map(|id| snapshot.get::<Project>(&id.to_owned()));
+    let projects = projects.filter(|project| query.is_match("name", &project.name));
+    let views = projects.map(|project| view::project(identity, project));
     Ok(Answer::ok(query.page(&view::url(identity, path), "projects", views)?))
 }
 
 async fn domains(State(identity): State<Identity>, session: Session, query: Query) -> Reply {
     let snapshot = identity.store().snapshot();
-    let is_default = |scope: &Scope| matches!(scope, Scope::Domain(id) if id == DEFAULT_DOMAIN);
-    let has_default = scopes(&snapshot, session.user_id()).any(is_default);
-    let domains = has_default.then(|| view::domain(&identity));
-    let url = view::url(&identity, "auth/domains");
-    Ok(Answer::ok(query.page(&url, "domains", domains.into_iter())?))
+    let ids: BTreeSet<&String> = scopes(&snapshot, session.user_id())
+        .filter_map(|scope| match scope {
+            Scope::Domain(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let domains = ids.into_iter().filter_map(|id| snapshot.get::<Domain>(id));
+    let views = domains.map(|domain| view::domain(&identity, domain));
+    Ok(Answer::ok(query.page(&view::url(&identity, "auth/domains"), "domains", views)?))
 }
 
 async fn system(State(identity): State<Identity>, session: Session) -> Reply {
@@ -126,7 +137,11 @@ async fn system(State(identity): State<Identity>, session: Session) -> Reply {
     Ok(Answer::ok(json!({"system": system, "links": {"self": view::url(&identity, "auth/system")}})))
 }
 
-/// What the user has a role on, in order, possibly more than once.
-fn scopes<'a>(snapshot: &'a hadron_store::Snapshot, user: &'a str) -> impl Iterator<Item = &'a Scope> {
-    snapshot.assignments_of_user(user).map(|assignment| &assignment.scope)
+/// What the user has a role on, by himself or by a group, possibly more than once.
+fn scopes<'a>(snapshot: &'a Snapshot, user: &'a str) -> impl Iterator<Item = &'a Scope> {
+    let own = snapshot.assignments_of_user(user).map(|assignment| &assignment.scope);
+    let groups = snapshot.groups_of_user(user);
+    own.chain(
+        groups.flat_map(|group| snapshot.assignments_of_group(group)).map(|assignment| &assignment.scope),
+    )
 }

@@ -2,11 +2,11 @@
 
 use super::body::{Fields, JsonBody};
 use super::parse::UserRef;
-use super::projects::{MAX_DESCRIPTION, check_domain};
+use super::projects::MAX_DESCRIPTION;
 use super::query::Query;
 use super::request::{Answer, Params, Peer};
 use super::session::{Rule, Session};
-use super::{Reply, delete, no_content, tokens, view};
+use super::{Reply, delete, domains, no_content, tokens, view};
 use crate::identity::bootstrap::{new_id, next_epoch};
 use crate::identity::password::MAX_PASSWORD;
 use crate::identity::{Identity, IdentityError, last_admin};
@@ -14,8 +14,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
-use hadron_model::identity::{Assignment, DEFAULT_DOMAIN, User};
-use hadron_store::{CommitInfo, Tx};
+use hadron_model::identity::User;
+use hadron_store::{CommitInfo, Snapshot, Tx};
 use serde_json::json;
 
 /// Longest name, as in Keystone.
@@ -33,11 +33,12 @@ pub(crate) fn routes() -> Router<Identity> {
 }
 
 async fn list(State(identity): State<Identity>, session: Session, query: Query) -> Reply {
-    session.require(Rule::DomainReader, "list_users")?;
+    let listed = session.listed_domain("list_users")?;
     query.is_match_bool("enabled", true)?;
     let snapshot = identity.store().snapshot();
     let users = snapshot.iter::<User>().filter(|user| {
-        query.is_match("name", &user.name)
+        listed.is_none_or(|domain| domain == user.domain_id)
+            && query.is_match("name", &user.name)
             && query.is_match("domain_id", &user.domain_id)
             && query.is_match_bool("enabled", user.enabled).unwrap_or(false)
     });
@@ -48,7 +49,6 @@ async fn list(State(identity): State<Identity>, session: Session, query: Query) 
 async fn create(State(identity): State<Identity>, session: Session, body: JsonBody) -> Reply {
     let fields = Fields::envelope(&body, "user")?;
     check(&fields)?;
-    check_domain(&fields)?;
     let name = fields.required_name(MAX_NAME)?;
     let changes = Changes::parse(&fields)?;
     session.require(Rule::Admin, "create_user")?;
@@ -57,7 +57,7 @@ async fn create(State(identity): State<Identity>, session: Session, body: JsonBo
     let mut user = User {
         id: new_id(),
         name: name.to_owned(),
-        domain_id: DEFAULT_DOMAIN.to_owned(),
+        domain_id: fields.text("domain_id")?.unwrap_or(session.home_domain()).to_owned(),
         description: String::new(),
         email: String::new(),
         default_project_id: None,
@@ -67,6 +67,7 @@ async fn create(State(identity): State<Identity>, session: Session, body: JsonBo
     };
     changes.apply(&mut user, hash);
     let put = |tx: &mut Tx| {
+        domains::ensure_exists(tx, &user.domain_id)?;
         ensure_name_is_free(tx, &user)?;
         tx.put(user.clone());
         Ok::<_, IdentityError>(())
@@ -77,8 +78,8 @@ async fn create(State(identity): State<Identity>, session: Session, body: JsonBo
 
 async fn show(State(identity): State<Identity>, session: Session, params: Params) -> Reply {
     let id = params.get("id");
-    session.require_or(Rule::DomainReader, "get_user", session.user_id() == id)?;
     let snapshot = identity.store().snapshot();
+    require_reader(&session, &snapshot, id, "get_user")?;
     let user = snapshot.get::<User>(&id.to_owned()).ok_or_else(|| missing(id))?;
     Ok(Answer::ok(json!({"user": view::user(&identity, user)})))
 }
@@ -90,12 +91,13 @@ async fn update(State(identity): State<Identity>, session: Session, params: Para
     let name = fields.name(MAX_NAME)?;
     let changes = Changes::parse(&fields)?;
     session.require(Rule::Admin, "update_user")?;
-    if fields.text("domain_id")?.is_some_and(|domain| domain != DEFAULT_DOMAIN) {
-        return Err(IdentityError::bad("A user can't move to another domain."));
-    }
+    let domain = fields.text("domain_id")?;
     let hash = changes.hash(&identity).await?;
     let put = |tx: &mut Tx| {
         let mut user = tx.get::<User>(&id).ok_or_else(|| missing(&id))?.value.clone();
+        if domain.is_some_and(|domain| domain != user.domain_id) {
+            return Err(IdentityError::bad("A user can't move to another domain."));
+        }
         user.name = name.unwrap_or(&user.name).to_owned();
         let was_enabled = user.enabled;
         changes.apply(&mut user, hash.clone());
@@ -119,25 +121,29 @@ async fn remove(
     params: Params,
 ) -> Result<Response, IdentityError> {
     session.require(Rule::Admin, "delete_user")?;
-    let id = params.get("id").to_owned();
-    let remove = |tx: &mut Tx| {
-        tx.guard_range::<Assignment>(id.clone());
-        tx.get::<User>(&id).ok_or_else(|| missing(&id))?;
-        tx.delete::<User>(&id);
-        Ok(())
-    };
-    let concerns = |assignment: &Assignment| assignment.user_id == id;
-    delete::with_assignments(&identity, session.commit_info(&identity), concerns, remove).await?;
+    delete::user(&identity, session.commit_info(&identity), params.get("id")).await?;
     Ok(no_content())
 }
 
 async fn projects(State(identity): State<Identity>, session: Session, params: Params, query: Query) -> Reply {
     let id = params.get("id");
-    session.require_or(Rule::DomainReader, "list_user_projects", session.user_id() == id)?;
-    if !identity.store().snapshot().has::<User>(&id.to_owned()) {
+    let snapshot = identity.store().snapshot();
+    require_reader(&session, &snapshot, id, "list_user_projects")?;
+    if !snapshot.has::<User>(&id.to_owned()) {
         return Err(missing(id));
     }
     tokens::list_projects(&identity, id, &query, &format!("users/{id}/projects"))
+}
+
+/// Refuses who neither is the user nor may read his domain.
+pub(crate) fn require_reader(
+    session: &Session,
+    snapshot: &Snapshot,
+    user: &str,
+    action: &'static str,
+) -> Result<(), IdentityError> {
+    let domain = snapshot.get::<User>(&user.to_owned()).map_or("", |user| &user.domain_id);
+    session.require_or(Rule::DomainReader(domain), action, session.user_id() == user)
 }
 
 /// A user changes his own password. The old password is what authenticates, so no token is asked for (nor does Keystone:

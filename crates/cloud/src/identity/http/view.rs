@@ -1,11 +1,11 @@
 //! How objects look in answers.
 
-use crate::identity::login::DEFAULT_DOMAIN_NAME;
 use crate::identity::roles::{RoleRef, is_built_in};
 use crate::identity::token::TokenScope;
 use crate::identity::{Identity, Verified, catalog};
 use hadron_model::Timestamp;
-use hadron_model::identity::{DEFAULT_DOMAIN, Project, Role, User};
+use hadron_model::identity::{Domain, Group, Project, Role, User};
+use hadron_store::Snapshot;
 use serde_json::{Map, Value, json};
 
 /// `https://…/v3/<path>`.
@@ -65,21 +65,32 @@ pub(crate) fn role(identity: &Identity, role: &Role) -> Value {
     })
 }
 
-pub(crate) fn domain(identity: &Identity) -> Value {
+pub(crate) fn domain(identity: &Identity, domain: &Domain) -> Value {
     json!({
-        "id": DEFAULT_DOMAIN,
-        "name": DEFAULT_DOMAIN_NAME,
-        "description": "The default domain",
-        "enabled": true,
+        "id": domain.id,
+        "name": domain.name,
+        "description": domain.description,
+        "enabled": domain.enabled,
         "tags": [],
         "options": {},
-        "links": links(identity, "domains", DEFAULT_DOMAIN),
+        "links": links(identity, "domains", &domain.id),
     })
 }
 
-/// The default domain, as other objects refer to it.
-pub(crate) fn domain_ref() -> Value {
-    json!({"id": DEFAULT_DOMAIN, "name": DEFAULT_DOMAIN_NAME})
+pub(crate) fn group(identity: &Identity, group: &Group) -> Value {
+    json!({
+        "id": group.id,
+        "name": group.name,
+        "domain_id": group.domain_id,
+        "description": group.description,
+        "links": links(identity, "groups", &group.id),
+    })
+}
+
+/// A domain, as other objects refer to it.
+pub(crate) fn domain_ref(snapshot: &Snapshot, id: &str) -> Value {
+    let name = snapshot.get::<Domain>(&id.to_owned()).map(|domain| domain.name.as_str());
+    json!({"id": id, "name": name})
 }
 
 /// `{"id", "name"}`.
@@ -91,24 +102,40 @@ pub(crate) fn role_ref(role: &RoleRef) -> Value {
 pub(crate) fn token(identity: &Identity, verified: &Verified, with_catalog: bool) -> Value {
     let claims = &verified.claims;
     let user = verified.user();
+    let snapshot = identity.store().snapshot();
+    let domain_ref = |id: &str| domain_ref(&snapshot, id);
     let mut view = json!({
         "methods": claims.methods.names(),
-        "user": {"id": user.id, "name": user.name, "domain": domain_ref(), "password_expires_at": null},
+        "user": {
+            "id": user.id,
+            "name": user.name,
+            "domain": domain_ref(&user.domain_id),
+            "password_expires_at": null,
+        },
         "audit_ids": std::iter::once(&claims.audit_id).chain(&claims.audit_chain_id).collect::<Vec<_>>(),
         "issued_at": micros(claims.issued_at),
         "expires_at": micros(claims.expires_at),
     });
     match &claims.scope {
         TokenScope::Unscoped => return json!({"token": view}),
-        TokenScope::Domain(_) => view["domain"] = domain_ref(),
+        TokenScope::Domain(id) => view["domain"] = domain_ref(id),
         TokenScope::System => view["system"] = json!({"all": true}),
         TokenScope::Project(id) => {
-            let name = verified.project().map(|project| &project.name);
-            view["project"] = json!({"id": id, "name": name, "domain": domain_ref()});
+            let project = verified.project();
+            let name = project.map(|project| &project.name);
+            let domain = project.map(|project| domain_ref(&project.domain_id));
+            view["project"] = json!({"id": id, "name": name, "domain": domain});
             view["is_domain"] = json!(false);
         }
     }
     view["roles"] = verified.roles.iter().map(role_ref).collect();
+    if let Some(credential) = verified.credential() {
+        view["application_credential"] = json!({
+            "id": credential.id,
+            "name": credential.name,
+            "restricted": !credential.unrestricted,
+        });
+    }
     if with_catalog {
         view["catalog"] = catalog::catalog(identity.config());
     }
@@ -119,6 +146,11 @@ pub(crate) fn token(identity: &Identity, verified: &Verified, with_catalog: bool
 fn micros(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Keystone's form of a credential's end: `2026-01-31T12:00:00.000000`.
+pub(crate) fn micros_without_zone(time: Timestamp) -> String {
+    micros(time).trim_end_matches('Z').to_owned()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Indexes hold what a recomputation from the records holds, whatever the order of the changes.
 
+mod identity;
 mod router;
 mod security;
 
@@ -92,6 +93,7 @@ proptest! {
                 all.filter(|it| it.user_id == assignment.user_id).map(|it| &it.value).collect();
             prop_assert!(snapshot.assignments_of_user(&assignment.user_id).eq(expected));
         }
+        identity::check(&snapshot)?;
         let taken: BTreeSet<u32> = snapshot.iter::<crate::VniClaim>().map(|claim| claim.vni.get()).collect();
         for start in 1..32 {
             let free = (start..=31).find(|vni| !taken.contains(vni));
