@@ -65,7 +65,10 @@ fn frames(seconds: u64) -> Result<ExitCode> {
     let corpus = root().join("fuzz/corpus/frames");
     std::fs::create_dir_all(&corpus)?;
     let mut fuzz = nice(cargo_bin().join("cargo-fuzz"));
-    fuzz.args(["run", "frames"]).arg(corpus).arg("--").arg(format!("-max_total_time={seconds}"));
+    fuzz.args(["run", "--no-default-features", "frames"])
+        .arg(corpus)
+        .arg("--")
+        .arg(format!("-max_total_time={seconds}"));
     // The compiler's switches for fuzzing are those of a nightly one.
     status(fuzz.env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR"))
 }

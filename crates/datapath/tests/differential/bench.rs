@@ -102,7 +102,7 @@ impl Bench {
     pub fn forget_outputs(&mut self) {
         while self.capture.next().is_some() {}
         let Bench { punts, logs, runtime, .. } = self;
-        let soon = Duration::from_millis(10);
+        let soon = Duration::from_secs(1);
         runtime.block_on(async {
             while tokio::time::timeout(soon, punts.next()).await.is_ok() {}
             while tokio::time::timeout(soon, logs.next()).await.is_ok() {}

@@ -2,9 +2,9 @@
 
 use crate::packet::{ACK, Body, FIN, ICMP, ICMPV6, Packet, Part, Quote, RST, SYN};
 use crate::random::Random;
-use crate::world::{GROUPS, POLICIES, SETS, STATIONS, Station, World, port, stations};
+use crate::world::{GROUPS, POLICIES, SETS, STATIONS, Station, World, log, port, stations};
 use hadron_pipeline::Mac;
-use hadron_wire::row::{Direction, Family, MemberRow, Prefix, Remote, Row, RowKey, RuleRow};
+use hadron_wire::row::{Direction, Family, MemberRow, PortRow, Prefix, Remote, Row, RowKey, RuleRow};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const PORTS: [u16; 7] = [22, 80, 81, 443, 1023, 1024, 40_000];
@@ -256,7 +256,7 @@ fn change_port(world: &mut World) {
         }
     };
     let policy = (!random.one_in(8)).then(|| 1 + random.below(POLICIES as usize) as u32);
-    let row = port(station, policy, random.one_in(8));
+    let row = PortRow { log: log(random), ..port(station, policy, random.one_in(8)) };
     world.set(vec![Row::Port(row)]);
 }
 

@@ -1,6 +1,7 @@
 //! Rows, the node's calculation of entries, and the host build of the packet path, against a plain reference: a list of rules and
 //! a map of connections. Random rules and members that change under way, random packets of five ports here and three elsewhere,
-//! both families, restarts of the agent, time. Every packet must meet the same fate.
+//! both families, restarts of the agent, time. Every packet must meet the same fate, and be told
+//! alike to the ports' logs.
 //!
 //! A million packets, in cases of a world each, on every processor. A failure prints the case's seed; `HADRON_SEED=<seed>` runs that
 //! case alone, `HADRON_PACKETS=<n>` another number of packets, from the case `HADRON_FIRST=<seed>` on. Begin reading at `run_case`.
@@ -10,6 +11,7 @@ mod host;
 mod model;
 mod packet;
 mod random;
+mod told;
 mod world;
 
 use std::collections::BTreeMap;
@@ -46,11 +48,13 @@ fn every_packet_meets_the_fate_that_the_rules_say() {
         "connection goes on",
         "connection ends",
         "error passes",
+        "drop told",
         "fragment denied",
         "fragment passes",
         "midway out waits for what comes in",
         "no room",
         "no rule",
+        "pass told",
         "passes for lack of room",
         "passes without",
         "single denied",
@@ -102,9 +106,9 @@ fn run_case(seed: u64) -> Seen {
             events::change(&mut world);
         }
         let packet = events::packet(&mut world.random, &recent);
-        let fate = world.send(&packet);
-        if let Err(expected) = world.agrees(&packet, &fate) {
-            panic!("packet {number} of case {seed}: {fate:?}, not {expected:?}: {packet:?}");
+        let (fate, events) = world.send(&packet);
+        if let Err(expected) = world.agrees(&packet, &fate, &events) {
+            panic!("packet {number} of case {seed}: {fate:?} and {events:?}, not {expected:?}: {packet:?}");
         }
         if recent.len() < 16 {
             recent.push(packet);

@@ -4,6 +4,7 @@
 //! packet that began the connection would be allowed now.
 
 use crate::packet::{ACK, Body, FIN, Packet, Part, RST, SYN, protocol};
+use crate::told::Told;
 use hadron_wire::row::{
     Direction, Family, MemberRow, PolicyRow, PortRow, Prefix, Remote, Row, RowKey, RuleRow,
 };
@@ -109,6 +110,10 @@ pub struct Model {
     pub changes: u64,
     /// The ways in which it does.
     pub waits: Vec<Direction>,
+    /// What the logs of ports are told of the packet in question.
+    pub told: Vec<Told>,
+    /// The rules that allow it by itself.
+    asked: Vec<u32>,
     /// How packets were judged, for a look at what a run has covered.
     pub seen: BTreeMap<&'static str, u64>,
 }
@@ -140,7 +145,28 @@ impl Model {
         if row.port_security_disabled {
             return Ok(());
         }
-        let policy = row.policy;
+        let (policy, log) = (row.policy, row.log.clone());
+        self.asked.clear();
+        let result = self.decide(port, policy, way, packet);
+        let what = result.map(|()| std::mem::take(&mut self.asked));
+        let is_told = log.is_some_and(|log| match &what {
+            Ok(rules) => log.has_accepted() && !rules.is_empty(),
+            Err(_) => log.has_dropped(),
+        });
+        if is_told {
+            self.note(if what.is_ok() { "pass told" } else { "drop told" });
+            self.told.push(Told { port, way, what });
+        }
+        result
+    }
+
+    fn decide(
+        &mut self,
+        port: u32,
+        policy: Option<u32>,
+        way: Direction,
+        packet: &Packet,
+    ) -> Result<(), Denial> {
         // An IPv6 fragment's identification stands alone (RFC 8200 §4.5).
         let protocol = if packet.source.is_ipv4() { packet.protocol() } else { 0 };
         let part = |id| (port, way, packet.source, packet.destination, protocol, id);
@@ -202,7 +228,7 @@ impl Model {
                 Some(Allowed::Alone) => self.forget(&key),
             }
         }
-        let allowed = self.allowed(policy, &question(way, packet));
+        let allowed = self.ask(policy, &question(way, packet));
         if allowed == Some(Allowed::WithAnswers) && begins(&packet.body, packet.source.is_ipv4()) {
             return self.begin(key, policy, way, packet);
         }
@@ -274,7 +300,7 @@ impl Model {
     }
 
     fn alone(&mut self, policy: Option<u32>, way: Direction, packet: &Packet) -> bool {
-        let passes = self.allowed(policy, &question(way, packet)).is_some();
+        let passes = self.ask(policy, &question(way, packet)).is_some();
         self.note(if passes { "single passes" } else { "single denied" });
         passes
     }
@@ -312,10 +338,23 @@ impl Model {
         self.connections.insert(key, Connection { ends, changes: self.changes, ..connection });
     }
 
+    /// Asks about the packet in question.
+    fn ask(&mut self, policy: Option<u32>, question: &Question) -> Option<Allowed> {
+        let matching = self.matching(policy, question);
+        let best = matching.iter().map(|(_, allowed)| *allowed).max();
+        self.asked =
+            matching.iter().filter(|(_, allowed)| Some(*allowed) == best).map(|(rule, _)| *rule).collect();
+        best
+    }
+
     fn allowed(&self, policy: Option<u32>, question: &Question) -> Option<Allowed> {
-        let Some(Row::Policy(PolicyRow { groups, .. })) = self.rows.get(&RowKey::Policy(policy?)) else {
-            return None;
-        };
+        self.matching(policy, question).into_iter().map(|(_, allowed)| allowed).max()
+    }
+
+    /// The rules that allow it.
+    fn matching(&self, policy: Option<u32>, question: &Question) -> Vec<(u32, Allowed)> {
+        let policy = policy.and_then(|policy| self.rows.get(&RowKey::Policy(policy)));
+        let Some(Row::Policy(PolicyRow { groups, .. })) = policy else { return Vec::new() };
         let rules = groups.iter().flat_map(|&group| {
             self.rows.range(RowKey::Rule { group, rule: 0 }..=RowKey::Rule { group, rule: u32::MAX })
         });
@@ -323,7 +362,8 @@ impl Model {
             Row::Rule(rule) if self.matches(rule, question) => Some(rule),
             _ => None,
         });
-        matching.map(|rule| if rule.stateless { Allowed::Alone } else { Allowed::WithAnswers }).max()
+        let allowed = |rule: &RuleRow| if rule.stateless { Allowed::Alone } else { Allowed::WithAnswers };
+        matching.map(|rule| (rule.rule, allowed(rule))).collect()
     }
 
     fn matches(&self, rule: &RuleRow, question: &Question) -> bool {

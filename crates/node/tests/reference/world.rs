@@ -1,15 +1,16 @@
 //! A random host: its rows, what the node makes of them, and the plain reference beside it.
 
 use crate::host::Host;
-use crate::model::{Denial, Model};
+use crate::model::Model;
 use crate::packet::Packet;
 use crate::random::Random;
+use crate::told::{self, Told, reason};
 use hadron_node::apply::calculation::per_second;
 use hadron_node::apply::{Calculation, HostFacts, Limits, Writer};
 use hadron_node::plane::Plane;
 use hadron_pipeline::drop::DropReason;
 use hadron_pipeline::host::{Outcome, Output};
-use hadron_pipeline::table::PortKey;
+use hadron_pipeline::table::{LogEvent, PortKey};
 use hadron_pipeline::{Address, Mac, VerdictKind};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -88,7 +89,7 @@ pub struct World {
 
 fn facts(connections: u32) -> HostFacts {
     let none = per_second(0);
-    let limits = Limits { punt: none, miss: none, flood: none, connections, ..Limits::default() };
+    let limits = Limits { punt: none, miss: none, flood: none, connections, log: none, ..Limits::default() };
     HostFacts { number: SELF, underlay: vtep(SELF).into(), overlay: Some(7), overlay_mtu: 1450, limits }
 }
 
@@ -142,7 +143,8 @@ impl World {
         }
         for station in stations().filter(|station| station.is_here()) {
             let policy = Some(1 + self.random.below(POLICIES as usize) as u32);
-            rows.push(Row::Port(port(station, policy, false)));
+            let log = log(&mut self.random);
+            rows.push(Row::Port(PortRow { log, ..port(station, policy, false) }));
         }
         self.set(rows);
     }
@@ -221,7 +223,7 @@ impl World {
     }
 
     /// What the host does with a packet.
-    pub fn send(&mut self, packet: &Packet) -> Fate {
+    pub fn send(&mut self, packet: &Packet) -> (Fate, Vec<LogEvent>) {
         let sender = stations().find(|station| station.mac() == packet.from).expect("a sender");
         let node = &mut self.host.node;
         let outcome = if sender.is_here() {
@@ -229,27 +231,34 @@ impl World {
         } else {
             node.from_overlay(VNI, Address::from(IpAddr::V4(vtep(OTHER))), packet.bytes())
         };
-        fate(&outcome)
+        (fate(&outcome), outcome.events)
     }
 
     /// Whether the reference says the same.
-    pub fn agrees(&mut self, packet: &Packet, fate: &Fate) -> Result<(), Fate> {
+    pub fn agrees(
+        &mut self,
+        packet: &Packet,
+        fate: &Fate,
+        events: &[LogEvent],
+    ) -> Result<(), (Fate, Vec<Told>)> {
         let expected = self.expect(packet);
-        if expected == *fate {
+        if expected == *fate && told::is_all(&self.model.told, events, packet) {
             return Ok(());
         }
+        let told = std::mem::take(&mut self.model.told);
         use Direction::{Egress, Ingress};
         let is_among = packet.quote.is_some()
             && [vec![Egress], vec![Ingress], vec![Egress, Ingress]].into_iter().any(|waits| {
                 self.model.waits = waits;
-                self.expect(packet) == *fate
+                self.expect(packet) == *fate && told::is_all(&self.model.told, events, packet)
             });
         self.model.waits.clear();
-        if is_among { Ok(()) } else { Err(expected) }
+        if is_among { Ok(()) } else { Err((expected, told)) }
     }
 
     /// What the reference says.
     fn expect(&mut self, packet: &Packet) -> Fate {
+        self.model.told.clear();
         let sender = stations().find(|station| station.mac() == packet.from).expect("a sender");
         if sender.is_here()
             && let Err(denial) = self.model.judge(sender.number, Direction::Egress, packet)
@@ -273,6 +282,13 @@ impl World {
     }
 }
 
+/// What of a port's packets is logged.
+pub fn log(random: &mut Random) -> Option<PortLog> {
+    let (accepted, dropped) = (random.one_in(3), random.one_in(3));
+    let object = LogObject { uuid: [9; 16], accepted, dropped, group: None };
+    (accepted || dropped).then(|| PortLog { project: "project".into(), logs: vec![object] })
+}
+
 pub fn port(station: Station, policy: Option<u32>, is_open: bool) -> PortRow {
     let addresses = [station.v4(), station.v6()].map(|at| PortAddress { address: address(at), subnet: 1 });
     PortRow {
@@ -288,17 +304,6 @@ pub fn port(station: Station, policy: Option<u32>, is_open: bool) -> PortRow {
         policy,
         allowed_pairs: Vec::new(),
         log: None,
-    }
-}
-
-fn reason(way: Direction, denial: Denial) -> DropReason {
-    match (way, denial) {
-        (Direction::Egress, Denial::Rules) => DropReason::EgressDenied,
-        (Direction::Egress, Denial::Fragment) => DropReason::EgressFragment,
-        (Direction::Egress, Denial::Connections) => DropReason::EgressConnections,
-        (Direction::Ingress, Denial::Rules) => DropReason::IngressDenied,
-        (Direction::Ingress, Denial::Fragment) => DropReason::IngressFragment,
-        (Direction::Ingress, Denial::Connections) => DropReason::IngressConnections,
     }
 }
 
