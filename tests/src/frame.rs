@@ -13,6 +13,7 @@ pub const ALL_NODES: Mac = [0x33, 0x33, 0, 0, 0, 1];
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
+const VRRP: u8 = 112;
 
 /// From `aa:bb:cc:dd:ee:ff`.
 pub fn mac(text: &str) -> Mac {
@@ -84,6 +85,20 @@ pub fn router_advertisement(from: Mac, source: Ipv6Addr) -> Vec<u8> {
     let message = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     let all: Ipv6Addr = "ff02::1".parse().unwrap_or(Ipv6Addr::UNSPECIFIED);
     ip(from, ALL_NODES, source.into(), all.into(), 58, message, 2)
+}
+
+/// A VRRP advertisement, version 3 (RFC 9568 §5), of a virtual router with one address.
+pub fn vrrp_advertisement(from: Mac, source: Ipv4Addr, router: u8, address: Ipv4Addr) -> Vec<u8> {
+    let mut message = vec![0x31, router, 100, 1, 0, 100, 0, 0];
+    message.extend_from_slice(&address.octets());
+    let (to, all) = ([0x01, 0, 0x5e, 0, 0, 18], Ipv4Addr::new(224, 0, 0, 18));
+    let mut frame = ip(from, to, source.into(), all.into(), VRRP, message, 6);
+    // RFC 9568 §5.1.1.3: the TTL is 255.
+    let header = &mut frame[14..34];
+    (header[8], header[10], header[11]) = (255, 0, 0);
+    let sum = checksum(header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    frame
 }
 
 /// An IP packet with its checksums; `checksum_at` is where the payload's stands.
