@@ -147,6 +147,8 @@ pub enum Validate {
     String(usize),
     /// `non_negative`
     NonNegative,
+    /// `string_or_none`, at most so many characters.
+    StringOrNone(usize),
     /// `values`, numbers.
     Integers(&'static [i64]),
     /// `values`, texts or null.

@@ -23,7 +23,10 @@ pub(crate) fn open(bytes: &[u8], member: &str, collection: &str) -> Result<Envel
     let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(bytes) else {
         return Err(invalid());
     };
-    if let Some(items) = body.remove(collection) {
+    // Where both are the same word it is for one.
+    if member != collection
+        && let Some(items) = body.remove(collection)
+    {
         return many(items, member);
     }
     match body.remove(member) {

@@ -228,6 +228,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2022-12-19T10:00:00-00:00",
     },
     Extension {
+        alias: "security-groups-default-statefulness",
+        name: "Security Groups Default Statefulness",
+        description: "Whether groups that don't say so begin stateful, in a project or in all",
+        updated: "2026-04-13T00:00:00-00:00",
+    },
+    Extension {
         alias: "security-groups-normalized-cidr",
         name: "Normalized CIDR field for security group rules",
         description: "Rules show their remote prefix without host bits",

@@ -91,6 +91,11 @@ impl Values {
         self.values[index].as_ref()
     }
 
+    /// Whether the caller gave it, be it the default.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.names.iter().position(|known| *known == name).is_some_and(|index| self.given.has(index))
+    }
+
     pub(crate) fn at(&self, index: usize) -> Option<&Value> {
         self.values[index].as_ref()
     }

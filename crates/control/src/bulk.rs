@@ -5,12 +5,13 @@
 //! does the same at the next start. In between, the objects made so far can be seen.
 
 use crate::{
-    Config, Error, LogError, RouterError, SecurityError, Step, address_group, default_rule, floating_ip,
-    network, packet_log, port, port_forwarding, router, security_group, security_group_rule, steps, subnet,
+    Config, Error, LogError, RouterError, SecurityError, Step, address_group, default_rule,
+    default_statefulness, floating_ip, network, packet_log, port, port_forwarding, router, security_group,
+    security_group_rule, steps, subnet,
 };
 use hadron_model::{
-    AddressGroup, DefaultRule, FloatingIp, Network, PacketLog, Port, PortForwarding, Router, SecurityGroup,
-    SecurityGroupRule, Subnet,
+    AddressGroup, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port, PortForwarding,
+    Router, SecurityGroup, SecurityGroupRule, Subnet,
 };
 use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Snapshot, Store, StoreError, Tx};
 use std::sync::Arc;
@@ -60,6 +61,12 @@ impl Made for SecurityGroupRule {
 impl Made for AddressGroup {
     fn created(&self) -> Created {
         Created::AddressGroup(self.id)
+    }
+}
+
+impl Made for DefaultStatefulness {
+    fn created(&self) -> Created {
+        Created::DefaultStatefulness(self.id)
     }
 }
 
@@ -257,7 +264,8 @@ fn size(tx: &Tx, object: Created) -> usize {
         | Created::AddressGroup(_)
         | Created::DefaultRule(_)
         | Created::PortForwarding(_)
-        | Created::PacketLog(_) => 2,
+        | Created::PacketLog(_)
+        | Created::DefaultStatefulness(_) => 2,
         Created::Router(_) | Created::FloatingIp(_) => 10,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
@@ -276,6 +284,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::FloatingIp(id) => floating_ip::delete(tx, config, id, None).map(Step::Done),
         Created::PortForwarding(id) => port_forwarding::delete(tx, id, None).map(Step::Done),
         Created::PacketLog(id) => packet_log::delete(tx, id, None).map(Step::Done),
+        Created::DefaultStatefulness(id) => default_statefulness::delete(tx, id).map(Step::Done),
     };
     match removed {
         // Gone already, or taken into use by somebody who saw it: then it stays.
@@ -286,7 +295,8 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             SecurityError::GroupNotFound(_)
             | SecurityError::RuleNotFound(_)
             | SecurityError::AddressGroupNotFound(_)
-            | SecurityError::DefaultRuleNotFound(_),
+            | SecurityError::DefaultRuleNotFound(_)
+            | SecurityError::DefaultStatefulnessNotFound(_),
         ))
         | Err(Error::Log(LogError::NotFound(_)))
         | Err(Error::Router(

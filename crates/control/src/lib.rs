@@ -19,6 +19,7 @@ pub mod binding;
 pub mod bulk;
 pub mod config;
 pub mod default_rule;
+pub mod default_statefulness;
 pub mod dhcp;
 pub mod error;
 pub mod floating_ip;

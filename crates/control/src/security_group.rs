@@ -2,7 +2,7 @@
 
 use crate::network::set;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, SecurityError, Step, default_rule, packet_log, stamp};
+use crate::{Config, Error, SecurityError, Step, default_rule, default_statefulness, packet_log, stamp};
 use hadron_model::security::DEFAULT_GROUP_NAME;
 use hadron_model::{
     DefaultGroup, DefaultRule, Policy, Remote, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule,
@@ -22,8 +22,8 @@ pub struct NewSecurityGroup {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Whether answers to what its rules allow are allowed.
-    pub stateful: bool,
+    /// Whether answers to what its rules allow are allowed; `None` is what the project's groups begin with.
+    pub stateful: Option<bool>,
 }
 
 /// Changes to a security group; `None` leaves as it is.
@@ -65,7 +65,7 @@ pub(crate) fn create_default(tx: &mut Tx, project: &str) -> Result<SecurityGroup
         project_id: project.to_owned(),
         name: DEFAULT_GROUP_NAME.to_owned(),
         description: "Default security group".to_owned(),
-        stateful: true,
+        stateful: Some(true),
     };
     let group = insert(tx, &new, true, &templates)?;
     let claim = DefaultGroup { project_id: project.to_owned(), security_group_id: group.id };
@@ -164,7 +164,9 @@ fn insert(
         project_id: new.project_id.clone(),
         name: new.name.clone(),
         description: new.description.clone(),
-        stateful: new.stateful,
+        stateful: new
+            .stateful
+            .unwrap_or_else(|| default_statefulness::of_project(tx.view(), &new.project_id)),
         is_default,
         stamp: stamp::born(tx, 1),
     };

@@ -312,6 +312,8 @@ fn refusals_are_neutron_s() {
         SecurityError::RuleNotFound(rule),
         SecurityError::DefaultRuleNotFound(rule),
         SecurityError::AddressGroupNotFound(addresses),
+        SecurityError::DefaultStatefulnessNotFound(DefaultStatefulnessId::random()),
+        SecurityError::DefaultStatefulnessExists(None),
         SecurityError::GroupInUse(group),
         SecurityError::CannotRemoveDefault,
         SecurityError::CannotUpdateDefault,

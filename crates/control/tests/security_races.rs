@@ -3,6 +3,8 @@
 
 mod support;
 
+use hadron_control::default_statefulness::{self, NewDefaultStatefulness};
+use hadron_control::packet_log::{self, NewPacketLog};
 use hadron_control::port::{self, NewPort, PortChange};
 use hadron_control::port_security::SecurityChange;
 use hadron_control::security_group::{self, SecurityGroupChange};
@@ -224,5 +226,41 @@ async fn a_port_loses_its_security_while_it_gets_a_group() {
     let without = SecurityChange { port_security_enabled: Some(false), ..SecurityChange::default() };
     let (lost, got) = servers.race(change(without), change(groups(&[group]))).await;
     assert_eq!((lost.unwrap_err(), got.is_ok()), ("PortSecurityPortHasSecurityGroup", true));
+    servers.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_gets_one_default_statefulness() {
+    let servers = servers().await;
+    for project_id in [None, Some("p".to_owned())] {
+        let new = NewDefaultStatefulness { project_id, stateful: false };
+        let create = |tx: &mut Tx| default_statefulness::create(tx, &new);
+        let (second, first) = servers.race(create, create).await;
+        let exists = "SecurityGroupDefaultStatefulnessAlreadyExists";
+        assert_eq!((second.unwrap_err(), first.is_ok()), (exists, true));
+    }
+    assert_eq!(servers.check().await.len::<DefaultStatefulness>(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_comes_for_a_port_or_a_group_that_goes() {
+    let servers = servers().await;
+    let (group, port) = (servers.group("web").await, servers.port_of(&[]).await);
+    let new = |group, port| NewPacketLog {
+        project_id: "p".to_owned(),
+        name: String::new(),
+        description: String::new(),
+        enabled: true,
+        events: LoggedEvents::All,
+        security_group_id: group,
+        port_id: port,
+        of_every_project: false,
+    };
+    let of_port = |tx: &mut Tx| packet_log::create(tx, &new(None, Some(port)));
+    let (came, went) = servers.race(of_port, servers.delete_port(port)).await;
+    assert_eq!((came.unwrap_err(), went.is_ok()), ("TargetResourceNotFound", true));
+    let of_group = |tx: &mut Tx| packet_log::create(tx, &new(Some(group), None));
+    let (came, went) = servers.race(of_group, delete_group(group)).await;
+    assert_eq!((came.unwrap_err(), went.is_ok()), ("ResourceNotFound", true));
     servers.check().await;
 }

@@ -76,6 +76,8 @@ uuid_id! {
     PortForwardingId,
     /// A packet log's UUID.
     PacketLogId,
+    /// The UUID of a setting of [`crate::DefaultStatefulness`].
+    DefaultStatefulnessId,
 }
 
 number! {

@@ -32,9 +32,9 @@ pub use address::AddressRange;
 pub use floating_ip::{Association, FloatingIp, ForwardedProtocol, PortForwarding, PortRange};
 pub use host::{Host, JoinToken};
 pub use id::{
-    AddressGroupId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId, NetworkNumber, PacketLogId,
-    PolicyNumber, PortForwardingId, PortId, PortNumber, RouterId, RouterNumber, RuleNumber, SecurityGroupId,
-    SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
+    AddressGroupId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId,
+    NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RouterId, RouterNumber,
+    RuleNumber, SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
@@ -45,8 +45,8 @@ pub use protocol::Protocol;
 pub use quota::ProjectQuota;
 pub use router::{ExtraRoute, Gateway, Router, RouterPortRole};
 pub use security::{
-    AddressGroup, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, Remote, SecurityGroup,
-    SecurityGroupRule, TemplateRemote,
+    AddressGroup, DefaultGroup, DefaultRule, DefaultStatefulness, Direction, Ethertype, Policy, Remote,
+    SecurityGroup, SecurityGroupRule, TemplateRemote,
 };
 pub use stamp::{Stamp, Stamped, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};

@@ -1,8 +1,8 @@
 //! Security groups, their rules, address groups, and the policies that ports have of them.
 
 use crate::{
-    AddressGroupId, PolicyNumber, Protocol, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SetNumber,
-    Stamp,
+    AddressGroupId, DefaultStatefulnessId, PolicyNumber, Protocol, RuleNumber, SecurityGroupId,
+    SecurityGroupRuleId, SetNumber, Stamp,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -229,4 +229,15 @@ pub struct DefaultGroup {
     pub project_id: String,
     /// The group.
     pub security_group_id: SecurityGroupId,
+}
+
+/// Whether security groups that don't say so begin stateful, in one project or in all that have no setting of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DefaultStatefulness {
+    /// UUID.
+    pub id: DefaultStatefulnessId,
+    /// The project; `None` for all others.
+    pub project_id: Option<String>,
+    /// What they begin with.
+    pub stateful: bool,
 }

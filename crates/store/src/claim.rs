@@ -2,8 +2,8 @@
 
 use crate::Counter;
 use hadron_model::{
-    AddressGroupId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId,
+    PortId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -83,6 +83,8 @@ pub enum Created {
     PortForwarding(PortForwardingId),
     /// A packet log.
     PacketLog(PacketLogId),
+    /// A setting of whether groups begin stateful.
+    DefaultStatefulness(DefaultStatefulnessId),
 }
 
 /// A bulk create under way that is larger than one transaction. One that is found at start was interrupted and is undone.

@@ -3,8 +3,8 @@
 use crate::Counter;
 use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
-    AddressGroupId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId,
+    PortId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -67,7 +67,7 @@ macro_rules! uuid_key {
     )+};
 }
 uuid_key!(NetworkId, SubnetId, PortId, SecurityGroupId, SecurityGroupRuleId, AddressGroupId);
-uuid_key!(RouterId, FloatingIpId, PortForwardingId, PacketLogId);
+uuid_key!(RouterId, FloatingIpId, PortForwardingId, PacketLogId, DefaultStatefulnessId);
 
 /// The ids one after another; it must be the last part of its key.
 impl KeyBytes for Vec<SecurityGroupId> {

@@ -12,10 +12,10 @@ use hadron_model::identity::{
     User,
 };
 use hadron_model::{
-    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
-    Network, NetworkId, PacketLog, PacketLogId, Policy, Port, PortForwarding, PortForwardingId, PortId,
-    ProjectQuota, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    Subnet, SubnetId, Vni,
+    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, DefaultStatefulness, DefaultStatefulnessId,
+    FloatingIp, FloatingIpId, Host, JoinToken, Mac, Network, NetworkId, PacketLog, PacketLogId, Policy, Port,
+    PortForwarding, PortForwardingId, PortId, ProjectQuota, Router, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
 };
 use imbl::OrdMap;
 use std::fmt::Debug;
@@ -298,6 +298,8 @@ records! {
     DefaultGroup = 0x1c in default_groups, String, by (), |it| it.project_id.clone();
     /// A packet log.
     PacketLog = 0x1d in packet_logs, PacketLogId, by (), |it| it.id;
+    /// Whether groups begin stateful.
+    DefaultStatefulness = 0x1e in default_statefulness, DefaultStatefulnessId, by (), |it| it.id;
     /// A host, by name.
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.

@@ -8,6 +8,7 @@ pub mod address_group;
 mod answer;
 mod default_group;
 pub mod default_rule;
+pub mod default_statefulness;
 mod endpoint;
 pub mod gateway;
 mod loggable_resource;
@@ -55,6 +56,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<security_group_rule::SecurityGroupRules>(policy),
         serve::<address_group::AddressGroups>(policy),
         serve::<default_rule::DefaultRules>(policy),
+        serve::<default_statefulness::DefaultStatefulnesses>(policy),
         serve::<packet_log::PacketLogs>(policy),
         vec![Box::new(loggable_resource::LoggableResources::new(policy))],
         serve::<router::Routers>(policy),

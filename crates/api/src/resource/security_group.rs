@@ -138,7 +138,7 @@ impl Resource for SecurityGroups {
             project_id: values.text("project_id").unwrap_or_default(),
             name: values.text("name").unwrap_or_default(),
             description: values.text("description").unwrap_or_default(),
-            stateful: values.boolean("stateful").unwrap_or(true),
+            stateful: values.boolean("stateful").filter(|_| values.is_given("stateful")),
         })
     }
 

@@ -1,9 +1,10 @@
 //! The tables held against the facts of Neutron 29 in `spec/resources.json`.
 
 use super::{
-    Resource, address_group::AddressGroups, default_rule::DefaultRules, network::Networks,
-    packet_log::PacketLogs, port::Ports, router::Routers, security_group::SecurityGroups,
-    security_group_rule::SecurityGroupRules, subnet::Subnets,
+    Resource, address_group::AddressGroups, default_rule::DefaultRules,
+    default_statefulness::DefaultStatefulnesses, network::Networks, packet_log::PacketLogs, port::Ports,
+    router::Routers, security_group::SecurityGroups, security_group_rule::SecurityGroupRules,
+    subnet::Subnets,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -60,6 +61,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::UuidOrNone => ("uuid_or_none", Value::Null),
         Validate::NameString(most) => ("name_string", most.into()),
         Validate::String(most) => ("string", most.into()),
+        Validate::StringOrNone(most) => ("string_or_none", most.into()),
         Validate::NonNegative => ("non_negative", Value::Null),
         Validate::Integers(values) => ("values", json!(values)),
         Validate::Words(values) => ("values", json!(values)),
@@ -182,6 +184,7 @@ fn security_groups_and_their_rules_are_as_neutron_has_them() {
     hold::<SecurityGroupRules>();
     hold::<DefaultRules>();
     hold::<AddressGroups>();
+    hold::<DefaultStatefulnesses>();
 }
 
 #[test]
@@ -213,4 +216,5 @@ fn names_are_those_of_the_tables() {
     check::<AddressGroups>();
     check::<PacketLogs>();
     check::<Routers>();
+    check::<DefaultStatefulnesses>();
 }

@@ -84,7 +84,8 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
                 _ => Err(format!("'{}' is not a valid string", show(value))),
             }
         }
-        Validate::String(most) => string(value, most),
+        Validate::StringOrNone(_) if value.is_null() => Ok(()),
+        Validate::String(most) | Validate::StringOrNone(most) => string(value, most),
         Validate::NonNegative => match to_integer(value) {
             Some(number) if number >= 0 => Ok(()),
             Some(_) => Err(format!("'{}' should be non-negative", show(value))),

@@ -1,7 +1,8 @@
 //! Refusals about security groups, port security and address groups.
 
 use hadron_model::{
-    AddressGroupId, Direction, Ethertype, IpNet, PortId, Protocol, SecurityGroupId, SecurityGroupRuleId,
+    AddressGroupId, DefaultStatefulnessId, Direction, Ethertype, IpNet, PortId, Protocol, SecurityGroupId,
+    SecurityGroupRuleId,
 };
 
 /// A refused operation on what filters traffic. Named and numbered as Neutron's exceptions.
@@ -19,6 +20,12 @@ pub enum SecurityError {
     /// There is no such address group, or the caller can't see it.
     #[error("address group {0} could not be found")]
     AddressGroupNotFound(AddressGroupId),
+    /// There is no such setting, or the caller can't see it.
+    #[error("security group default statefulness {0} could not be found")]
+    DefaultStatefulnessNotFound(DefaultStatefulnessId),
+    /// There is a setting for the project.
+    #[error("there is a default statefulness of security groups for {}; change it", .0.as_deref().unwrap_or("all projects"))]
+    DefaultStatefulnessExists(Option<String>),
     /// Ports have the group.
     #[error("security group {0} is in use: ports have it; give them other groups first")]
     GroupInUse(SecurityGroupId),
@@ -165,6 +172,8 @@ impl SecurityError {
             Self::RuleNotFound(_) => "SecurityGroupRuleNotFound",
             Self::DefaultRuleNotFound(_) => "DefaultSecurityGroupRuleNotFound",
             Self::AddressGroupNotFound(_) => "AddressGroupNotFound",
+            Self::DefaultStatefulnessNotFound(_) => "SecurityGroupDefaultStatefulnessNotFound",
+            Self::DefaultStatefulnessExists(_) => "SecurityGroupDefaultStatefulnessAlreadyExists",
             Self::GroupInUse(_) => "SecurityGroupInUse",
             Self::CannotRemoveDefault => "SecurityGroupCannotRemoveDefault",
             Self::CannotUpdateDefault => "SecurityGroupCannotUpdateDefault",
@@ -204,8 +213,10 @@ impl SecurityError {
             | Self::RuleNotFound(_)
             | Self::DefaultRuleNotFound(_)
             | Self::AddressGroupNotFound(_)
+            | Self::DefaultStatefulnessNotFound(_)
             | Self::AddressesNotFound { .. } => 404,
             Self::GroupInUse(_)
+            | Self::DefaultStatefulnessExists(_)
             | Self::CannotRemoveDefault
             | Self::CannotUpdateDefault
             | Self::DefaultAlreadyExists

@@ -54,7 +54,7 @@ pub fn new_group(name: &str) -> NewSecurityGroup {
         project_id: "p".to_owned(),
         name: name.to_owned(),
         description: String::new(),
-        stateful: true,
+        stateful: None,
     }
 }
 

@@ -295,7 +295,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             port_id: PortId(port)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
-        (uuid(), vec((0..11, uuid()), 0..5)).prop_map(|(id, created)| {
+        (uuid(), vec((0..12, uuid()), 0..5)).prop_map(|(id, created)| {
             let created = created.into_iter().map(|(kind, id)| match kind {
                 0 => Created::Network(NetworkId(id)),
                 1 => Created::Subnet(SubnetId(id)),
@@ -307,7 +307,8 @@ fn own() -> impl Strategy<Value = AnyRecord> {
                 7 => Created::Router(RouterId(id)),
                 8 => Created::FloatingIp(FloatingIpId(id)),
                 9 => Created::PortForwarding(PortForwardingId(id)),
-                _ => Created::PacketLog(PacketLogId(id)),
+                10 => Created::PacketLog(PacketLogId(id)),
+                _ => Created::DefaultStatefulness(DefaultStatefulnessId(id)),
             });
             stored(BulkIntent { id, created: created.collect() })
         }),

@@ -96,5 +96,11 @@ pub(super) fn record() -> impl Strategy<Value = AnyRecord> {
             stored(DefaultGroup { project_id, security_group_id: SecurityGroupId(id) })
         }),
         1 => text().prop_map(|name| stored(Milestone { name })),
+        // A project has at most one, which is for the writer to ensure: derived from the id.
+        1 => (uuid(), any::<bool>()).prop_map(|(id, stateful)| {
+            let number = id.as_u128();
+            let project_id = (number != 0).then(|| number.to_string());
+            stored(DefaultStatefulness { id: DefaultStatefulnessId(id), project_id, stateful })
+        }),
     ]
 }

@@ -7,8 +7,8 @@ use crate::{
     VniClaim,
 };
 use hadron_model::{
-    AddressGroupId, FloatingIpId, NetworkId, PacketLogId, PortForwardingId, PortId, RouterId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId, PortForwardingId, PortId,
+    RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -124,6 +124,7 @@ const ROUTER: u32 = 8;
 const FLOATING_IP: u32 = 9;
 const PORT_FORWARDING: u32 = 10;
 const PACKET_LOG: u32 = 20;
+const DEFAULT_STATEFULNESS: u32 = 21;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -138,6 +139,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
         Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
         Created::PacketLog(id) => (PACKET_LOG, id.0),
+        Created::DefaultStatefulness(id) => (DEFAULT_STATEFULNESS, id.0),
     };
     CreatedMessage { kind, id: uuid_bytes(id) }
 }
@@ -156,6 +158,7 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),
         PACKET_LOG => Created::PacketLog(PacketLogId(id)),
+        DEFAULT_STATEFULNESS => Created::DefaultStatefulness(DefaultStatefulnessId(id)),
         _ => return Err(bad("kind of object")),
     })
 }

@@ -6,9 +6,9 @@ use super::parts::{
 };
 use crate::DecodeError;
 use hadron_model::{
-    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, Direction, Ethertype, Policy, PolicyNumber,
-    Protocol, Remote, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    SetNumber, TemplateRemote,
+    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, DefaultStatefulness, DefaultStatefulnessId,
+    Direction, Ethertype, Policy, PolicyNumber, Protocol, Remote, RuleNumber, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, SetNumber, TemplateRemote,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -370,6 +370,37 @@ impl Encoded for DefaultGroup {
         Ok(DefaultGroup {
             project_id: message.project_id,
             security_group_id: SecurityGroupId(uuid(&message.security_group_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DefaultStatefulnessMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(string, optional, tag = "2")]
+    project_id: Option<String>,
+    #[prost(bool, tag = "3")]
+    stateful: bool,
+}
+
+impl Encoded for DefaultStatefulness {
+    type Message = DefaultStatefulnessMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> DefaultStatefulnessMessage {
+        DefaultStatefulnessMessage {
+            id: uuid_bytes(self.id.0),
+            project_id: self.project_id.clone(),
+            stateful: self.stateful,
+        }
+    }
+
+    fn from_message(message: DefaultStatefulnessMessage) -> Result<Self, DecodeError> {
+        Ok(DefaultStatefulness {
+            id: DefaultStatefulnessId(uuid(&message.id)?),
+            project_id: message.project_id,
+            stateful: message.stateful,
         })
     }
 }

@@ -4,8 +4,9 @@ use super::port::release;
 use super::{Indexed, Indexes, replace};
 use crate::record::Tables;
 use hadron_model::{
-    AddressGroup, AddressGroupId, Direction, Policy, PolicyNumber, PortId, Remote, RuleNumber, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SetNumber,
+    AddressGroup, AddressGroupId, DefaultStatefulness, DefaultStatefulnessId, Direction, Policy,
+    PolicyNumber, PortId, Remote, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SetNumber,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -42,6 +43,8 @@ pub(crate) struct Security {
     pub(crate) group_remotes: OrdMap<(SecurityGroupId, Direction, SetId), usize>,
     pub(crate) group_policies: OrdSet<(SecurityGroupId, PolicyNumber)>,
     pub(crate) policy_ports: OrdSet<(PolicyNumber, PortId)>,
+    /// By project, `None` for all others.
+    pub(crate) default_statefulness: OrdMap<Option<String>, DefaultStatefulnessId>,
 }
 
 impl Indexed for SecurityGroup {
@@ -145,6 +148,18 @@ impl Indexed for Policy {
                 indexes.security.policy_numbers.insert(number, groups.clone());
                 indexes.security.group_policies.extend(groups.iter().map(|&group| (group, number)));
             },
+        );
+    }
+}
+
+impl Indexed for DefaultStatefulness {
+    fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
+        replace(
+            indexes,
+            old.map(|setting| (&setting.project_id, setting.id)),
+            new.map(|setting| (&setting.project_id, setting.id)),
+            |indexes, (project, _)| indexes.security.default_statefulness.remove(project),
+            |indexes, (project, id)| indexes.security.default_statefulness.insert(project.clone(), id),
         );
     }
 }

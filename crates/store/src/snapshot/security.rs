@@ -4,8 +4,8 @@
 use super::{Record1, Snapshot};
 use crate::SetId;
 use hadron_model::{
-    AddressGroup, AddressGroupId, DefaultGroup, Direction, Policy, PolicyNumber, Port, PortId, RuleNumber,
-    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SetNumber,
+    AddressGroup, AddressGroupId, DefaultGroup, DefaultStatefulness, Direction, Policy, PolicyNumber, Port,
+    PortId, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SetNumber,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -42,6 +42,12 @@ impl Snapshot {
     pub fn default_group_of_project(&self, project: &str) -> Option<&Record1<SecurityGroup>> {
         let claim = self.get::<DefaultGroup>(&project.to_owned())?;
         self.find::<SecurityGroup>(&claim.security_group_id)
+    }
+
+    /// The setting of a project, or that of all that have none.
+    pub fn default_statefulness(&self, project: Option<&str>) -> Option<&Record1<DefaultStatefulness>> {
+        let id = self.indexes.security.default_statefulness.get(&project.map(str::to_owned))?;
+        self.find::<DefaultStatefulness>(id)
     }
 
     /// A project's security groups, by id.

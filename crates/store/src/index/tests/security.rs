@@ -70,6 +70,13 @@ fn policies_and_ports(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn statefulness(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    for setting in snapshot.iter::<DefaultStatefulness>() {
+        prop_assert_eq!(snapshot.default_statefulness(setting.project_id.as_deref()), Some(setting));
+    }
+    Ok(())
+}
+
 fn packet_logs(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     let logs = all::<PacketLog>(snapshot);
     for log in &logs {
@@ -98,5 +105,6 @@ proptest! {
         rules_and_sets(&snapshot)?;
         policies_and_ports(&snapshot)?;
         packet_logs(&snapshot)?;
+        statefulness(&snapshot)?;
     }
 }
