@@ -4,8 +4,8 @@
 //! A million packets, in cases of a random set of tables each. A failure prints the case's seed; `HADRON_SEED=<seed>` runs that
 //! case alone, `HADRON_PACKETS=<n>` another number of packets, from the case `HADRON_FIRST=<seed>` on. Begin reading at `run_case`.
 //!
-//! The kernel's clock goes on while the model's stands still. A case that fails after the machine held it up for longer than the shortest
-//! time that matters is run again.
+//! The model's clock is set just before the kernel reads its own. A case that fails after the machine has held it up in between is run
+//! again.
 
 mod differential;
 mod support;
@@ -20,7 +20,7 @@ const PER_CASE: u64 = 1000;
 /// Cases between two signs of life of a long run.
 const REPORTED_EVERY: u64 = 1000;
 /// How often a case may be held up.
-const ATTEMPTS: u32 = 100;
+const ATTEMPTS: u32 = 30;
 
 fn main() -> std::process::ExitCode {
     support::run(&[("kernel_and_host_agree", kernel_and_host_agree)])
@@ -45,7 +45,9 @@ fn kernel_and_host_agree() {
     }
     bench.report();
     println!("{} packets in {:.1} s", cases * PER_CASE, start.elapsed().as_secs_f32());
-    bench.assert_covered();
+    if cases * PER_CASE >= PACKETS {
+        bench.assert_covered();
+    }
 }
 
 /// Runs a case until it fails or isn't held up. Answers how often it was.

@@ -150,6 +150,7 @@ impl Bench {
             privacy_rings: states.iter().map(|key| (*key, PrivacyRing::default())).collect(),
         });
         self.began = program::monotonic();
+        self.was_held_up = false;
         self.node.now = self.began;
         self.node.down = self.interfaces.ports.last().copied().into_iter().collect();
         self.before = tables.totals().expect("counters");
