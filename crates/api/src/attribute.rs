@@ -4,7 +4,7 @@
 use crate::ApiError;
 use crate::field::Field;
 use crate::validate;
-use hadron_store::Snapshot;
+use crate::view::View;
 use serde_json::Value;
 
 /// One attribute.
@@ -45,8 +45,8 @@ pub struct Attribute<R> {
     pub read: Read<R>,
 }
 
-/// Reads an attribute from a record, in the state that the record is from. `None` leaves it out of the answer.
-pub type Read<R> = for<'a> fn(&'a R, &'a Snapshot) -> Option<Field<'a>>;
+/// Reads an attribute from a record, as the caller sees the state that the record is from. `None` leaves it out of the answer.
+pub type Read<R> = for<'a> fn(&'a R, &'a View<'a>) -> Option<Field<'a>>;
 
 /// What an attribute is when it is not given.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -123,6 +123,8 @@ pub enum Convert {
     Ethertype,
     /// `convert_ip_prefix_to_cidr`; `null` is any.
     RemotePrefix,
+    /// `convert_valid_object_type`
+    SharedType,
 }
 
 impl Convert {
@@ -179,6 +181,8 @@ pub enum Validate {
     Prefixes,
     /// `allowed_address_pairs`
     AddressPairs,
+    /// `valid_target_project`
+    TargetProject,
     /// `list_of_unique_strings`, each at most so many characters.
     UniqueStrings(usize),
     /// `dict_or_nodata` of a router's gateway: null or empty for none.

@@ -95,6 +95,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2019-07-10T00:00:00+00:00",
     },
     Extension {
+        alias: "external-net",
+        name: "Neutron external network",
+        description: "Networks can lead to the outside",
+        updated: "2013-01-14T10:00:00-00:00",
+    },
+    Extension {
         alias: "filter-validation",
         name: "Filter parameters validation",
         description: "Lists refuse parameters that they don't know",
@@ -198,6 +204,24 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2012-07-29T10:00:00-00:00",
     },
     Extension {
+        alias: "rbac-address-group",
+        name: "Add address_group type to RBAC",
+        description: "Address groups can be shared with other projects",
+        updated: "2021-01-20T00:00:00-00:00",
+    },
+    Extension {
+        alias: "rbac-policies",
+        name: "RBAC Policies",
+        description: "Policies share objects with other projects",
+        updated: "2015-06-17T12:15:12-00:00",
+    },
+    Extension {
+        alias: "rbac-security-groups",
+        name: "Add security_group type to network RBAC",
+        description: "Security groups can be shared with other projects",
+        updated: "2019-02-14T00:00:00-00:00",
+    },
+    Extension {
         alias: "revision-if-match",
         name: "If-Match constraints based on revision_number",
         description: "A change can demand the revision that it was made for",
@@ -292,6 +316,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Stateful security group",
         description: "Groups can do without connection tracking",
         updated: "2019-11-26T09:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet-external-network",
+        name: "Subnet belongs to an external network",
+        description: "Subnets show whether their network leads to the outside",
+        updated: "2024-02-05T18:00:00-00:00",
     },
     Extension {
         alias: "tag-creation",

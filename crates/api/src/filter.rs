@@ -6,7 +6,7 @@ use crate::field::Field;
 use crate::query::Query;
 use crate::validate::{parse_address, parse_uuid};
 use crate::values::Table;
-use hadron_store::Snapshot;
+use crate::view::View;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ impl Filters {
     }
 
     /// Whether a record is asked for.
-    pub(crate) fn accept<R>(&self, attributes: &[Attribute<R>], record: &R, view: &Snapshot) -> bool {
+    pub(crate) fn accept<R>(&self, attributes: &[Attribute<R>], record: &R, view: &View<'_>) -> bool {
         let mut text = String::new();
         self.filters.iter().all(|filter| {
             let field = (attributes[filter.index].read)(record, view);

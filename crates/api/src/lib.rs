@@ -26,6 +26,7 @@ mod state;
 mod validate;
 mod values;
 mod version;
+mod view;
 
 pub use auth::{AccessRule, AuthError, Authenticate, Authentication, Caller};
 pub use error::ApiError;

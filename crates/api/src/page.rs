@@ -5,7 +5,8 @@ use crate::field::{SortKey, compare};
 use crate::json::Writer;
 use crate::query::Query;
 use crate::values::Table;
-use hadron_store::{Snapshot, Stored};
+use crate::view::View;
+use hadron_store::Stored;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ impl Page {
     }
 
     /// The values by which a record is sorted.
-    pub(crate) fn row<R>(&self, table: Table<R>, record: &R, view: &Snapshot) -> Vec<SortKey> {
+    pub(crate) fn row<R>(&self, table: Table<R>, record: &R, view: &View<'_>) -> Vec<SortKey> {
         let key = |&index: &usize| {
             (table.attributes[index].read)(record, view).map_or(SortKey::Nothing, |field| field.sort_key())
         };
@@ -86,7 +87,7 @@ impl Page {
         &self,
         table: Table<R>,
         records: Vec<Arc<Stored<R>>>,
-        view: &Snapshot,
+        view: &View<'_>,
     ) -> Vec<Arc<Stored<R>>> {
         let mut rows: Vec<(Vec<SortKey>, Arc<Stored<R>>)> =
             records.into_iter().map(|record| (self.row(table, &record.value, view), record)).collect();
@@ -100,7 +101,7 @@ impl Page {
         table: Table<R>,
         mut records: Vec<Arc<Stored<R>>>,
         marker: Option<&[SortKey]>,
-        view: &Snapshot,
+        view: &View<'_>,
     ) -> Vec<Arc<Stored<R>>> {
         let Some(limit) = self.limit else { return records };
         let to_marker = |record: &Arc<Stored<R>>, marker: &[SortKey]| {

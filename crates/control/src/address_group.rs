@@ -2,8 +2,8 @@
 
 use crate::network::set;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, SecurityError, stamp};
-use hadron_model::{AddressGroup, AddressGroupId, IpNet, SecurityGroupRule, SetNumber};
+use crate::{Config, Error, SecurityError, Step, rbac, stamp};
+use hadron_model::{AddressGroup, AddressGroupId, IpNet, SecurityGroupRule, SetNumber, Shareable};
 use hadron_store::{Counter, Tx};
 
 /// An address group to be created.
@@ -66,15 +66,18 @@ pub fn update(
 }
 
 /// Deletes an address group that no rule names.
-pub fn delete(tx: &mut Tx, id: AddressGroupId, revision: Option<u64>) -> Result<(), Error> {
+pub fn delete(tx: &mut Tx, id: AddressGroupId, revision: Option<u64>) -> Result<Step<()>, Error> {
     // Another server may add a rule that names the group.
     tx.guard_range::<SecurityGroupRule>(());
     if tx.view().rules_by_address_group(id).next().is_some() {
         return Err(SecurityError::AddressGroupInUse(id).into());
     }
     get(tx, id, revision)?;
+    if !rbac::remove_some(tx, Shareable::AddressGroup(id)) {
+        return Ok(Step::More);
+    }
     tx.delete::<AddressGroup>(&id);
-    Ok(())
+    Ok(Step::Done(()))
 }
 
 /// Adds prefixes, none of which the group may have.

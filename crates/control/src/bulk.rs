@@ -5,13 +5,13 @@
 //! does the same at the next start. In between, the objects made so far can be seen.
 
 use crate::{
-    Config, Error, LogError, RouterError, SecurityError, Step, address_group, default_rule,
-    default_statefulness, floating_ip, network, packet_log, port, port_forwarding, router, security_group,
-    security_group_rule, steps, subnet,
+    Config, Error, LogError, RouterError, SecurityError, SharingError, Step, address_group, default_rule,
+    default_statefulness, floating_ip, network, packet_log, port, port_forwarding, rbac, router,
+    security_group, security_group_rule, steps, subnet,
 };
 use hadron_model::{
     AddressGroup, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port, PortForwarding,
-    Router, SecurityGroup, SecurityGroupRule, Subnet,
+    RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
 };
 use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Snapshot, Store, StoreError, Tx};
 use std::sync::Arc;
@@ -97,6 +97,12 @@ impl Made for PortForwarding {
 impl Made for DefaultRule {
     fn created(&self) -> Created {
         Created::DefaultRule(self.id)
+    }
+}
+
+impl Made for RbacPolicy {
+    fn created(&self) -> Created {
+        Created::RbacPolicy(self.id)
     }
 }
 
@@ -263,6 +269,7 @@ fn size(tx: &Tx, object: Created) -> usize {
         Created::SecurityGroupRule(_)
         | Created::AddressGroup(_)
         | Created::DefaultRule(_)
+        | Created::RbacPolicy(_)
         | Created::PortForwarding(_)
         | Created::PacketLog(_)
         | Created::DefaultStatefulness(_) => 2,
@@ -278,7 +285,8 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::Port(id) => port::delete(tx, config, id, None),
         Created::SecurityGroup(id) => security_group::delete(tx, id, true, None),
         Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
-        Created::AddressGroup(id) => address_group::delete(tx, id, None).map(Step::Done),
+        Created::AddressGroup(id) => address_group::delete(tx, id, None),
+        Created::RbacPolicy(id) => rbac::delete(tx, id).map(Step::Done),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
         Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
         Created::FloatingIp(id) => floating_ip::delete(tx, config, id, None).map(Step::Done),
@@ -298,6 +306,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             | SecurityError::DefaultRuleNotFound(_)
             | SecurityError::DefaultStatefulnessNotFound(_),
         ))
+        | Err(Error::Sharing(SharingError::PolicyNotFound(_)))
         | Err(Error::Log(LogError::NotFound(_)))
         | Err(Error::Router(
             RouterError::NotFound(_)
@@ -308,6 +317,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             error @ (Error::NetworkInUse { .. }
             | Error::SubnetInUse { .. }
             | Error::Security(SecurityError::GroupInUse(_) | SecurityError::AddressGroupInUse(_))
+            | Error::Sharing(SharingError::PolicyInUse { .. })
             | Error::Router(
                 RouterError::InUse { .. }
                 | RouterError::GatewayInUseByFloatingIp { .. }

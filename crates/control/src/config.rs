@@ -23,6 +23,10 @@ pub struct Quotas {
     pub router_route: Option<usize>,
     /// Floating IPs.
     pub floating_ip: Option<usize>,
+    /// Policies that share objects.
+    pub rbac_policy: Option<usize>,
+    /// Subnet pools.
+    pub subnetpool: Option<usize>,
 }
 
 impl Default for Quotas {
@@ -38,6 +42,8 @@ impl Default for Quotas {
             router: Some(10),
             router_route: Some(30),
             floating_ip: Some(50),
+            rbac_policy: Some(10),
+            subnetpool: None,
         }
     }
 }

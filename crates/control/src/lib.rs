@@ -33,6 +33,7 @@ pub mod port;
 pub mod port_forwarding;
 pub mod port_security;
 pub mod quota;
+pub mod rbac;
 pub mod recovery;
 pub mod router;
 pub mod security_group;
@@ -46,5 +47,5 @@ pub mod subnet;
 pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::{Error, LogError, ObjectError, RouterError, SecurityError};
+pub use error::{Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError};
 pub use steps::Step;

@@ -3,8 +3,8 @@
 use crate::quota::{self, Counted};
 use crate::segment::{self, Provider};
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, dhcp, ipam, port, stamp, subnet};
-use hadron_model::{Network, NetworkId, NetworkNumber, Port, SubnetId};
+use crate::{Config, Error, Step, dhcp, ipam, port, rbac, stamp, subnet};
+use hadron_model::{Access, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target};
 use hadron_store::{Counter, MacClaim, Snapshot, Tx};
 
 /// Smallest MTU of an IPv4 link (RFC 791 §3.2).
@@ -23,8 +23,10 @@ pub struct NewNetwork {
     pub description: String,
     /// Administrative state.
     pub admin_state_up: bool,
-    /// Visible to every project.
+    /// Visible to and usable by every project.
     pub shared: bool,
+    /// Every project may reach the outside through it.
+    pub external: bool,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: u32,
     /// Whether its ports begin with port security.
@@ -44,8 +46,10 @@ pub struct NetworkChange {
     pub description: Option<String>,
     /// Administrative state.
     pub admin_state_up: Option<bool>,
-    /// Visible to every project.
+    /// Visible to and usable by every project.
     pub shared: Option<bool>,
+    /// Every project may reach the outside through it, or no one may.
+    pub external: Option<bool>,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: Option<u32>,
     /// Whether its further ports begin with port security; those that it has stay as they are.
@@ -68,7 +72,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         name: new.name.clone(),
         description: new.description.clone(),
         admin_state_up: new.admin_state_up,
-        shared: new.shared,
+        was_shared: false,
         mtu: segment::mtu(config, segment, new.mtu)?,
         segment,
         port_security_enabled: new.port_security_enabled,
@@ -76,6 +80,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         stamp: stamp::born(tx, 1),
     };
     tx.put(network.clone());
+    rbac::share_with_everyone(tx, Shareable::Network(id), &network.project_id, new.shared);
+    rbac::make_external(tx, &network, new.external)?;
     Ok(network)
 }
 
@@ -90,8 +96,15 @@ pub fn update(
     let old = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
     stamp::check_revision(&old.stamp, revision)?;
     check_provider_unchanged(&old, &change.provider)?;
-    if old.shared && change.shared == Some(false) {
-        check_not_used_by_others(tx, &old)?;
+    let mut is_changed = false;
+    if let Some(shared) = change.shared {
+        if !shared {
+            check_not_used_by_others(tx, &old)?;
+        }
+        is_changed |= rbac::share_with_everyone(tx, Shareable::Network(id), &old.project_id, shared);
+    }
+    if let Some(external) = change.external {
+        is_changed |= rbac::make_external(tx, &old, external)?;
     }
     let mut network = old.value.clone();
     if let Some(mtu) = change.mtu {
@@ -101,10 +114,9 @@ pub fn update(
     set(&mut network.name, &change.name);
     set(&mut network.description, &change.description);
     set(&mut network.admin_state_up, &change.admin_state_up);
-    set(&mut network.shared, &change.shared);
     set(&mut network.port_security_enabled, &change.port_security_enabled);
     set(&mut network.privacy_addresses, &change.privacy_addresses);
-    if network != old.value {
+    if is_changed || network != old.value {
         stamp::touch(tx, &mut network);
         tx.put(network.clone());
     }
@@ -137,6 +149,9 @@ pub fn delete(tx: &mut Tx, id: NetworkId, revision: Option<u64>) -> Result<Step<
         }
         return Ok(Step::More);
     }
+    if !rbac::remove_some(tx, Shareable::Network(id)) {
+        return Ok(Step::More);
+    }
     for port in &services {
         port::remove(tx, port);
     }
@@ -162,9 +177,9 @@ pub(crate) fn check_mtu_for_subnet(network: &Network, is_ipv6: bool) -> Result<(
     Ok(())
 }
 
-/// Whether routers can lead outside through the network. No policy makes one external yet.
-pub(crate) fn is_external(_: &Snapshot, _: NetworkId) -> bool {
-    false
+/// Whether routers can lead outside through the network.
+pub(crate) fn is_external(view: &Snapshot, id: NetworkId) -> bool {
+    view.is_external(id)
 }
 
 pub(crate) fn set<T: Clone>(field: &mut T, value: &Option<T>) {
@@ -201,14 +216,22 @@ fn check_provider_unchanged(network: &Network, provider: &Provider) -> Result<()
     }
 }
 
-/// Refuses to withdraw a network from projects that have ports or subnets on it.
+/// Refuses to withdraw a shared network from projects that have ports or subnets on it and no policy of their own.
 fn check_not_used_by_others(tx: &mut Tx, network: &Network) -> Result<(), Error> {
+    let object = Shareable::Network(network.id);
+    if tx.view().rbac_policy(object, Access::Shared, &Target::Everyone).is_none() {
+        return Ok(());
+    }
     tx.guard_range::<MacClaim>(network.id);
     let view = tx.view();
+    let depends = |project: &String| {
+        *project != network.project_id
+            && view.rbac_policy(object, Access::Shared, &Target::Project(project.clone())).is_none()
+    };
     let foreign_port = view
         .ports_of_network(network.id)
-        .any(|port| port.project_id != network.project_id && !port.device_owner.starts_with("network:"));
-    let foreign_subnet = view.subnets_of(network.id).any(|subnet| subnet.project_id != network.project_id);
+        .any(|port| !port.device_owner.starts_with("network:") && depends(&port.project_id));
+    let foreign_subnet = view.subnets_of(network.id).any(|subnet| depends(&subnet.project_id));
     if foreign_port || foreign_subnet {
         return Err(Error::InvalidSharedSetting(network.name.clone()));
     }

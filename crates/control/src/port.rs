@@ -5,7 +5,10 @@ use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, Step, dhcp, floating_ip, mac, packet_log, port_security, router, stamp, tag};
+use crate::rbac::Reliance;
+use crate::{
+    Config, Error, Step, dhcp, floating_ip, mac, packet_log, port_security, rbac, router, stamp, tag,
+};
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Tags};
 use hadron_store::{Counter, Logged, Tx};
@@ -37,6 +40,8 @@ pub struct NewPort {
     pub security: SecurityChange,
     /// Its tags.
     pub tags: Tags,
+    /// What of others it uses.
+    pub relies_on: Vec<Reliance>,
 }
 
 impl NewPort {
@@ -55,6 +60,7 @@ impl NewPort {
             binding: BindingChange::default(),
             security: SecurityChange::default(),
             tags: Tags::default(),
+            relies_on: vec![],
         }
     }
 }
@@ -89,6 +95,8 @@ pub struct PortChange {
     pub binding: BindingChange,
     /// What filters its traffic.
     pub security: SecurityChange,
+    /// What of others it begins to use.
+    pub relies_on: Vec<Reliance>,
 }
 
 /// Creates a port.
@@ -138,6 +146,7 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
     };
     tag::begin(&mut port.stamp, &new.tags, "ports", id.0)?;
     port_security::begin(tx, config, &network, &mut port, &new.security)?;
+    rbac::check_reliance(tx, &new.relies_on)?;
     Ok(port)
 }
 
@@ -171,6 +180,7 @@ pub fn update(
         }
     }
     port_security::change(tx, config, &mut port, &change.security)?;
+    rbac::check_reliance(tx, &change.relies_on)?;
     if !port.admin_state_up {
         port.status = if port.is_everywhere() { port.status } else { PortStatus::Down };
     }

@@ -30,17 +30,23 @@ pub enum Counted {
     RouterRoute,
     /// Floating IPs.
     FloatingIp,
+    /// Policies that share objects.
+    RbacPolicy,
+    /// Subnet pools.
+    SubnetPool,
 }
 
 impl Counted {
     /// The kinds whose limits the API shows, in its order. Neutron does not count address groups.
-    pub const SHOWN: [Counted; 8] = [
+    pub const SHOWN: [Counted; 10] = [
         Counted::Network,
         Counted::Subnet,
+        Counted::SubnetPool,
         Counted::Port,
         Counted::RouterRoute,
         Counted::Router,
         Counted::FloatingIp,
+        Counted::RbacPolicy,
         Counted::SecurityGroup,
         Counted::SecurityGroupRule,
     ];
@@ -57,6 +63,8 @@ impl Counted {
             Counted::Router => "router",
             Counted::RouterRoute => "router_route",
             Counted::FloatingIp => "floatingip",
+            Counted::RbacPolicy => "rbac_policy",
+            Counted::SubnetPool => "subnetpool",
         }
     }
 
@@ -73,6 +81,8 @@ impl Counted {
             Counted::Router => quotas.router,
             Counted::RouterRoute => quotas.router_route,
             Counted::FloatingIp => quotas.floating_ip,
+            Counted::RbacPolicy => quotas.rbac_policy,
+            Counted::SubnetPool => quotas.subnetpool,
         }
     }
 
@@ -89,6 +99,8 @@ impl Counted {
             // The limit is of each router.
             Counted::RouterRoute => 0,
             Counted::FloatingIp => view.count_floating_ips_of_project(project),
+            Counted::RbacPolicy => view.count_rbac_policies_of_project(project),
+            Counted::SubnetPool => view.count_subnet_pools_of_project(project),
         }
     }
 

@@ -1,11 +1,11 @@
 //! What a starting server completes or undoes, before it serves requests.
 
-use crate::{Config, Error, bulk, default_rule, host, port_security, slaac};
+use crate::{Config, Error, bulk, default_rule, host, port_security, rbac, slaac};
 use hadron_model::{Subnet, SubnetId};
 use hadron_store::{CommitInfo, Store};
 
 /// Undoes interrupted bulk creates, makes the first templates of security groups' rules, gives ports from before security
-/// groups their project's default one, gives ports the addresses that an interrupted operation did not come to, and removes join
+/// groups their project's default one, makes policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and removes join
 /// tokens that have ended. It may run at any time and any number of times.
 pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
     bulk::undo_interrupted(store, config).await?;
@@ -18,6 +18,7 @@ pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
     let info = CommitInfo::system();
     store.write(info.clone(), default_rule::ensure_seeded).await?;
     port_security::adopt_all(store, &info).await?;
+    rbac::adopt_all(store, &info).await?;
     for subnet in auto {
         slaac::fill_all(store, &info, subnet).await?;
     }

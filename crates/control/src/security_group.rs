@@ -2,11 +2,13 @@
 
 use crate::network::set;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, SecurityError, Step, default_rule, default_statefulness, packet_log, stamp};
+use crate::{
+    Config, Error, SecurityError, Step, default_rule, default_statefulness, packet_log, rbac, stamp,
+};
 use hadron_model::security::DEFAULT_GROUP_NAME;
 use hadron_model::{
     DefaultGroup, DefaultRule, Policy, Remote, RuleNumber, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, SetNumber, TemplateRemote,
+    SecurityGroupRuleId, SetNumber, Shareable, TemplateRemote,
 };
 use hadron_store::{Counter, Logged, StoreError, Tx};
 
@@ -128,7 +130,7 @@ pub fn delete(
     for rule in rules.iter().take(BATCH) {
         tx.delete::<SecurityGroupRule>(rule);
     }
-    if rules.len() > BATCH {
+    if rules.len() > BATCH || !rbac::remove_some(tx, Shareable::SecurityGroup(id)) {
         return Ok(Step::More);
     }
     if group.is_default {

@@ -1,7 +1,8 @@
 //! Security groups' rules.
 
 use crate::quota::{self, Counted};
-use crate::{Config, Error, SecurityError, policy, stamp};
+use crate::rbac::Reliance;
+use crate::{Config, Error, SecurityError, policy, rbac, stamp};
 use hadron_model::protocol::{ICMP, ICMPV6};
 use hadron_model::{
     AddressGroup, AddressGroupId, DefaultRule, Direction, Ethertype, IpNet, Policy, Protocol, Remote,
@@ -38,6 +39,8 @@ pub struct NewRule {
     pub matches: RuleMatch<Remote>,
     /// Description.
     pub description: String,
+    /// What of others it uses.
+    pub relies_on: Vec<Reliance>,
 }
 
 /// The other end by the three attributes of the API, of which at most one may be given.
@@ -82,6 +85,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewRule) -> Result<SecurityGro
     quota::check(tx, config, &new.project_id, Counted::SecurityGroupRule, 1)?;
     let (matches, remote) = check(&new.matches, |remote| *remote)?;
     check_remote(tx, remote)?;
+    rbac::check_reliance(tx, &new.relies_on)?;
     // Guarded and written: rules of a group come and go one after another.
     let group = tx
         .get::<SecurityGroup>(&new.security_group_id)

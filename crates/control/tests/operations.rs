@@ -5,8 +5,8 @@ mod support;
 use hadron_control::binding::{self, BindingChange, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
-use hadron_control::{Error, ObjectError, Underlay, bulk, host, recovery, segment, steps};
-use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Timestamp};
+use hadron_control::{Error, ObjectError, SharingError, Underlay, bulk, host, recovery, segment, steps};
+use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Shareable, Timestamp};
 use hadron_store::{BulkIntent, Created};
 use support::*;
 
@@ -94,7 +94,8 @@ async fn a_shared_network_that_others_use_stays_shared() {
     let unshare = async || cloud.write(|tx| network::update(tx, &cloud.config, network, &change, None)).await;
     assert_eq!(kind(unshare().await), "InvalidSharedSetting");
     cloud.delete_port(port.id).await.unwrap();
-    assert!(!unshare().await.unwrap().shared);
+    unshare().await.unwrap();
+    assert!(!cloud.view().is_shared_with(Shareable::Network(network), "q"));
 }
 
 #[tokio::test]
@@ -364,6 +365,11 @@ fn errors_are_neutron_s() {
         ObjectError::QuotaMissingProject.into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
+        SharingError::PolicyNotFound(hadron_model::RbacPolicyId::random()).into(),
+        SharingError::DuplicatePolicy.into(),
+        SharingError::PolicyInUse { object: Shareable::Network(network), details: text() }.into(),
+        SharingError::InvalidAction { action: text(), object_type: "network", valid: &[] }.into(),
+        SharingError::ExternalNetworkInUse(network).into(),
     ];
     for error in errors.into_iter().chain(support::routers::errors()) {
         let fact = &facts[error.type_name()];

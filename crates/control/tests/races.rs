@@ -4,7 +4,7 @@ mod support;
 
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::{host, slaac, subnet};
-use hadron_model::{Host, Mac, Network};
+use hadron_model::{Host, Mac, Shareable};
 use hadron_store::Tx;
 use support::servers::servers;
 use support::*;
@@ -124,7 +124,7 @@ async fn a_network_stops_being_shared_while_a_guest_comes() {
     guest.project_id = "q".to_owned();
     let (unshared, came) = servers.race(share(false), servers.create_port(&guest)).await;
     assert_eq!((unshared.unwrap_err(), came.is_ok()), ("InvalidSharedSetting", true));
-    assert!(servers.check().await.get::<Network>(&servers.network).unwrap().shared);
+    assert!(servers.check().await.is_shared_with(Shareable::Network(servers.network), "q"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -156,7 +156,7 @@ impl World {
             }
             Action::DropAddressGroup(n) => {
                 let id = self.address_group(*n);
-                cloud.write(|tx| address_group::delete(tx, id, None)).await
+                cloud.write(|tx| address_group::delete(tx, id, None)).await.map(|_| ())
             }
             Action::Port(ask) => {
                 let mut new = port::NewPort { security: self.security(ask), ..new_port(self.network) };

@@ -101,6 +101,12 @@ pub struct Server {
     /// Address groups that a project may have, -1 for no limit.
     #[arg(long, default_value_t = -1, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_address_group: i64,
+    /// Policies that share objects that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_rbac_policy: i64,
+    /// Subnet pools that a project may have, -1 for no limit.
+    #[arg(long, default_value_t = -1, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub quota_subnetpool: i64,
     /// Routers that a project may have, -1 for no limit.
     #[arg(long, default_value_t = 10, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_router: i64,

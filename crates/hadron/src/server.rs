@@ -53,6 +53,8 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
             security_group: limit(options.quota_security_group),
             security_group_rule: limit(options.quota_security_group_rule),
             address_group: limit(options.quota_address_group),
+            rbac_policy: limit(options.quota_rbac_policy),
+            subnetpool: limit(options.quota_subnetpool),
             router: limit(options.quota_router),
             router_route: limit(options.quota_router_route),
             floating_ip: limit(options.quota_floatingip),

@@ -78,6 +78,12 @@ uuid_id! {
     PacketLogId,
     /// The UUID of a setting of [`crate::DefaultStatefulness`].
     DefaultStatefulnessId,
+    /// The UUID of a policy that shares an object.
+    RbacPolicyId,
+    /// An address scope's UUID.
+    AddressScopeId,
+    /// A subnet pool's UUID.
+    SubnetPoolId,
 }
 
 number! {

@@ -22,19 +22,22 @@ pub mod packet_log;
 pub mod port;
 pub mod protocol;
 pub mod quota;
+pub mod rbac;
 pub mod router;
 pub mod security;
 pub mod stamp;
 pub mod subnet;
+pub mod subnet_pool;
 pub mod tag;
 
-pub use address::AddressRange;
+pub use address::{AddressRange, IpVersion};
 pub use floating_ip::{Association, FloatingIp, ForwardedProtocol, PortForwarding, PortRange};
 pub use host::{Host, JoinToken};
 pub use id::{
-    AddressGroupId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber, NetworkId,
-    NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RouterId, RouterNumber,
-    RuleNumber, SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId, SubnetNumber,
+    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber,
+    NetworkId, NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RbacPolicyId,
+    RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId,
+    SubnetNumber, SubnetPoolId,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
@@ -43,6 +46,7 @@ pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use protocol::Protocol;
 pub use quota::ProjectQuota;
+pub use rbac::{Access, RbacPolicy, Shareable, Target};
 pub use router::{ExtraRoute, Gateway, Router, RouterPortRole};
 pub use security::{
     AddressGroup, DefaultGroup, DefaultRule, DefaultStatefulness, Direction, Ethertype, Policy, Remote,
@@ -50,4 +54,5 @@ pub use security::{
 };
 pub use stamp::{Stamp, Stamped, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};
+pub use subnet_pool::{AddressScope, SubnetPool};
 pub use tag::Tags;

@@ -69,8 +69,8 @@ pub struct Network {
     pub description: String,
     /// Administrative state; false stops traffic of the network's ports.
     pub admin_state_up: bool,
-    /// Visible to and usable by every project.
-    pub shared: bool,
+    /// A release before sharing policies has written that every project may use it; recovery makes a policy of that.
+    pub was_shared: bool,
     /// Largest IP packet in octets that an instance may send.
     pub mtu: u32,
     /// How its frames travel.

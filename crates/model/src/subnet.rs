@@ -1,6 +1,6 @@
 //! Subnets.
 
-use crate::{AddressRange, NetworkId, Stamp, SubnetId, SubnetNumber};
+use crate::{AddressRange, NetworkId, Stamp, SubnetId, SubnetNumber, SubnetPoolId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -58,6 +58,8 @@ pub struct Subnet {
     pub name: String,
     /// Description, at most 255 characters.
     pub description: String,
+    /// The pool that its prefix is taken from.
+    pub subnetpool_id: Option<SubnetPoolId>,
     /// Prefix with host bits zero; disjoint from every other subnet of the network.
     pub cidr: IpNet,
     /// The router's address, if any.

@@ -81,6 +81,7 @@ async fn prepare(store: &Store) -> Vec<(NetworkId, SubnetId)> {
                 project_id: "5e2f6b3cdd1d4c7e9f6a4f7bba6b3f01".into(),
                 name: String::new(),
                 description: String::new(),
+                subnetpool_id: None,
                 cidr: "10.0.0.0/8".parse().expect("prefix"),
                 gateway_ip: None,
                 allocation_pools: vec![

@@ -3,7 +3,7 @@
 use crate::Counter;
 use hadron_model::{
     AddressGroupId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId,
-    PortId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -75,6 +75,8 @@ pub enum Created {
     AddressGroup(AddressGroupId),
     /// A template of a security group's rule.
     DefaultRule(SecurityGroupRuleId),
+    /// A policy that shares an object.
+    RbacPolicy(RbacPolicyId),
     /// A router.
     Router(RouterId),
     /// A floating IP.

@@ -3,8 +3,9 @@
 use crate::Counter;
 use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
-    AddressGroupId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId,
-    PortId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
+    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetPoolId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -68,6 +69,7 @@ macro_rules! uuid_key {
 }
 uuid_key!(NetworkId, SubnetId, PortId, SecurityGroupId, SecurityGroupRuleId, AddressGroupId);
 uuid_key!(RouterId, FloatingIpId, PortForwardingId, PacketLogId, DefaultStatefulnessId);
+uuid_key!(RbacPolicyId, AddressScopeId, SubnetPoolId);
 
 /// The ids one after another; it must be the last part of its key.
 impl KeyBytes for Vec<SecurityGroupId> {

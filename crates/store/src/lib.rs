@@ -32,6 +32,7 @@ mod local;
 mod memory;
 mod number;
 mod position;
+mod prefixes;
 mod record;
 mod shared;
 mod snapshot;

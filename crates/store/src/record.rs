@@ -12,10 +12,11 @@ use hadron_model::identity::{
     User,
 };
 use hadron_model::{
-    AddressGroup, AddressGroupId, DefaultGroup, DefaultRule, DefaultStatefulness, DefaultStatefulnessId,
-    FloatingIp, FloatingIpId, Host, JoinToken, Mac, Network, NetworkId, PacketLog, PacketLogId, Policy, Port,
-    PortForwarding, PortForwardingId, PortId, ProjectQuota, Router, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, Vni,
+    AddressGroup, AddressGroupId, AddressScope, AddressScopeId, DefaultGroup, DefaultRule,
+    DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, Host, JoinToken, Mac, Network,
+    NetworkId, PacketLog, PacketLogId, Policy, Port, PortForwarding, PortForwardingId, PortId, ProjectQuota,
+    RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Vni,
 };
 use imbl::OrdMap;
 use std::fmt::Debug;
@@ -342,6 +343,12 @@ records! {
     PortForwarding = 0x52 in port_forwardings, PortForwardingId, by (), |it| it.id;
     /// An address of a port that a floating IP of a network leads to.
     FloatingClaim = 0x53 in floating_claims, (PortId, (IpAddr, NetworkId)), by PortId, |it| it.key();
+    /// A policy that shares an object.
+    RbacPolicy = 0x60 in rbac_policies, RbacPolicyId, by (), |it| it.id;
+    /// An address scope.
+    AddressScope = 0x61 in address_scopes, AddressScopeId, by (), |it| it.id;
+    /// A subnet pool.
+    SubnetPool = 0x62 in subnet_pools, SubnetPoolId, by (), |it| it.id;
 }
 
 impl Tables {

@@ -244,6 +244,6 @@ async fn a_store_of_a_newer_format_is_refused() {
     let error = Store::open(&path).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the store has format 99, this release knows up to 2; use the newer release"
+        "the store has format 99, this release knows up to 3; use the newer release"
     );
 }

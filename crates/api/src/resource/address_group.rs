@@ -10,9 +10,10 @@ use crate::values::Values;
 use axum::http::StatusCode;
 use hadron_control::address_group::{self, AddressGroupChange, NewAddressGroup};
 use hadron_control::{Config, Error, Step};
-use hadron_model::{AddressGroup, AddressGroupId, IpNet};
+use hadron_model::{AddressGroup, AddressGroupId, IpNet, Shareable};
 use hadron_store::{Snapshot, Stored, Tx};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -73,12 +74,13 @@ const TABLE: &[Column] = &[
         .default(Default::Unspecified)
         .convert(Convert::NullToList)
         .validate(Validate::Prefixes),
-    // Nothing shares a group with other projects yet.
-    Column::new("shared", |_, _| Some(Field::Bool(false)))
-        .by(BY)
-        .hidden()
-        .default(Default::Bool(false))
-        .convert(Convert::Boolean),
+    Column::new("shared", |group, view| {
+        Some(Field::Bool(view.is_shared_with(Shareable::AddressGroup(group.id), view.project())))
+    })
+    .by(BY)
+    .hidden()
+    .default(Default::Bool(false))
+    .convert(Convert::Boolean),
     Column::new("revision_number", |group, _| Some(Field::Integer(group.stamp.revision_number)))
         .by(&["standard-attr-revisions"])
         .filter()
@@ -119,7 +121,12 @@ impl Resource for AddressGroups {
         }
         match scope {
             Scope::All => view.iter::<AddressGroup>().cloned().collect(),
-            Scope::Project(project) => view.address_groups_of_project(project).cloned().collect(),
+            Scope::Project(project) => {
+                let granted: BTreeSet<_> = view.address_groups_granted(project).collect();
+                let granted = granted.iter().filter_map(|id| view.get::<AddressGroup>(id));
+                let of_others = granted.filter(|group| group.project_id != project);
+                view.address_groups_of_project(project).chain(of_others).cloned().collect()
+            }
         }
     }
 
@@ -179,7 +186,7 @@ impl Resource for AddressGroups {
     }
 
     fn delete(tx: &mut Tx, _: &Config, id: Uuid, _: bool, revision: Option<u64>) -> Result<Step<()>, Error> {
-        address_group::delete(tx, AddressGroupId(id), revision).map(Step::Done)
+        address_group::delete(tx, AddressGroupId(id), revision)
     }
 }
 

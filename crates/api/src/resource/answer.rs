@@ -3,6 +3,7 @@
 use super::{Object, Resource};
 use crate::attribute::{Attribute, Mask};
 use crate::json::Writer;
+use crate::view::View;
 use axum::body::Body;
 use bytes::Bytes;
 use hadron_store::{Snapshot, Stored};
@@ -19,7 +20,7 @@ pub(super) fn write_object<R>(
     attributes: &[Attribute<R>],
     mask: Mask,
     record: &R,
-    view: &Snapshot,
+    view: &View<'_>,
     json: &mut Writer<'_>,
 ) {
     json.raw(b"{");
@@ -39,7 +40,7 @@ pub(super) fn write_object<R>(
 }
 
 /// `{"network": {…}}`
-pub(super) fn one<R: Resource>(mask: Mask, record: &R::Record, view: &Snapshot) -> Vec<u8> {
+pub(super) fn one<R: Resource>(mask: Mask, record: &R::Record, view: &View<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let mut json = Writer::new(&mut out);
     json.raw(b"{\"");
@@ -54,7 +55,7 @@ pub(super) fn one<R: Resource>(mask: Mask, record: &R::Record, view: &Snapshot) 
 pub(super) fn many<'a, R: Resource>(
     mask: Mask,
     records: impl IntoIterator<Item = &'a R::Record>,
-    view: &Snapshot,
+    view: &View<'_>,
 ) -> Vec<u8> {
     let mut out = opening::<R>();
     let mut json = Writer::new(&mut out);
@@ -68,11 +69,11 @@ pub(super) fn many<'a, R: Resource>(
     out
 }
 
-/// A list: `mask` tells the attributes of each record, `closing` is what follows the objects.
+/// A list for a project: `mask` tells the attributes of each record, `closing` is what follows the objects.
 pub(super) fn list<R: Resource>(
     records: Vec<Arc<Stored<R::Record>>>,
-    view: Arc<Snapshot>,
-    mask: impl Fn(&R::Record, &Snapshot) -> Mask + Send + 'static,
+    (view, project): (Arc<Snapshot>, String),
+    mask: impl Fn(&R::Record, &View<'_>) -> Mask + Send + 'static,
     closing: Vec<u8>,
 ) -> Body {
     let is_small = records.len() <= AT_ONCE;
@@ -80,6 +81,7 @@ pub(super) fn list<R: Resource>(
         out: opening::<R>(),
         records: records.into_iter(),
         view,
+        project,
         mask,
         closing: Some(closing),
         is_first: true,
@@ -104,25 +106,28 @@ struct Parts<R: Resource, M> {
     out: Vec<u8>,
     records: std::vec::IntoIter<Arc<Stored<R::Record>>>,
     view: Arc<Snapshot>,
+    /// Who asks.
+    project: String,
     mask: M,
     closing: Option<Vec<u8>>,
     is_first: bool,
 }
 
-impl<R: Resource, M: Fn(&R::Record, &Snapshot) -> Mask> Parts<R, M> {
+impl<R: Resource, M: Fn(&R::Record, &View<'_>) -> Mask> Parts<R, M> {
     fn next_up_to(&mut self, size: usize) -> Option<Bytes> {
+        let view = View::new(&self.view, &self.project);
         while self.out.len() < size {
             let Some(record) = self.records.next() else {
                 let closing = self.closing.take()?;
                 self.out.extend_from_slice(&closing);
                 return Some(std::mem::take(&mut self.out).into());
             };
-            let mask = (self.mask)(&record.value, &self.view);
+            let mask = (self.mask)(&record.value, &view);
             let mut json = Writer::new(&mut self.out);
             if !std::mem::take(&mut self.is_first) {
                 json.raw(b",");
             }
-            write_object(R::ATTRIBUTES, mask, &record.value, &self.view, &mut json);
+            write_object(R::ATTRIBUTES, mask, &record.value, &view, &mut json);
         }
         let part = std::mem::replace(&mut self.out, Vec::with_capacity(size + 2048));
         Some(part.into())

@@ -13,6 +13,7 @@ use crate::policy::{Policy, RuleId, Target};
 use crate::request::Call;
 use crate::state::ApiState;
 use crate::values::Table;
+use crate::view::View;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_model::packet_log::RESOURCE_TYPE;
@@ -44,7 +45,8 @@ impl LoggableResources {
         Filters::read(table, &call.query)?;
         Page::read(table, &call.query)?;
         let mask = fields(table, &call.query);
-        let view = state.store.snapshot();
+        let snapshot = state.store.snapshot();
+        let view = View::new(&snapshot, call.caller.project());
         let mut out = Vec::with_capacity(64);
         let mut json = Writer::new(&mut out);
         json.raw(b"{\"");

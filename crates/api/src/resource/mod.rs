@@ -17,11 +17,13 @@ pub mod packet_log;
 pub mod port;
 mod port_values;
 mod quota;
+pub mod rbac_policy;
 pub mod router;
 mod router_action;
 mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
+mod sharing;
 pub mod subnet;
 pub mod tagging;
 mod target;
@@ -39,6 +41,7 @@ use crate::filter::Filters;
 use crate::request::Call;
 use crate::state::ApiState;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::{Config, Error, Step};
 use hadron_store::{CommitInfo, Record, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
@@ -60,6 +63,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<packet_log::PacketLogs>(policy),
         vec![Box::new(loggable_resource::LoggableResources::new(policy))],
         serve::<router::Routers>(policy),
+        serve::<rbac_policy::RbacPolicies>(policy),
     ]
     .into_iter()
     .flatten()
@@ -91,7 +95,7 @@ pub struct Request<'a> {
     /// Whether an administrator asks.
     pub is_admin: bool,
     /// The state that the request is judged in.
-    pub view: &'a Snapshot,
+    pub view: &'a View<'a>,
     /// What the caller may know of.
     pub sees: Sees<'a>,
 }
@@ -133,6 +137,12 @@ pub trait Resource: Sized + Send + Sync + 'static {
     /// Records among which are all that a list asks for, by id. The more the filters narrow it the better, but the caller
     /// applies them again, and policy.
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Self::Record>>>;
+
+    /// Whether the caller's project could know of the record, whatever policy lets it see: it is the project's own, or shared
+    /// with it.
+    fn is_within_reach(_record: &Self::Record, _view: &View<'_>) -> bool {
+        true
+    }
 
     /// Makes what every list has to show, before one is made.
     fn settle(_state: &ApiState, _call: &Call, _filters: &Filters) -> impl Future<Output = ()> + Send {

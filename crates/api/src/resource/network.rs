@@ -1,15 +1,17 @@
 //! `/v2.0/networks`
 
-use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
+use super::{Object, Request, Resource, Scope, Tagging, names, sharing, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::network::{self, NetworkChange, NewNetwork};
+use hadron_control::rbac::may_use;
 use hadron_control::segment::Provider;
 use hadron_control::{Config, Error, Step};
-use hadron_model::{Network, NetworkId};
+use hadron_model::{Network, NetworkId, Shareable};
 use hadron_store::{Snapshot, Stored, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -51,7 +53,17 @@ const TABLE: &[Column] = &[
         .filter_sort()
         .required_by_policy()
         .validate(Validate::String(255)),
-    Column::new("shared", |network, _| Some(Field::Bool(network.shared)))
+    Column::new("shared", |network, view| {
+        Some(Field::Bool(view.is_shared_with(Shareable::Network(network.id), view.project())))
+    })
+    .post_put()
+    .filter()
+    .required_by_policy()
+    .enforce_policy()
+    .default(Default::Bool(false))
+    .convert(Convert::Boolean),
+    Column::new("router:external", |network, view| Some(Field::Bool(view.is_external(network.id))))
+        .by(&["external-net"])
         .post_put()
         .filter()
         .required_by_policy()
@@ -154,10 +166,15 @@ impl Resource for Networks {
             Scope::All => view.iter::<Network>().cloned().collect(),
             Scope::Project(project) => {
                 let own = view.networks_of_project(project);
-                let shared = view.shared_networks().filter(|network| network.project_id != project);
-                own.chain(shared).cloned().collect()
+                let granted = sharing::networks(view, project);
+                let granted = granted.iter().filter_map(|id| view.get::<Network>(id));
+                own.chain(granted.filter(|network| network.project_id != project)).cloned().collect()
             }
         }
+    }
+
+    fn is_within_reach(network: &Network, view: &View<'_>) -> bool {
+        may_use(view, Shareable::Network(network.id), view.project())
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {
@@ -175,6 +192,7 @@ impl Resource for Networks {
             description: values.text("description").unwrap_or_default(),
             admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
             shared: values.boolean("shared").unwrap_or(false),
+            external: values.boolean("router:external").unwrap_or(false),
             mtu: mtu(values).unwrap_or(0),
             port_security_enabled: values.boolean("port_security_enabled").unwrap_or(true),
             privacy_addresses: values.boolean("hadron:privacy_addresses").unwrap_or(false),
@@ -193,6 +211,7 @@ impl Resource for Networks {
             description: values.text("description"),
             admin_state_up: values.boolean("admin_state_up"),
             shared: values.boolean("shared"),
+            external: values.boolean("router:external"),
             mtu: mtu(values),
             port_security_enabled: values.boolean("port_security_enabled"),
             privacy_addresses: values.boolean("hadron:privacy_addresses"),

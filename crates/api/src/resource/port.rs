@@ -1,6 +1,6 @@
 //! `/v2.0/ports`
 
-use super::port_values::{binding_change, check_device, fixed_ips, security_change};
+use super::port_values::{binding_change, check_device, fixed_ips, relies_on, security_change};
 use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
@@ -246,8 +246,10 @@ impl Resource for Ports {
         check_device(request, &device_owner, &device_id)?;
         let project_id = values.text("project_id").unwrap_or_default();
         let security = security_change(request, values, &project_id, &[])?;
+        let network_id = NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?);
         Ok(NewPort {
-            network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
+            relies_on: relies_on(request, Some(network_id), security.security_groups.as_deref(), &project_id),
+            network_id,
             project_id,
             name: values.text("name").unwrap_or_default(),
             description: values.text("description").unwrap_or_default(),
@@ -274,7 +276,11 @@ impl Resource for Ports {
             let owner = device_owner.as_deref().unwrap_or(&old.device_owner);
             check_device(request, owner, device_id.as_deref().unwrap_or(&old.device_id))?;
         }
+        let security = security_change(request, values, &old.project_id, &old.security_groups)?;
+        let groups = security.security_groups.iter().flatten();
+        let new: Vec<_> = groups.filter(|id| !old.security_groups.contains(id)).copied().collect();
         Ok(PortChange {
+            relies_on: relies_on(request, None, Some(&new), &old.project_id),
             name: values.text("name"),
             description: values.text("description"),
             admin_state_up: values.boolean("admin_state_up"),
@@ -285,7 +291,7 @@ impl Resource for Ports {
             device_id,
             device_owner,
             binding: binding_change(values)?,
-            security: security_change(request, values, &old.project_id, &old.security_groups)?,
+            security,
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a request says of a port, read from checked values.
 
-use super::Request;
 use super::security_group_rule::{group_not_found, may_use_group};
+use super::{Request, sharing};
 use crate::ApiError;
 use crate::validate::{pairs_of, parse_address, parse_uuid, show};
 use crate::values::Values;
@@ -9,7 +9,8 @@ use hadron_control::Error;
 use hadron_control::binding::{BindingChange, VNIC_NORMAL};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port_security::SecurityChange;
-use hadron_model::{Router, SecurityGroupId, SubnetId};
+use hadron_control::rbac::Reliance;
+use hadron_model::{NetworkId, Router, SecurityGroupId, Shareable, SubnetId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -67,7 +68,7 @@ pub(super) fn fixed_ip_requests(
     list.iter().map(request).collect()
 }
 
-/// The port's project may use its own groups, those that it has, and, for an administrator, any.
+/// The port's project may use its own groups, those shared with it, those that the port has, and, for an administrator, any.
 pub(super) fn security_change(
     request: Request<'_>,
     values: &Values,
@@ -110,4 +111,18 @@ pub(super) fn binding_change(values: &Values) -> Result<BindingChange, ApiError>
         vnic_type: vnic_type.map(|kind| if kind == VNIC_NORMAL { String::new() } else { kind }),
         profile,
     })
+}
+
+/// What of others a new port uses: its network, for the caller, and groups, for the port's project.
+pub(super) fn relies_on(
+    request: Request<'_>,
+    network: Option<NetworkId>,
+    groups: Option<&[SecurityGroupId]>,
+    project: &str,
+) -> Vec<Reliance> {
+    let caller = request.view.project();
+    let network = network.and_then(|id| sharing::reliance(request, Shareable::Network(id), caller));
+    let groups = groups.into_iter().flatten();
+    let groups = groups.filter_map(|id| sharing::reliance(request, Shareable::SecurityGroup(*id), project));
+    network.into_iter().chain(groups).collect()
 }

@@ -11,8 +11,9 @@ use crate::state::ApiState;
 use crate::values::Values;
 use hadron_control::security_group::{self, NewSecurityGroup, SecurityGroupChange};
 use hadron_control::{Config, Error, Step};
-use hadron_model::{SecurityGroup, SecurityGroupId};
+use hadron_model::{SecurityGroup, SecurityGroupId, Shareable};
 use hadron_store::{Snapshot, Stored, Tx};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,13 +61,14 @@ const TABLE: &[Column] = &[
         .filter()
         .default(Default::Text(""))
         .validate(Validate::String(255)),
-    // Nothing shares a group with other projects yet.
-    Column::new("shared", |_, _| Some(Field::Bool(false)))
-        .by(&["security-groups-shared-filtering"])
-        .filter()
-        .required_by_policy()
-        .enforce_policy()
-        .convert(Convert::Boolean),
+    Column::new("shared", |group, view| {
+        Some(Field::Bool(view.is_shared_with(Shareable::SecurityGroup(group.id), view.project())))
+    })
+    .by(&["security-groups-shared-filtering"])
+    .filter()
+    .required_by_policy()
+    .enforce_policy()
+    .convert(Convert::Boolean),
     Column::new("security_group_rules", |group, view| Some(Field::Rules(RulesOf::new(view, group.id))))
         .by(BY),
     Column::new("revision_number", |group, _| Some(Field::Integer(group.stamp.revision_number)))
@@ -117,7 +119,12 @@ impl Resource for SecurityGroups {
         }
         match scope {
             Scope::All => view.iter::<SecurityGroup>().cloned().collect(),
-            Scope::Project(project) => view.security_groups_of_project(project).cloned().collect(),
+            Scope::Project(project) => {
+                let granted: BTreeSet<_> = view.security_groups_granted(project).collect();
+                let granted = granted.iter().filter_map(|id| view.get::<SecurityGroup>(id));
+                let of_others = granted.filter(|group| group.project_id != project);
+                view.security_groups_of_project(project).chain(of_others).cloned().collect()
+            }
         }
     }
 

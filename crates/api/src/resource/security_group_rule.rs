@@ -1,6 +1,6 @@
 //! `/v2.0/security-group-rules`
 
-use super::{Object, Request, Resource, Scope, answer, default_group, names, rule_match};
+use super::{Object, Request, Resource, Scope, answer, default_group, names, rule_match, sharing};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Mask, Validate};
 use crate::field::Field;
@@ -10,11 +10,14 @@ use crate::request::Call;
 use crate::state::ApiState;
 use crate::validate::parse_uuid;
 use crate::values::Values;
+use crate::view::View;
 use axum::http::StatusCode;
+use hadron_control::rbac::may_use;
 use hadron_control::security_group_rule::{self, NewRule};
 use hadron_control::{Config, Error, Step};
 use hadron_model::{
-    AddressGroup, AddressGroupId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    AddressGroup, AddressGroupId, Remote, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Shareable,
 };
 use hadron_store::{Snapshot, Stored, Tx};
 use std::convert::Infallible;
@@ -180,6 +183,7 @@ impl Resource for SecurityGroupRules {
             matches: rule_match::read(values, remote)?,
             description: values.text("description").unwrap_or_default(),
             project_id: project,
+            relies_on: vec![],
         };
         // What is wrong with the rest is told before what its other end is not.
         security_group_rule::check_bulk(std::slice::from_ref(&new))?;
@@ -188,7 +192,14 @@ impl Resource for SecurityGroupRules {
             remote_group(request, values, &new.project_id)?,
             remote_address_group(request, values, &new.project_id)?,
         );
-        Ok(NewRule { matches: rule_match::read(values, remote)?, ..new })
+        let remote_set = remote.as_ref().ok().and_then(|remote| match *remote {
+            Remote::Group(id) => Some(Shareable::SecurityGroup(id)),
+            Remote::AddressGroup(id) => Some(Shareable::AddressGroup(id)),
+            Remote::Any | Remote::Prefix(_) => None,
+        });
+        let relies_on = remote_set.and_then(|set| sharing::reliance(request, set, &new.project_id));
+        let relies_on = relies_on.into_iter().collect();
+        Ok(NewRule { matches: rule_match::read(values, remote)?, relies_on, ..new })
     }
 
     fn prepare_change(
@@ -235,10 +246,10 @@ pub(super) fn address_group_not_found(id: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "AddressGroupNotFound", message)
 }
 
-/// Whether the owner of something may use the group in it: its own; an administrator may use any.
+/// Whether the owner of something may use the group in it: its own and those shared with it; an administrator may use any.
 pub(super) fn may_use_group(request: Request<'_>, id: SecurityGroupId, project: &str) -> bool {
     let group = request.view.get::<SecurityGroup>(&id);
-    group.is_some_and(|group| request.is_admin || group.project_id == project)
+    group.is_some() && (request.is_admin || may_use(request.view, Shareable::SecurityGroup(id), project))
 }
 
 fn remote_group(
@@ -258,8 +269,8 @@ fn remote_address_group(
 ) -> Result<Option<AddressGroupId>, ApiError> {
     let Some(text) = rule_match::named(values, "remote_address_group_id") else { return Ok(None) };
     let may_use = |id: &AddressGroupId| {
-        let group = request.view.get::<AddressGroup>(id);
-        group.is_some_and(|group| request.is_admin || group.project_id == project)
+        request.view.get::<AddressGroup>(id).is_some()
+            && (request.is_admin || may_use(request.view, Shareable::AddressGroup(*id), project))
     };
     let id = parse_uuid(&text).map(AddressGroupId).filter(may_use);
     id.map(Some).ok_or_else(|| address_group_not_found(&text))
@@ -268,12 +279,12 @@ fn remote_address_group(
 /// A group's rules, as the group shows them.
 #[derive(Clone)]
 pub struct RulesOf<'a> {
-    view: &'a Snapshot,
+    view: &'a View<'a>,
     group: SecurityGroupId,
 }
 
 impl<'a> RulesOf<'a> {
-    pub(super) fn new(view: &'a Snapshot, group: SecurityGroupId) -> Self {
+    pub(super) fn new(view: &'a View<'a>, group: SecurityGroupId) -> Self {
         Self { view, group }
     }
 

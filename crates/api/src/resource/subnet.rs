@@ -1,15 +1,17 @@
 //! `/v2.0/subnets`
 
-use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
+use super::{Object, Request, Resource, Scope, Tagging, names, sharing, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use axum::http::StatusCode;
+use hadron_control::rbac::may_use;
 use hadron_control::subnet::{self, Gateway, NewSubnet, SubnetChange};
 use hadron_control::{Config, Error, Step, slaac};
-use hadron_model::{Ipv6Mode, Network, NetworkId, Subnet, SubnetId};
+use hadron_model::{Ipv6Mode, Network, NetworkId, Shareable, Subnet, SubnetId};
 use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,7 +113,7 @@ const TABLE: &[Column] = &[
         .default(Default::Unspecified)
         .validate(Validate::Words(MODES)),
     Column::new("shared", |subnet, view| {
-        Some(Field::Bool(view.get::<Network>(&subnet.network_id).is_some_and(|network| network.shared)))
+        Some(Field::Bool(view.is_shared_with(Shareable::Network(subnet.network_id), view.project())))
     })
     .hidden()
     .filter()
@@ -119,6 +121,13 @@ const TABLE: &[Column] = &[
     .enforce_policy()
     .default(Default::Bool(false))
     .convert(Convert::Boolean),
+    Column::new("router:external", |subnet, view| Some(Field::Bool(view.is_external(subnet.network_id))))
+        .by(&["subnet-external-network"])
+        .filter()
+        .required_by_policy()
+        .enforce_policy()
+        .default(Default::Bool(false))
+        .convert(Convert::Boolean),
     Column::new("description", |subnet, _| Some(Field::Text(&subnet.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -173,8 +182,9 @@ impl Resource for Subnets {
         match scope {
             Scope::All => view.iter::<Subnet>().cloned().collect(),
             Scope::Project(project) => {
-                let networks = view.networks_of_project(project).chain(view.shared_networks());
-                let on_these = networks.flat_map(|network| view.subnets_of(network.id));
+                let own = view.networks_of_project(project).map(|network| network.id);
+                let granted = sharing::networks(view, project);
+                let on_these = own.chain(granted).flat_map(|network| view.subnets_of(network));
                 let subnets = view.subnets_of_project(project).chain(on_these);
                 // Each once.
                 subnets
@@ -185,6 +195,11 @@ impl Resource for Subnets {
                     .collect()
             }
         }
+    }
+
+    fn is_within_reach(subnet: &Subnet, view: &View<'_>) -> bool {
+        subnet.project_id == view.project()
+            || may_use(view, Shareable::Network(subnet.network_id), view.project())
     }
 
     fn check_parents(

@@ -3,11 +3,12 @@
 use super::Object;
 use crate::attribute::{Attribute, Default, TagMatch, Validate};
 use crate::field::Field;
+use crate::view::View;
 use hadron_control::Error;
 use hadron_control::tag::{self, TagChange};
 use hadron_model::tag::MAX_TAG_LENGTH;
 use hadron_model::{Stamped, Tags};
-use hadron_store::{Snapshot, Tx};
+use hadron_store::Tx;
 use uuid::Uuid;
 
 const BY: &[&str] = &["standard-attr-tag"];
@@ -31,7 +32,7 @@ impl<R: Object + Stamped> Tagging<R> {
     };
 }
 
-fn read<'a, R: Stamped>(record: &'a R, _: &'a Snapshot) -> Option<Field<'a>> {
+fn read<'a, R: Stamped>(record: &'a R, _: &'a View<'a>) -> Option<Field<'a>> {
     Some(Field::Tags(&record.stamp().tags))
 }
 

@@ -5,8 +5,8 @@ use crate::field::Field;
 use crate::policy::Target;
 use crate::validate::parse_uuid;
 use crate::values::{Table, Values};
-use hadron_model::{Network, NetworkId, SecurityGroup, SecurityGroupId};
-use hadron_store::Snapshot;
+use crate::view::View;
+use hadron_model::{Network, NetworkId, SecurityGroup, SecurityGroupId, Shareable};
 use serde_json::Value;
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ pub(super) struct Subject<'a, R: Resource> {
     pub(super) table: Table<R::Record>,
     pub(super) record: Option<&'a R::Record>,
     pub(super) values: Option<&'a Values>,
-    pub(super) view: &'a Snapshot,
+    pub(super) view: &'a View<'a>,
 }
 
 impl<'a, R: Resource> Subject<'a, R> {
@@ -58,7 +58,10 @@ impl<R: Resource> Target for Subject<'_, R> {
             "security_group:project_id" | "security_group:tenant_id" => {
                 Some(Cow::Borrowed(&self.security_group()?.project_id))
             }
-            "shared" => Some(Cow::Borrowed(boolean(self.network()?.shared))),
+            "shared" => {
+                let network = Shareable::Network(self.network()?.id);
+                Some(Cow::Borrowed(boolean(self.view.is_shared_with(network, self.view.project()))))
+            }
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 use super::{
     Resource, address_group::AddressGroups, default_rule::DefaultRules,
     default_statefulness::DefaultStatefulnesses, network::Networks, packet_log::PacketLogs, port::Ports,
-    router::Routers, security_group::SecurityGroups, security_group_rule::SecurityGroupRules,
-    subnet::Subnets,
+    rbac_policy::RbacPolicies, router::Routers, security_group::SecurityGroups,
+    security_group_rule::SecurityGroupRules, subnet::Subnets,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -51,6 +51,7 @@ fn converter(convert: Convert) -> Option<&'static str> {
         Convert::Port => Some("convert_validate_port_value"),
         Convert::Ethertype => Some("convert_ethertype_to_case_insensitive"),
         Convert::RemotePrefix => Some("convert_ip_prefix_to_cidr"),
+        Convert::SharedType => Some("convert_valid_object_type"),
     }
 }
 
@@ -81,6 +82,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
         Validate::Gateway => ("dict_or_nodata", gateway()),
         Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
+        Validate::TargetProject => ("valid_target_project", Value::Null),
     };
     Some(json!({ format!("type:{name}"): argument }))
 }
@@ -202,6 +204,11 @@ fn routers_are_as_neutron_has_them() {
 }
 
 #[test]
+fn policies_that_share_objects_are_as_neutron_has_them() {
+    hold::<RbacPolicies>();
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
@@ -217,4 +224,5 @@ fn names_are_those_of_the_tables() {
     check::<PacketLogs>();
     check::<Routers>();
     check::<DefaultStatefulnesses>();
+    check::<RbacPolicies>();
 }

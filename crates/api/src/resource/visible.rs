@@ -8,7 +8,7 @@ use super::{Object, Resource};
 use crate::Caller;
 use crate::policy::Policy;
 use crate::values::Table;
-use hadron_store::Snapshot;
+use crate::view::View;
 use uuid::Uuid;
 
 /// What a caller may know of.
@@ -16,11 +16,11 @@ use uuid::Uuid;
 pub struct Sees<'a> {
     policy: &'a Policy,
     caller: &'a Caller,
-    view: &'a Snapshot,
+    view: &'a View<'a>,
 }
 
 impl<'a> Sees<'a> {
-    pub(super) fn new(policy: &'a Policy, caller: &'a Caller, view: &'a Snapshot) -> Self {
+    pub(super) fn new(policy: &'a Policy, caller: &'a Caller, view: &'a View<'a>) -> Self {
         Self { policy, caller, view }
     }
 
@@ -46,18 +46,19 @@ impl<'a> Sees<'a> {
 }
 
 /// Whether there is such a network and the caller may know of it.
-pub(super) fn network(policy: &Policy, caller: &Caller, view: &Snapshot, id: Uuid) -> bool {
+pub(super) fn network(policy: &Policy, caller: &Caller, view: &View<'_>, id: Uuid) -> bool {
     is_visible::<Networks>(policy, caller, view, id)
 }
 
 /// Whether there is such a subnet and the caller may know of it.
-pub(super) fn subnet(policy: &Policy, caller: &Caller, view: &Snapshot, id: Uuid) -> bool {
+pub(super) fn subnet(policy: &Policy, caller: &Caller, view: &View<'_>, id: Uuid) -> bool {
     is_visible::<Subnets>(policy, caller, view, id)
 }
 
-fn is_visible<R: Resource>(policy: &Policy, caller: &Caller, view: &Snapshot, id: Uuid) -> bool {
+fn is_visible<R: Resource>(policy: &Policy, caller: &Caller, view: &View<'_>, id: Uuid) -> bool {
     let Some(record) = view.get::<R::Record>(&R::Record::key_of(id)) else { return false };
     let table = Table { attributes: R::ATTRIBUTES, names: R::NAMES };
     let subject = Subject::<R> { table, record: Some(&record.value), values: None, view };
-    policy.check(policy.deciding(&format!("get_{}", R::MEMBER)), caller, &subject)
+    (R::is_within_reach(&record.value, view) || policy.is_unscoped(caller))
+        && policy.check(policy.deciding(&format!("get_{}", R::MEMBER)), caller, &subject)
 }

@@ -7,6 +7,7 @@ mod gateway;
 mod list;
 mod pair;
 mod rule;
+mod sharing;
 
 pub(crate) use address::{parse_address, parse_mac, parse_prefix};
 pub(crate) use pair::pairs_of;
@@ -51,6 +52,7 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
         Convert::Port => rule::port(value),
         Convert::Ethertype => rule::ethertype(value),
         Convert::RemotePrefix => rule::remote_prefix(value),
+        Convert::SharedType => sharing::object_type(&value),
     }
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), Fault> {
             if is_default { Err(refused(SecurityError::DefaultAlreadyExists)) } else { Ok(()) }
         }
         Validate::AddressPairs => pair::check_list(value),
+        Validate::TargetProject => sharing::target_project(value),
         other => Ok(plain(other, value)?),
     }
 }
@@ -131,7 +134,7 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::UniqueStrings(most) => list::unique_strings(value, most),
         Validate::Gateway => gateway::one(value),
         Validate::Gateways => gateway::list(value),
-        Validate::NameNotDefault(_) | Validate::AddressPairs => Ok(()),
+        Validate::NameNotDefault(_) | Validate::AddressPairs | Validate::TargetProject => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs)]
 
+pub mod sequence;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
@@ -181,7 +183,11 @@ impl Cloud {
 
 /// The name for one of a collection, as in bodies.
 fn member(collection: &str) -> String {
-    collection.strip_suffix('s').unwrap().replace('-', "_")
+    let one = match collection.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => collection.strip_suffix('s').unwrap().to_owned(),
+    };
+    one.replace('-', "_")
 }
 
 /// The id of an object.

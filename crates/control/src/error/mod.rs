@@ -2,13 +2,17 @@
 
 mod log;
 mod object;
+mod pool;
 mod router;
 mod security;
+mod sharing;
 
 pub use log::LogError;
 pub use object::ObjectError;
+pub use pool::PoolError;
 pub use router::RouterError;
 pub use security::SecurityError;
+pub use sharing::SharingError;
 
 use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PortId, SubnetId, Vni};
 use hadron_store::StoreError;
@@ -251,6 +255,12 @@ pub enum Error {
     /// About packet logs.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// About what is shared with whom.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
+    /// About subnet pools and address scopes.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -305,6 +315,8 @@ impl Error {
             Self::Router(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
             Self::Log(error) => error.type_name(),
+            Self::Sharing(error) => error.type_name(),
+            Self::Pool(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
                 "ServiceUnavailable"
             }
@@ -354,6 +366,8 @@ impl Error {
             Self::Router(error) => error.status(),
             Self::Security(error) => error.status(),
             Self::Log(error) => error.status(),
+            Self::Sharing(error) => error.status(),
+            Self::Pool(error) => error.status(),
             Self::NoNetworkAvailable => 503,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => 503,
             Self::Store(StoreError::TooLarge { .. }) => 400,

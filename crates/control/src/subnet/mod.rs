@@ -115,6 +115,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         project_id: new.project_id.clone(),
         name: new.name.clone(),
         description: new.description.clone(),
+        subnetpool_id: None,
         cidr,
         gateway_ip,
         allocation_pools,

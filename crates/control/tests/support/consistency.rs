@@ -4,8 +4,8 @@ use hadron_control::slaac;
 use hadron_model::address::to_bits;
 use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::{
-    DefaultGroup, Direction, Network, Policy, Port, Protocol, Router, RouterPortRole, SecurityGroup,
-    SecurityGroupRule, Subnet,
+    AddressGroup, AddressScope, DefaultGroup, Direction, Network, Policy, Port, Protocol, RbacPolicy, Router,
+    RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
 use hadron_store::{AddressClaim, BulkIntent, MacClaim, SetId, Snapshot, VniClaim};
 use std::collections::{BTreeSet, HashSet};
@@ -20,6 +20,7 @@ pub fn check(view: &Snapshot) {
     rules_name_what_is_there(view);
     each_project_has_at_most_one_default_group(view);
     routers_and_their_ports_agree(view);
+    policies_share_what_is_there(view);
     assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
 }
 
@@ -137,6 +138,24 @@ fn each_project_has_at_most_one_default_group(view: &Snapshot) {
     }
     let defaults = view.iter::<SecurityGroup>().filter(|group| group.is_default).count();
     assert_eq!(view.len::<DefaultGroup>(), defaults, "a project's default group is gone");
+}
+
+fn policies_share_what_is_there(view: &Snapshot) {
+    let mut seen = HashSet::new();
+    for policy in view.iter::<RbacPolicy>() {
+        let is_there = match policy.object {
+            Shareable::Network(id) => view.has::<Network>(&id),
+            Shareable::SubnetPool(id) => view.has::<SubnetPool>(&id),
+            Shareable::AddressScope(id) => view.has::<AddressScope>(&id),
+            Shareable::AddressGroup(id) => view.has::<AddressGroup>(&id),
+            Shareable::SecurityGroup(id) => view.has::<SecurityGroup>(&id),
+        };
+        assert!(is_there, "{policy:?} shares nothing");
+        assert!(
+            seen.insert((policy.object, policy.access, policy.target.clone())),
+            "{policy:?} is there twice"
+        );
+    }
 }
 
 /// Panics unless every port has the addresses that hosts form themselves.

@@ -105,6 +105,7 @@ pub fn new_network() -> NewNetwork {
         description: String::new(),
         admin_state_up: true,
         shared: false,
+        external: false,
         mtu: 0,
         port_security_enabled: true,
         privacy_addresses: false,

@@ -72,6 +72,7 @@ pub fn rule(group: SecurityGroupId, remote: Remote) -> NewRule {
             remote: Ok(remote),
         },
         description: String::new(),
+        relies_on: vec![],
     }
 }
 

@@ -138,6 +138,7 @@ impl Cloud {
             description: String::new(),
             admin_state_up: true,
             shared: false,
+            external: false,
             mtu: 0,
             port_security_enabled: true,
             privacy_addresses: false,
@@ -197,6 +198,7 @@ impl Cloud {
                     remote: Ok(Remote::Any),
                 },
                 description: String::new(),
+                relies_on: vec![],
             };
             Ok::<_, Error>(security_group_rule::create(tx, &self.control, &new)?.id)
         });

@@ -3,6 +3,7 @@
 mod packet_log;
 mod router;
 mod security;
+mod sharing;
 
 use crate::record::AnyRecord;
 use crate::*;
@@ -78,15 +79,15 @@ fn number(id: Uuid) -> u32 {
 
 prop_compose! {
     fn network()(
-        id in uuid(), texts in [text(), text(), text()], admin_state_up: bool, shared: bool, mtu: u32, vni in of(vni()),
+        id in uuid(), texts in [text(), text(), text()], admin_state_up: bool, was_shared: bool, mtu: u32, vni in of(vni()),
         stamp in stamp(),
     ) -> Network {
         let [project_id, name, description] = texts;
         let segment = vni.map_or(Segment::Local, Segment::Vxlan);
         let number = NetworkNumber(number(id));
         Network {
-            id: NetworkId(id), number, project_id, name, description, admin_state_up, shared, mtu, segment,
-            port_security_enabled: shared || admin_state_up, privacy_addresses: shared, stamp,
+            id: NetworkId(id), number, project_id, name, description, admin_state_up, was_shared, mtu, segment,
+            port_security_enabled: was_shared || admin_state_up, privacy_addresses: was_shared, stamp,
         }
     }
 }
@@ -123,13 +124,15 @@ prop_compose! {
     fn subnet_of(is_v4: bool)(
         pools in pools(is_v4), id in uuid(), network in uuid(), texts in [text(), text(), text()],
         gateway_ip in of(address()), dns in vec(address(), 0..3), nexthops in vec(address(), 0..3),
-        enable_dhcp: bool, modes in (mode(), mode()), stamp in stamp(),
+        enable_dhcp: bool, modes in (mode(), mode()), pool in of(uuid()), stamp in stamp(),
     ) -> Subnet {
         let [project_id, name, description] = texts;
         let cidr: IpNet = if is_v4 { "10.0.0.0/24" } else { "2001:db8::/64" }.parse().unwrap();
+        // Those of a pool have a prefix of their own.
+        let cidr = if pool.is_some() { sharing::own_prefix(id, is_v4) } else { cidr };
         Subnet {
             id: SubnetId(id), number: SubnetNumber(number(id)), network_id: NetworkId(network), project_id, name,
-            description, cidr, gateway_ip, allocation_pools: pools, dns_nameservers: dns,
+            description, subnetpool_id: pool.map(SubnetPoolId), cidr, gateway_ip, allocation_pools: pools, dns_nameservers: dns,
             host_routes: nexthops.into_iter().map(|nexthop| HostRoute { destination: cidr, nexthop }).collect(),
             enable_dhcp, ipv6_ra_mode: modes.0, ipv6_address_mode: modes.1, stamp,
         }
@@ -304,6 +307,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
                 4 => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
                 5 => Created::AddressGroup(AddressGroupId(id)),
                 6 => Created::DefaultRule(SecurityGroupRuleId(id)),
+                10 => Created::RbacPolicy(RbacPolicyId(id)),
                 7 => Created::Router(RouterId(id)),
                 8 => Created::FloatingIp(FloatingIpId(id)),
                 9 => Created::PortForwarding(PortForwardingId(id)),
@@ -334,6 +338,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
         2 => own().boxed(),
         6 => security::record().boxed(),
         6 => router::record().boxed(),
+        4 => sharing::record().boxed(),
     ]
 }
 

@@ -26,8 +26,9 @@ use parking_lot::Mutex;
 use redb::{Database, StorageBackend};
 
 /// The newest form of the file that this release reads and writes. Since 2 it has security groups: a release that does not
-/// know them would leave ports open, so it must not open the file.
-pub const FORMAT: u32 = 2;
+/// know them would leave ports open, so it must not open the file. Since 3 what is shared with whom stands in policies of its
+/// own, which an older release would not see.
+pub const FORMAT: u32 = 3;
 /// How many commits the log keeps on disk, for audit.
 pub const LOG_KEPT: u64 = 100_000;
 /// Memory for pages of the file. Reads are answered from snapshots; this serves the writer alone.

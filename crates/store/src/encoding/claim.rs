@@ -8,7 +8,7 @@ use crate::{
 };
 use hadron_model::{
     AddressGroupId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId, PortForwardingId, PortId,
-    RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -125,6 +125,7 @@ const FLOATING_IP: u32 = 9;
 const PORT_FORWARDING: u32 = 10;
 const PACKET_LOG: u32 = 20;
 const DEFAULT_STATEFULNESS: u32 = 21;
+const RBAC_POLICY: u32 = 11;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -135,6 +136,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::SecurityGroupRule(id) => (SECURITY_GROUP_RULE, id.0),
         Created::AddressGroup(id) => (ADDRESS_GROUP, id.0),
         Created::DefaultRule(id) => (DEFAULT_RULE, id.0),
+        Created::RbacPolicy(id) => (RBAC_POLICY, id.0),
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
         Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
@@ -154,6 +156,7 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         SECURITY_GROUP_RULE => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
         ADDRESS_GROUP => Created::AddressGroup(AddressGroupId(id)),
         DEFAULT_RULE => Created::DefaultRule(SecurityGroupRuleId(id)),
+        RBAC_POLICY => Created::RbacPolicy(RbacPolicyId(id)),
         ROUTER => Created::Router(RouterId(id)),
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),

@@ -27,9 +27,11 @@ mod packet_log;
 mod parts;
 mod port;
 mod quota;
+mod rbac;
 mod router;
 mod security;
 mod subnet;
+mod subnet_pool;
 #[cfg(test)]
 mod tests;
 

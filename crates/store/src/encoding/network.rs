@@ -23,7 +23,7 @@ pub(crate) struct NetworkMessage {
     #[prost(bool, tag = "6")]
     admin_state_up: bool,
     #[prost(bool, tag = "7")]
-    shared: bool,
+    was_shared: bool,
     #[prost(uint32, tag = "8")]
     mtu: u32,
     #[prost(uint32, tag = "9")]
@@ -56,7 +56,7 @@ impl Encoded for Network {
             name: self.name.clone(),
             description: self.description.clone(),
             admin_state_up: self.admin_state_up,
-            shared: self.shared,
+            was_shared: self.was_shared,
             mtu: self.mtu,
             segment_type,
             segment_number,
@@ -74,7 +74,7 @@ impl Encoded for Network {
             name: message.name,
             description: message.description,
             admin_state_up: message.admin_state_up,
-            shared: message.shared,
+            was_shared: message.was_shared,
             mtu: message.mtu,
             segment: match message.segment_type {
                 LOCAL => Segment::Local,

@@ -6,7 +6,7 @@ use super::parts::{
     range_message, stamp, stamp_message, uuid, uuid_bytes,
 };
 use crate::DecodeError;
-use hadron_model::{HostRoute, Ipv6Mode, NetworkId, Subnet, SubnetId, SubnetNumber};
+use hadron_model::{HostRoute, Ipv6Mode, NetworkId, Subnet, SubnetId, SubnetNumber, SubnetPoolId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SubnetMessage {
@@ -40,6 +40,8 @@ pub(crate) struct SubnetMessage {
     ipv6_address_mode: u32,
     #[prost(message, optional, tag = "15")]
     stamp: Option<StampMessage>,
+    #[prost(bytes = "vec", optional, tag = "16")]
+    subnetpool_id: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -85,7 +87,7 @@ fn host_route(message: &HostRouteMessage) -> Result<HostRoute, DecodeError> {
 
 impl Encoded for Subnet {
     type Message = SubnetMessage;
-    const LAST_FIELD: u32 = 15;
+    const LAST_FIELD: u32 = 16;
     with_tags!();
 
     fn to_message(&self) -> SubnetMessage {
@@ -105,6 +107,7 @@ impl Encoded for Subnet {
             ipv6_ra_mode: mode_number(self.ipv6_ra_mode),
             ipv6_address_mode: mode_number(self.ipv6_address_mode),
             stamp: stamp_message(&self.stamp),
+            subnetpool_id: self.subnetpool_id.map(|id| uuid_bytes(id.0)),
         }
     }
 
@@ -116,6 +119,7 @@ impl Encoded for Subnet {
             project_id: message.project_id,
             name: message.name,
             description: message.description,
+            subnetpool_id: message.subnetpool_id.as_deref().map(uuid).transpose()?.map(SubnetPoolId),
             cidr: prefix(message.cidr.as_ref().ok_or_else(|| bad("prefix"))?)?,
             gateway_ip: message.gateway_ip.as_deref().map(address).transpose()?,
             allocation_pools: message.allocation_pools.iter().map(range).collect::<Result<_, _>>()?,

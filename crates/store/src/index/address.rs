@@ -14,6 +14,8 @@ pub(crate) struct FreeAddresses {
     free: IntervalSet,
     /// Any address of the subnet's family.
     family: IpAddr,
+    /// How many addresses are claimed, of the pools or not.
+    claimed: u64,
 }
 
 impl FreeAddresses {
@@ -28,12 +30,12 @@ impl FreeAddresses {
         for pool in pools {
             free.insert_range(to_bits(pool.first()), to_bits(pool.last()));
         }
-        let mut addresses = Self { free, family };
+        let mut addresses = Self { free, family, claimed: 0 };
         if let Some(gateway) = gateway {
             addresses.take(gateway);
         }
         for address in claimed(tables, subnet) {
-            addresses.take(address);
+            addresses.claim(address);
         }
         addresses
     }
@@ -42,6 +44,11 @@ impl FreeAddresses {
         if address.is_ipv4() == self.family.is_ipv4() {
             self.free.remove(to_bits(address));
         }
+    }
+
+    fn claim(&mut self, address: IpAddr) {
+        self.claimed += 1;
+        self.take(address);
     }
 
     fn give_back(&mut self, address: IpAddr) {
@@ -53,6 +60,11 @@ impl FreeAddresses {
     /// The lowest free address.
     pub(crate) fn first(&self) -> Option<IpAddr> {
         self.free.first().map(|bits| from_bits(bits, self.family))
+    }
+
+    /// How many are claimed.
+    pub(crate) fn claimed(&self) -> u64 {
+        self.claimed
     }
 
     /// How many are free.
@@ -85,13 +97,16 @@ impl Indexed for AddressClaim {
             |indexes, (subnet, address)| {
                 let allocatable =
                     tables.subnets.get(&subnet).is_some_and(|subnet| is_allocatable(subnet, address));
-                if allocatable && let Some(free) = indexes.free_addresses.get_mut(&subnet) {
-                    free.give_back(address);
+                if let Some(free) = indexes.free_addresses.get_mut(&subnet) {
+                    free.claimed -= 1;
+                    if allocatable {
+                        free.give_back(address);
+                    }
                 }
             },
             |indexes, (subnet, address)| {
                 if let Some(free) = indexes.free_addresses.get_mut(&subnet) {
-                    free.take(address);
+                    free.claim(address);
                 }
             },
         );

@@ -8,15 +8,18 @@ mod identity;
 mod network;
 mod packet_log;
 mod port;
+mod rbac;
 mod router;
 mod security;
 mod subnet;
+mod subnet_pool;
 #[cfg(test)]
 mod tests;
 
 pub use packet_log::Logged;
 pub(crate) use port::device_hash;
 pub use security::SetId;
+pub(crate) use subnet_pool::size as prefix_size;
 
 use crate::interval::IntervalSet;
 use crate::record::Tables;
@@ -24,19 +27,21 @@ use crate::{BulkIntent, CounterRecord, Milestone, Turn};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
-    AddressGroupId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber, PacketLogId,
-    PolicyNumber, PortId, PortNumber, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, AddressScopeId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber,
+    PacketLogId, PolicyNumber, PortId, PortNumber, RbacPolicyId, RouterId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, SubnetPoolId, Vni,
 };
 use imbl::{OrdMap, OrdSet};
+use rbac::Sharing;
 use router::Routing;
 use security::Security;
 use std::sync::Arc;
+use subnet_pool::Pools;
 
 /// What [`crate::Snapshot`] finds things by.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Indexes {
     pub(crate) network_numbers: OrdMap<NetworkNumber, NetworkId>,
-    pub(crate) shared_networks: OrdSet<NetworkId>,
     pub(crate) port_numbers: OrdMap<PortNumber, PortId>,
     pub(crate) host_numbers: OrdMap<HostNumber, String>,
     pub(crate) network_subnets: OrdSet<(NetworkId, SubnetId)>,
@@ -62,6 +67,8 @@ pub struct Indexes {
     pub(crate) routing: Routing,
     /// Packet logs by each thing that they name.
     pub(crate) logs: OrdSet<(Logged, PacketLogId)>,
+    pub(crate) sharing: Sharing,
+    pub(crate) pools: Pools,
 }
 
 impl Default for Indexes {
@@ -70,7 +77,6 @@ impl Default for Indexes {
         free_vnis.insert_range(1, u128::from(Vni::MAX));
         Self {
             network_numbers: OrdMap::new(),
-            shared_networks: OrdSet::new(),
             port_numbers: OrdMap::new(),
             host_numbers: OrdMap::new(),
             network_subnets: OrdSet::new(),
@@ -92,6 +98,8 @@ impl Default for Indexes {
             security: Security::default(),
             routing: Routing::default(),
             logs: OrdSet::new(),
+            sharing: Sharing::default(),
+            pools: Pools::default(),
         }
     }
 }
@@ -108,6 +116,9 @@ pub(crate) struct Owned {
     pub(crate) routers: OrdSet<RouterId>,
     pub(crate) floating_ips: OrdSet<FloatingIpId>,
     pub(crate) packet_logs: OrdSet<PacketLogId>,
+    pub(crate) rbac_policies: OrdSet<RbacPolicyId>,
+    pub(crate) address_scopes: OrdSet<AddressScopeId>,
+    pub(crate) subnet_pools: OrdSet<SubnetPoolId>,
 }
 
 impl Owned {
@@ -121,6 +132,9 @@ impl Owned {
             && self.routers.is_empty()
             && self.floating_ips.is_empty()
             && self.packet_logs.is_empty()
+            && self.rbac_policies.is_empty()
+            && self.address_scopes.is_empty()
+            && self.subnet_pools.is_empty()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Networks: by number and project, the shared ones; VXLAN identifiers in use.
+//! Networks: by number and project; VXLAN identifiers in use.
 
 use super::{Indexed, Indexes, replace};
 use crate::VniClaim;
@@ -20,13 +20,6 @@ impl Indexed for Network {
             new.map(|network| (network.project_id.as_str(), network.id)),
             |indexes, (project, id)| indexes.owned(project, |owned| owned.networks.remove(&id)),
             |indexes, (project, id)| indexes.owned(project, |owned| owned.networks.insert(id)),
-        );
-        replace(
-            indexes,
-            old.filter(|network| network.shared).map(|network| network.id),
-            new.filter(|network| network.shared).map(|network| network.id),
-            |indexes, id| indexes.shared_networks.remove(&id),
-            |indexes, id| indexes.shared_networks.insert(id),
         );
     }
 }

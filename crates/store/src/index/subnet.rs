@@ -1,6 +1,7 @@
 //! Subnets: by network and project.
 
 use super::address::FreeAddresses;
+use super::subnet_pool::index_subnet;
 use super::{Indexed, Indexes, replace};
 use crate::record::Tables;
 use hadron_model::Subnet;
@@ -30,5 +31,6 @@ impl Indexed for Subnet {
                 indexes.free_addresses.insert(id, FreeAddresses::new(id, pools, gateway, tables));
             },
         );
+        index_subnet(indexes, tables, old, new);
     }
 }

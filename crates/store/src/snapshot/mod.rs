@@ -2,8 +2,10 @@
 
 mod identity;
 mod packet_log;
+mod rbac;
 mod router;
 mod security;
+mod subnet_pool;
 
 use crate::Position;
 use crate::index::{Indexes, device_hash};
@@ -162,11 +164,6 @@ impl Snapshot {
 
 /// What projects own.
 impl Snapshot {
-    /// The networks that every project may use, by id.
-    pub fn shared_networks(&self) -> impl Iterator<Item = &Record1<Network>> {
-        self.indexes.shared_networks.iter().filter_map(|id| self.find::<Network>(id))
-    }
-
     /// A project's networks, by id.
     pub fn networks_of_project(&self, project: &str) -> impl Iterator<Item = &Record1<Network>> {
         let ids = self.indexes.projects.get(project).into_iter().flat_map(|owned| owned.networks.iter());
@@ -212,6 +209,11 @@ impl Snapshot {
     /// How many addresses of the subnet's pools are neither claimed nor its gateway.
     pub fn free_address_count(&self, subnet: SubnetId) -> u128 {
         self.indexes.free_addresses.get(&subnet).map_or(0, |free| free.count())
+    }
+
+    /// How many addresses of the subnet are claimed, of its pools or not.
+    pub fn claimed_address_count(&self, subnet: SubnetId) -> u64 {
+        self.indexes.free_addresses.get(&subnet).map_or(0, |free| free.claimed())
     }
 
     /// Whether a port has claimed the address.

@@ -14,10 +14,11 @@ use crate::request::Call;
 use crate::state::ApiState;
 use crate::validate::parse_uuid;
 use crate::values::{Table, Values};
+use crate::view::View;
 use crate::{ApiError, Caller};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
-use hadron_store::{Snapshot, Stored};
+use hadron_store::Stored;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -109,14 +110,15 @@ impl<R: Resource> Served<R> {
     fn subject<'a>(
         record: Option<&'a R::Record>,
         values: Option<&'a Values>,
-        view: &'a Snapshot,
+        view: &'a View<'a>,
     ) -> Subject<'a, R> {
         Subject { table: Self::table(), record, values, view }
     }
 
     /// Whether the caller may know of the record.
-    fn is_visible(&self, policy: &Policy, caller: &Caller, record: &R::Record, view: &Snapshot) -> bool {
-        policy.check(self.rules.get, caller, &Self::subject(Some(record), None, view))
+    fn is_visible(&self, policy: &Policy, caller: &Caller, record: &R::Record, view: &View<'_>) -> bool {
+        (R::is_within_reach(record, view) || policy.is_unscoped(caller))
+            && policy.check(self.rules.get, caller, &Self::subject(Some(record), None, view))
     }
 
     /// The record of an id in an address, if the caller may know of it.
@@ -125,7 +127,7 @@ impl<R: Resource> Served<R> {
         policy: &Policy,
         caller: &Caller,
         id: &str,
-        view: &Snapshot,
+        view: &View<'_>,
     ) -> Result<Arc<Stored<R::Record>>, ApiError> {
         let found = parse_uuid(id).and_then(|id| view.get::<R::Record>(&R::Record::key_of(id)));
         let Some(record) = found else { return Err(Self::not_found(id)) };

@@ -10,10 +10,10 @@ use crate::policy::{Nothing, Policy};
 use crate::request::Call;
 use crate::resource::{Object, Resource, Scope, answer};
 use crate::state::ApiState;
+use crate::view::View;
 use crate::{ApiError, Caller};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use hadron_store::Snapshot;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ impl<R: Resource> Served<R> {
         call: &Call,
         id: &str,
     ) -> Result<Response<Body>, ApiError> {
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let record = self.find(&state.policy, &call.caller, id, &view)?;
         let mask =
             self.shown(&state.policy, &call.caller).of(&state.policy, &call.caller, &record.value, &view);
@@ -38,7 +39,8 @@ impl<R: Resource> Served<R> {
         let filters = Filters::read(table, &call.query)?;
         let page = Page::read(table, &call.query)?;
         R::settle(state, &call, &filters).await;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let (policy, caller) = (&state.policy, &call.caller);
         let scope = if policy.is_unscoped(caller) { Scope::All } else { Scope::Project(caller.project()) };
         let marker = match &page.marker {
@@ -64,10 +66,14 @@ impl<R: Resource> Served<R> {
         json.raw(b"}");
         let asked = fields(table, &call.query);
         let shown = self.shown(policy, caller);
-        let (policy, caller) = (policy.clone(), call.caller);
+        let (policy, caller, project) =
+            (policy.clone(), call.caller.clone(), call.caller.project().to_owned());
         let mask =
-            move |record: &R::Record, view: &Snapshot| shown.of(&policy, &caller, record, view).and(asked);
-        Ok(json_response(StatusCode::OK, answer::list::<R>(records, view, mask, closing)))
+            move |record: &R::Record, view: &View<'_>| shown.of(&policy, &caller, record, view).and(asked);
+        Ok(json_response(
+            StatusCode::OK,
+            answer::list::<R>(records, (snapshot.clone(), project), mask, closing),
+        ))
     }
 
     /// The attributes that the caller may see.
@@ -96,7 +102,7 @@ pub(super) struct Shown<R> {
 }
 
 impl<R: Resource> Shown<R> {
-    pub(super) fn of(&self, policy: &Policy, caller: &Caller, record: &R::Record, view: &Snapshot) -> Mask {
+    pub(super) fn of(&self, policy: &Policy, caller: &Caller, record: &R::Record, view: &View<'_>) -> Mask {
         let subject = Served::<R>::subject(Some(record), None, view);
         let may_see = |index: &&usize| policy.check(self.rules.see[**index], caller, &subject);
         self.by_object.iter().filter(may_see).fold(self.always, |mask, &index| mask.with(index))

@@ -9,12 +9,12 @@ use crate::policy::Policy;
 use crate::request::Call;
 use crate::resource::{Object, Resource, Tagging};
 use crate::state::ApiState;
+use crate::view::View;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_control::tag::TagChange;
 use hadron_control::{Error, ObjectError};
 use hadron_model::tag::MAX_TAG_LENGTH;
-use hadron_store::Snapshot;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl<R: Resource> Tagged<R> {
         call: &Call,
         id: &str,
         operation: &Operation,
-        view: &Snapshot,
+        view: &View<'_>,
     ) -> Result<Arc<hadron_store::Stored<R::Record>>, ApiError> {
         let found = self.served.find(&state.policy, &call.caller, id, view);
         let record = found.map_err(|_| gone::<R>(id))?;
@@ -69,7 +69,8 @@ impl<R: Resource> Tagged<R> {
         change: TagChange,
     ) -> Result<(), ApiError> {
         let revision = call.demanded_revision()?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let id = self.find(state, call, id, operation, &view)?.value.id();
         let write = |tx: &mut _| (self.tagging.change)(tx, R::COLLECTION, id, &change, revision);
         let committed = state.store.write(call.commit_info(), write).await?;
@@ -78,7 +79,8 @@ impl<R: Resource> Tagged<R> {
     }
 
     async fn list(&self, state: &ApiState, call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let record = self.find(state, call, id, &self.rules.get, &view)?;
         let mut out = b"{\"tags\":".to_vec();
         let mut json = Writer::new(&mut out);
@@ -95,7 +97,8 @@ impl<R: Resource> Tagged<R> {
         tag: &str,
     ) -> Result<Response<Body>, ApiError> {
         check_one(tag)?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let record = self.find(state, call, id, &self.rules.get, &view)?;
         if (self.tagging.read)(&record.value).has(tag) {
             Ok(no_content())

@@ -10,6 +10,7 @@ use crate::request::Call;
 use crate::resource::{Object, Request, Resource, Sees, answer, visible};
 use crate::state::{ApiConfig, ApiState};
 use crate::values::{Purpose, Values};
+use crate::view::View;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_control::{bulk, steps};
@@ -37,7 +38,7 @@ impl<R: Resource> Served<R> {
         if is_bulk {
             R::check_many(&news)?;
         }
-        let (made, view) = match <[R::New; 1]>::try_from(news) {
+        let (made, snapshot) = match <[R::New; 1]>::try_from(news) {
             Ok([new]) => {
                 let config = &state.config.control;
                 let committed =
@@ -50,6 +51,7 @@ impl<R: Resource> Served<R> {
             R::complete(&state.store, &call.commit_info(), made).await?;
         }
         let (policy, caller) = (&state.policy, &call.caller);
+        let view = View::new(&snapshot, caller.project());
         let first = made.first().ok_or_else(ApiError::internal)?;
         let mask = self.shown(policy, caller).of(policy, caller, first, &view);
         let mask = mask.and(fields(Self::table(), &call.query));
@@ -74,7 +76,8 @@ impl<R: Resource> Served<R> {
             .into_iter()
             .map(|object| Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner))
             .collect::<Result<Vec<_>, _>>()?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let request = Request {
             is_admin: policy.is_admin(caller),
             view: &view,
@@ -106,7 +109,8 @@ impl<R: Resource> Served<R> {
             }
         };
         let revision = call.demanded_revision()?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let old = self.find(policy, caller, id, &view)?;
         let subject = Self::subject(Some(&old.value), values.as_ref(), &view);
         let given = values.as_ref().map_or(Mask::EMPTY, |values| values.given);
@@ -139,6 +143,7 @@ impl<R: Resource> Served<R> {
 
     /// The answer to a change: the object as it is now.
     fn changed(&self, state: &ApiState, call: &Call, record: &R::Record, view: &Snapshot) -> Response<Body> {
+        let view = &View::new(view, call.caller.project());
         let mask = self.shown(&state.policy, &call.caller).of(&state.policy, &call.caller, record, view);
         let mask = mask.and(fields(Self::table(), &call.query));
         json_response(StatusCode::OK, answer::one::<R>(mask, record, view))
@@ -158,7 +163,8 @@ impl<R: Resource> Served<R> {
         }
         let (policy, caller) = (&state.policy, &*call.caller);
         let revision = call.demanded_revision()?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let old = self.find(policy, caller, id, &view)?;
         let subject = Self::subject(Some(&old.value), None, &view);
         Self::authorise(policy, caller, &self.rules.actions[place], &subject, Mask::EMPTY)?;
@@ -190,7 +196,8 @@ impl<R: Resource> Served<R> {
     ) -> Result<Response<Body>, ApiError> {
         let (policy, caller) = (&state.policy, &*call.caller);
         let revision = call.demanded_revision()?;
-        let view = state.view().await;
+        let snapshot = state.view().await;
+        let view = View::new(&snapshot, call.caller.project());
         let old = self.find(policy, caller, id, &view)?;
         if !policy.check(self.rules.delete, caller, &Self::subject(Some(&old.value), None, &view)) {
             let name = format!("delete_{}", R::MEMBER);
