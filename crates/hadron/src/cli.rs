@@ -117,6 +117,8 @@ pub struct Server {
     #[arg(long, default_value_t = 50, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub quota_floatingip: i64,
     #[command(flatten)]
+    pub keystone: Keystone,
+    #[command(flatten)]
     pub policy: PolicyFiles,
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
@@ -178,6 +180,45 @@ pub struct Up {
     pub server: Server,
     #[command(flatten)]
     pub node: Node,
+}
+
+/// The Keystone that validates tokens in place of the embedded identity. Its service user's password is in the environment variable
+/// `HADRON_KEYSTONE_PASSWORD` or in a file.
+#[derive(Args, Debug, Clone)]
+pub struct Keystone {
+    /// Address of Keystone, as https://keystone.example:5000; without it the embedded identity is used.
+    #[arg(long, env = "HADRON_KEYSTONE_URL")]
+    pub keystone_url: Option<String>,
+    /// Address of Keystone that clients are told, if it is another.
+    #[arg(long, env = "HADRON_KEYSTONE_PUBLIC_URL")]
+    pub keystone_public_url: Option<String>,
+    /// Service user as which Keystone is asked.
+    #[arg(long, default_value = "neutron", env = "HADRON_KEYSTONE_USER")]
+    pub keystone_user: String,
+    /// Domain of the service user, by name.
+    #[arg(long, default_value = "Default", env = "HADRON_KEYSTONE_USER_DOMAIN")]
+    pub keystone_user_domain: String,
+    /// Project of the service user, by name.
+    #[arg(long, default_value = "service", env = "HADRON_KEYSTONE_PROJECT")]
+    pub keystone_project: String,
+    /// Domain of the service user's project, by name.
+    #[arg(long, default_value = "Default", env = "HADRON_KEYSTONE_PROJECT_DOMAIN")]
+    pub keystone_project_domain: String,
+    /// File with the service user's password.
+    #[arg(long, env = "HADRON_KEYSTONE_PASSWORD_FILE")]
+    pub keystone_password_file: Option<PathBuf>,
+    /// File of the certificate authorities of Keystone, PEM [default: those of this machine].
+    #[arg(long, env = "HADRON_KEYSTONE_CA")]
+    pub keystone_ca: Option<PathBuf>,
+    /// How long Keystone may take to validate a token, seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub keystone_timeout: u64,
+    /// How long Keystone's answer about a token is used again, seconds; what is revoked ends no later. 0 asks on every request.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub keystone_cache_time: u64,
+    /// Most tokens that are remembered.
+    #[arg(long, default_value_t = 32768, value_parser = clap::value_parser!(u32).range(32..))]
+    pub keystone_cache_tokens: u32,
 }
 
 /// Where rules come from.

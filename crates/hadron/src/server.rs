@@ -2,10 +2,13 @@
 
 use crate::agent::machine_name;
 use crate::{cli, shutdown};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hadron_control::{Quotas, Underlay};
-use hadron_server::{Config, Server};
+use hadron_server::{Config, KeystoneConfig, Server};
 use std::time::Duration;
+
+/// Where the service user's password is looked for; a command line can be read by others.
+const PASSWORD: &str = "HADRON_KEYSTONE_PASSWORD";
 
 pub async fn run(options: cli::Server) -> Result<()> {
     let config = config(&options, Underlay::Ipv4)?;
@@ -22,7 +25,11 @@ pub async fn run(options: cli::Server) -> Result<()> {
 /// Says where the server is; at the first start also how to reach it, with the password that is shown only then.
 pub fn announce(server: &Server) {
     let config = server.config();
-    tracing::info!(api = %config.public_url(config.api), identity = %config.public_url(config.identity), "serving");
+    let identity = match &config.keystone {
+        Some(keystone) => keystone.url.clone(),
+        None => config.public_url(config.identity),
+    };
+    tracing::info!(api = %config.public_url(config.api), identity, "serving");
     if let Some(clouds_yaml) = server.first_start() {
         println!(
             "# First start. Put this into ~/.config/openstack/clouds.yaml; the password is shown only now.\n{clouds_yaml}"
@@ -69,9 +76,37 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         public_name,
         region: options.region.clone(),
         token_lifetime: Duration::from_secs(options.token_lifetime),
+        keystone: keystone(&options.keystone)?,
         policy: crate::policy::config(&options.policy),
         control,
     })
+}
+
+/// The Keystone, if one is named.
+fn keystone(options: &cli::Keystone) -> Result<Option<KeystoneConfig>> {
+    let Some(url) = &options.keystone_url else { return Ok(None) };
+    let password = match &options.keystone_password_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("--keystone-password-file {}", path.display()))?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        }
+        None => std::env::var(PASSWORD).with_context(|| {
+            format!("the service user's password: set {PASSWORD} or --keystone-password-file")
+        })?,
+    };
+    Ok(Some(KeystoneConfig {
+        public_url: options.keystone_public_url.clone(),
+        user: options.keystone_user.clone(),
+        user_domain: options.keystone_user_domain.clone(),
+        project: options.keystone_project.clone(),
+        project_domain: options.keystone_project_domain.clone(),
+        ca_file: options.keystone_ca.clone(),
+        timeout: Duration::from_secs(options.keystone_timeout),
+        cache_time: Duration::from_secs(options.keystone_cache_time),
+        cache_tokens: options.keystone_cache_tokens as usize,
+        ..KeystoneConfig::new(url, &password)
+    }))
 }
 
 fn limit(quota: i64) -> Option<usize> {

@@ -10,7 +10,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Listener of the Networking API.
     pub api: SocketAddr,
-    /// Listener of the identity service.
+    /// Listener of the embedded identity service; unused with a Keystone.
     pub identity: SocketAddr,
     /// Listener for nodes.
     pub nodes: SocketAddr,
@@ -20,6 +20,8 @@ pub struct Config {
     pub region: String,
     /// How long a token of the identity service lasts.
     pub token_lifetime: std::time::Duration,
+    /// The Keystone that validates tokens; without one the embedded identity does.
+    pub keystone: Option<hadron_cloud::keystone::KeystoneConfig>,
     /// Who may do what.
     pub policy: hadron_api::policy::PolicyConfig,
     /// What the operations on objects depend on.

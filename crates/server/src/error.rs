@@ -39,6 +39,9 @@ pub enum ServerError {
     /// An operation that a starting server completes has failed.
     #[error("recovery of interrupted operations")]
     Recovery(#[from] hadron_control::Error),
+    /// The Keystone's configuration can't be used.
+    #[error("Keystone")]
+    Keystone(#[from] hadron_cloud::keystone::KeystoneError),
     /// A signal can't be waited for.
     #[error("signals")]
     Signal(#[source] std::io::Error),

@@ -24,4 +24,5 @@ pub mod trust;
 
 pub use config::Config;
 pub use error::ServerError;
+pub use hadron_cloud::keystone::KeystoneConfig;
 pub use server::{Server, restore};

@@ -6,8 +6,9 @@ use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
 use axum_server::Handle;
 use hadron_api::policy::LivePolicy;
-use hadron_api::{ApiConfig, ApiState};
+use hadron_api::{ApiConfig, ApiState, Authenticate};
 use hadron_cloud::identity::{self, Identity, IdentityConfig};
+use hadron_cloud::keystone::{Keystone, KeystoneConfig};
 use hadron_store::{HistoryId, Store};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,17 +44,31 @@ impl Server {
         let policy = Arc::new(LivePolicy::open(config.policy.clone())?);
         state_dir::prepare(&config.state_dir)?;
         let api = listener::bind(config.api, "the API")?;
-        let identity_listener = listener::bind(config.identity, "the identity service")?;
+        let keystone = config.keystone.clone().map(Keystone::new).transpose()?;
+        let identity_listener = match keystone {
+            None => Some(listener::bind(config.identity, "the identity service")?),
+            Some(_) => None,
+        };
         let nodes_listener = listener::bind(config.nodes, "nodes")?;
 
         let store = Store::open(config.store_path()).await?;
         let authority = Arc::new(Authority::open(&store).await?);
         state_dir::publish(&config.ca_path(), &authority.ca_pem())?;
-        let first_start =
-            identity::bootstrap(&store).await?.map(|password| config.clouds_yaml(&password.to_string()));
+        let first_start = match keystone {
+            None => {
+                identity::bootstrap(&store).await?.map(|password| config.clouds_yaml(&password.to_string()))
+            }
+            Some(_) => None,
+        };
         hadron_control::recovery::run(&store, &config.control).await?;
 
-        let identity = Identity::new(store.clone(), identity_config(&config))?;
+        let (auth, identity): (Arc<dyn Authenticate>, _) = match &keystone {
+            Some(keystone) => (Arc::new(keystone.clone()), None),
+            None => {
+                let identity = Identity::new(store.clone(), identity_config(&config))?;
+                (Arc::new(identity.clone()), Some(identity))
+            }
+        };
         let nodes = NodeService::start(store.clone(), authority.clone(), NodeConfig::default());
         let mut server = Self {
             handles: [Handle::new(), Handle::new()],
@@ -64,23 +79,21 @@ impl Server {
             authority,
             first_start,
         };
-        let api_state = ApiState::with_policy(
-            server.store.clone(),
-            Arc::new(identity.clone()),
-            api_config(&server.config),
-            policy.clone(),
-        );
+        let api_state =
+            ApiState::with_policy(server.store.clone(), auth, api_config(&server.config), policy.clone());
         server.follow_policy(policy)?;
         server.serve_https(0, "the API", api, hadron_api::router(api_state))?;
-        server.serve_https(
-            1,
-            "the identity service",
-            identity_listener,
-            identity::router(identity.clone()),
-        )?;
+        if let (Some(listener), Some(identity)) = (identity_listener, &identity) {
+            server.serve_https(1, "the identity service", listener, identity::router(identity.clone()))?;
+        }
         server.serve_nodes(nodes_listener, nodes.clone())?;
-        server.serve_admin(&identity, nodes)?;
-        server.maintain(identity);
+        server.serve_admin(identity.clone(), nodes)?;
+        if let Some(identity) = identity {
+            server.maintain(identity);
+        }
+        if let Some(keystone) = keystone {
+            server.probe(keystone);
+        }
         Ok(server)
     }
 
@@ -166,11 +179,11 @@ impl Server {
         Ok(())
     }
 
-    fn serve_admin(&mut self, identity: &Identity, nodes: NodeService) -> Result<(), ServerError> {
+    fn serve_admin(&mut self, identity: Option<Identity>, nodes: NodeService) -> Result<(), ServerError> {
         let state = AdminState {
             store: self.store.clone(),
             authority: self.authority.clone(),
-            identity: identity.clone(),
+            identity,
             nodes,
             node_address: self.config.public_authority(self.config.nodes),
             ca_path: self.config.ca_path(),
@@ -209,6 +222,24 @@ impl Server {
             }
         });
         Ok(())
+    }
+
+    /// Says in the log what is wrong between Keystone and this server, before the first request meets it.
+    fn probe(&self, keystone: Keystone) {
+        if self.config.keystone.as_ref().is_some_and(KeystoneConfig::is_in_the_clear) {
+            tracing::warn!(
+                "Keystone is asked without TLS: its answers, tokens and the service user's password can be read and changed on the way"
+            );
+        }
+        tokio::spawn(async move {
+            match keystone.probe().await {
+                Ok(()) => tracing::info!(?keystone, "tokens are validated by Keystone"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(?keystone, %error, source, "requests will be answered with 503 until this is mended");
+                }
+            }
+        });
     }
 
     fn maintain(&mut self, identity: Identity) {

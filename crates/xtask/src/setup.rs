@@ -28,6 +28,7 @@ const TEST_PACKAGES: &[&str] = &[
 const BPF_LINKER: &str = "0.13.0";
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.1";
+const KEYSTONE: &[&str] = &["keystone==30.0.0"];
 const OPENSTACK_CLIENT: &str = "python-openstackclient==10.5.0";
 /// The public suites, which `spec/conformance` is about.
 const SUITES: &[&str] = &["tempest==47.0.0", "neutron-tempest-plugin==3.3.0"];
@@ -37,7 +38,9 @@ pub fn run() -> Result<()> {
     debian_packages()?;
     bpf_linker()?;
     cargo_deny()?;
-    openstack_client()
+    openstack_client()?;
+    keystone();
+    Ok(())
 }
 
 fn debian_packages() -> Result<()> {
@@ -166,4 +169,13 @@ fn python_environment(environment: &Path, packages: &[&str], program: &[&str]) -
     }
     std::fs::write(marker, wanted)?;
     Ok(())
+}
+
+/// A real Keystone, for tests that are skipped without it.
+fn keystone() {
+    let environment = target().join("tools/keystone");
+    if let Err(error) = python_environment(&environment, KEYSTONE, &["keystone-manage", "--help"]) {
+        eprintln!("no Keystone is installed, the tests that need it will be skipped: {error:#}");
+        let _ = std::fs::remove_dir_all(&environment);
+    }
 }

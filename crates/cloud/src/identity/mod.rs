@@ -15,7 +15,6 @@
 //! Not here: federation, trusts, nested projects, roles of a domain, access rules of application credentials, MFA.
 
 mod bootstrap;
-mod cache;
 mod catalog;
 mod config;
 mod credential;

@@ -1,10 +1,10 @@
 //! The identity as a value: what requests share.
 
-use super::cache::Cache;
 use super::keys::{self, KeyRing};
 use super::password::Passwords;
 use super::throttle::Throttle;
 use super::{IdentityConfig, IdentityError, Verified, revocation};
+use crate::cache::Cache;
 use arc_swap::ArcSwapOption;
 use hadron_model::Timestamp;
 use hadron_model::identity::Secret;

@@ -31,7 +31,8 @@ const LONGEST_TICKET: u64 = 7 * 24 * 3600;
 pub(crate) struct AdminState {
     pub store: Store,
     pub authority: Arc<Authority>,
-    pub identity: Identity,
+    /// The embedded identity, if it is in use.
+    pub identity: Option<Identity>,
     pub nodes: NodeService,
     pub node_address: String,
     /// Where the authorities' certificates are published.
@@ -146,8 +147,13 @@ async fn backup(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
     Ok(json(&()))
 }
 
+fn no_identity() -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, "this server has a Keystone and no identity of its own".to_owned())
+}
+
 async fn rotate_keys(State(state): State<Arc<AdminState>>) -> Answer {
-    state.identity.rotate_token_keys().await?;
+    let Some(identity) = &state.identity else { return Err(no_identity()) };
+    identity.rotate_token_keys().await?;
     Ok(json(&()))
 }
 
@@ -161,6 +167,9 @@ async fn rotate_authority(State(state): State<Arc<AdminState>>) -> Answer {
 }
 
 async fn recover_administrator(State(state): State<Arc<AdminState>>) -> Answer {
+    if state.identity.is_none() {
+        return Err(no_identity());
+    }
     let password = identity::recover_administrator(&state.store).await?.to_string();
     Ok(json(&PasswordReply { password }))
 }
