@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("kernel-v4", "the same object for the instruction set of newer kernels", kernel_v4),
     ("lab", "scenarios on the lab", lab),
     ("demo", "the demo over both underlays, with the official client", demo),
+    ("client", "every network command of the official client whose objects are served", client),
     ("conformance", "a subset of the public test suites", conformance::subset),
     ("aarch64", "the product checks for aarch64", aarch64::check),
 ];
@@ -154,6 +155,10 @@ fn demo() -> Result<Tally> {
     let mut sum = Tally::of(Command::new(&program).args(["--check", "--ipv6"]).status()?.success());
     sum += v4;
     Ok(sum)
+}
+
+fn client() -> Result<Tally> {
+    Ok(Tally::of(Command::new(command::target().join("debug/client")).status()?.success()))
 }
 
 /// Runs tests and counts them. A runner that fails without naming a failed test (it did not build, it crashed) is one failure.

@@ -29,7 +29,7 @@ const BPF_LINKER: &str = "0.13.0";
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.1";
 const KEYSTONE: &[&str] = &["keystone==30.0.0"];
-const OPENSTACK_CLIENT: &str = "python-openstackclient==10.5.0";
+const OPENSTACK_CLIENT: &[&str] = &["python-openstackclient==10.5.0", "python-neutronclient==14.0.0"];
 /// The public suites, which `spec/conformance` is about.
 const SUITES: &[&str] = &["tempest==47.0.0", "neutron-tempest-plugin==3.3.0"];
 
@@ -137,7 +137,7 @@ pub fn openstack_environment() -> PathBuf {
 }
 
 fn openstack_client() -> Result<()> {
-    python_environment(&openstack_environment(), &[OPENSTACK_CLIENT], &["openstack", "--version"])
+    python_environment(&openstack_environment(), OPENSTACK_CLIENT, &["openstack", "--version"])
 }
 
 /// The virtual environment with the public test suites, installed if it isn't there.

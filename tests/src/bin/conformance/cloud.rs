@@ -14,7 +14,12 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// Quotas under which Neutron's results were recorded; the others are the defaults.
-const QUOTAS: [&str; 2] = ["--quota-security-group=150", "--quota-security-group-rule=1000"];
+const QUOTAS: [&str; 4] = [
+    "--quota-router=100",
+    "--quota-floatingip=500",
+    "--quota-security-group=150",
+    "--quota-security-group-rule=1000",
+];
 
 const HOSTS: [&str; 2] = ["host1", "host2"];
 

@@ -25,7 +25,7 @@ const SUBSET: &str = "subset.txt";
 #[derive(Default)]
 struct Options {
     environment: PathBuf,
-    /// Only the tests of `subset.txt`.
+    /// Only the required tests of the classes in `subset.txt`.
     is_subset: bool,
     /// Adds what passes to the list of what must.
     grows: bool,
@@ -99,8 +99,10 @@ fn run(options: &Options) -> Result<bool> {
 
 fn selection(options: &Options) -> Result<Selection> {
     if options.is_subset {
-        let subset = read(SUBSET)?;
-        return Ok(Selection::Listed(names(&subset).map(str::to_owned).collect()));
+        let (required, subset) = (read(REQUIRED)?, read(SUBSET)?);
+        let classes: BTreeSet<&str> = names(&subset).collect();
+        let is_selected = |test: &&str| classes.contains(outcome::class_name(test));
+        return Ok(Selection::Listed(names(&required).filter(is_selected).map(str::to_owned).collect()));
     }
     Ok(options.regex.clone().map_or(Selection::All, Selection::Matching))
 }

@@ -114,10 +114,15 @@ fn outcome_of<'a>(name: &str, results: &BTreeMap<&str, &'a Outcome>) -> Option<&
     own.or_else(|| results.get(class_of(name).as_str()).copied())
 }
 
+/// The class of a test.
+pub fn class_name(test: &str) -> &str {
+    let test = test.split('[').next().unwrap_or(test);
+    test.rsplit_once('.').map_or(test, |(class, _)| class)
+}
+
 /// The runner's name for the preparation of a test's class.
 pub fn class_of(test: &str) -> String {
-    let test = test.split('[').next().unwrap_or(test);
-    format!("setUpClass ({})", test.rsplit_once('.').map_or(test, |(class, _)| class))
+    format!("setUpClass ({})", class_name(test))
 }
 
 fn last_line(text: &str) -> String {
