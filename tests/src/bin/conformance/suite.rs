@@ -115,7 +115,7 @@ impl Suite {
              [service_available]\nneutron = true\nnova = false\nglance = false\ncinder = false\nswift = false\n\
              [network]\npublic_network_id = {public}\nbuild_interval = 1\nbuild_timeout = 30\n\
              [network-feature-enabled]\nipv6 = true\nipv6_subnet_attributes = true\napi_extensions = {extensions}\n\
-             [neutron_plugin_options]\nprovider_vlans =\navailable_type_drivers = flat,geneve,vlan,gre,local,vxlan\n",
+             [neutron_plugin_options]\nprovider_vlans = physnet1\nagent_availability_zone = nova\navailable_type_drivers = flat,geneve,vlan,gre,local,vxlan\n",
             password = cloud.server.password,
             identity = cloud.server.identity_url(),
             ca = cloud.server.ca_path().display(),
