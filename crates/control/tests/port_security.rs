@@ -172,7 +172,9 @@ fn as_written_before(value: &[u8]) -> Vec<u8> {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn committed(&self, _: hadron_store::backend::Observed) {}
+    fn committed(&self, _: Vec<hadron_store::backend::Observed>) {}
+
+    fn reloaded(&self, _: hadron_store::backend::Loaded) {}
 }
 
 /// What a release before security groups would have left of the state.
@@ -197,7 +199,7 @@ async fn older_store(loaded: Loaded) -> Store {
             entry.value
         };
         let ops = vec![Op::Put { key: entry.key, value }];
-        backend.submit(Txn { info: info(), compares: vec![], ops }).await.unwrap();
+        backend.submit(Txn::one(info(), vec![], ops)).await.unwrap();
     }
     Store::open_with(Arc::new(backend)).await.unwrap()
 }

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 
 /// Most operations in a transaction: etcd's 128 (`--max-txn-ops`), of which one carries the [`CommitInfo`].
 pub const MAX_OPS: usize = 127;
-/// Most conditions in a transaction (etcd's `--max-txn-ops`).
-pub const MAX_COMPARES: usize = 128;
+/// Most conditions in a transaction: etcd's 128 (`--max-txn-ops`), of which two are the backend's own.
+pub const MAX_COMPARES: usize = 126;
 /// Most bytes in a transaction, keys and values together: etcd's 1.5 MiB (`--max-request-bytes`) less 16 KiB for its framing.
 pub const MAX_BYTES: usize = 1536 * 1024 - 16 * 1024;
 
@@ -36,6 +36,13 @@ impl Op {
             Op::Put { key, .. } | Op::Delete { key } => key,
         }
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Op::Put { key, value } => key.len() + value.len(),
+            Op::Delete { key } => key.len(),
+        }
+    }
 }
 
 /// A condition under which a transaction is applied.
@@ -59,31 +66,90 @@ pub enum Compare {
     },
 }
 
-/// A transaction: all operations if every condition holds, else nothing. No key is changed twice.
+/// What one writer changes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Txn {
+pub struct Part {
     /// Who makes it.
     pub info: CommitInfo,
-    /// Conditions.
-    pub compares: Vec<Compare>,
-    /// Operations.
+    /// Operations, in order.
     pub ops: Vec<Op>,
 }
 
+/// A transaction: all operations of all parts if every condition holds in the state before them, else nothing. No key is
+/// changed twice. Each part is a commit of its own, and they follow each other without another in between.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Txn {
+    /// Conditions.
+    pub compares: Vec<Compare>,
+    /// At least one.
+    pub parts: Vec<Part>,
+}
+
 impl Txn {
+    /// A transaction of one part.
+    pub fn one(info: CommitInfo, compares: Vec<Compare>, ops: Vec<Op>) -> Self {
+        Self { compares, parts: vec![Part { info, ops }] }
+    }
+
+    /// Every operation, in order.
+    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.parts.iter().flat_map(|part| &part.ops)
+    }
+
     /// Refuses a transaction that some backend could not take.
     pub fn check_size(&self) -> Result<(), StoreError> {
-        let compares = self.compares.iter().map(|compare| match compare {
+        self.size().check()
+    }
+
+    /// How large it is.
+    pub(crate) fn size(&self) -> Size {
+        let compares = self.compares.iter().map(Compare::bytes);
+        let ops = self.ops().map(Op::bytes);
+        let infos = self.parts.iter().map(|part| part.info.bytes());
+        Size {
+            ops: self.ops().count(),
+            compares: self.compares.len(),
+            bytes: compares.chain(ops).chain(infos).sum(),
+        }
+    }
+}
+
+/// What counts against the limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Size {
+    pub(crate) ops: usize,
+    pub(crate) compares: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Size {
+    pub(crate) fn check(self) -> Result<(), StoreError> {
+        within("operations", self.ops, MAX_OPS)?;
+        within("conditions", self.compares, MAX_COMPARES)?;
+        within("bytes", self.bytes, MAX_BYTES)
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            ops: self.ops + other.ops,
+            compares: self.compares + other.compares,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Compare {
+    fn bytes(&self) -> usize {
+        match self {
             Compare::Key { key, .. } => key.len(),
             Compare::Range { start, end, .. } => start.len() + end.len(),
-        });
-        let ops = self.ops.iter().map(|op| match op {
-            Op::Put { key, value } => key.len() + value.len(),
-            Op::Delete { key } => key.len(),
-        });
-        within("operations", self.ops.len(), MAX_OPS)?;
-        within("conditions", self.compares.len(), MAX_COMPARES)?;
-        within("bytes", compares.sum::<usize>() + ops.sum::<usize>(), MAX_BYTES)
+        }
+    }
+}
+
+impl CommitInfo {
+    fn bytes(&self) -> usize {
+        self.actor.len() + self.project.len() + self.request_id.len()
     }
 }
 
@@ -120,7 +186,7 @@ pub struct Observed {
 /// What a backend did with a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Applied, durably, at this revision.
+    /// Applied, durably: the first part at this revision, each further one at the next.
     Committed(Revision),
     /// Not applied: a condition does not hold in the state of this revision.
     Conflict(Revision),
@@ -137,13 +203,16 @@ pub struct Loaded {
 
 /// Whom a backend tells about commits, its own callers' and other servers'.
 pub trait Observer: Send + Sync {
-    /// One commit, in order of revision, none left out, none twice. Must not block for long.
-    fn committed(&self, commit: Observed);
+    /// The commits of one transaction, in order of revision, none left out, none twice. Must not block for long.
+    fn committed(&self, commits: Vec<Observed>);
+
+    /// Commits were missed, or another history has begun: this is the state now.
+    fn reloaded(&self, state: Loaded);
 }
 
 /// A backend that several servers share.
 pub trait Backend: Send + Sync + 'static {
-    /// The state now; from then on every later commit goes to `observer`, until it is dropped.
+    /// The state now, or a little while ago; from then on every later commit goes to `observer`, until it is dropped.
     fn load(&self, observer: std::sync::Weak<dyn Observer>) -> BoxFuture<'_, Result<Loaded, StoreError>>;
 
     /// Applies `txn` durably if its conditions hold.
@@ -151,4 +220,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The newest revision that anyone has had acknowledged.
     fn current(&self) -> BoxFuture<'_, Result<Revision, StoreError>>;
+
+    /// Why it takes no transactions for now, if that is so.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }

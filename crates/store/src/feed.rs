@@ -36,6 +36,15 @@ pub struct Commit {
     pub after: Arc<Snapshot>,
 }
 
+impl Commit {
+    /// What leads from one state to another, whatever was in between.
+    pub(crate) fn between(before: Arc<Snapshot>, after: Arc<Snapshot>, info: CommitInfo) -> Self {
+        let changes = before.tables.changed_keys(&after.tables);
+        let changes = changes.into_iter().map(|key| Change { key }).collect();
+        Self { position: after.position, info, changes, before, after }
+    }
+}
+
 /// A commit of which only the changed records are kept, as they were on its other side.
 #[derive(Debug)]
 pub(crate) struct Past {
@@ -97,7 +106,7 @@ fn past_of_entry(revision: Revision, entry: &[u8]) -> Result<Past, DecodeError> 
 /// Where commits are published and watched.
 pub(crate) struct Feed {
     state: Mutex<State>,
-    newest: watch::Sender<Revision>,
+    newest: watch::Sender<Position>,
 }
 
 struct State {
@@ -111,7 +120,7 @@ struct State {
 impl Feed {
     /// A feed that begins at `latest` and knows the commits of `older`, the first of which came after `floor`.
     pub(crate) fn new(latest: Arc<Snapshot>, floor: Revision, older: VecDeque<Past>) -> Arc<Self> {
-        let newest = watch::Sender::new(latest.position.revision);
+        let newest = watch::Sender::new(latest.position);
         Arc::new(Self {
             state: Mutex::new(State { floor, older, recent: VecDeque::with_capacity(RECENT + 1), latest }),
             newest,
@@ -124,7 +133,7 @@ impl Feed {
         let mut state = self.state.lock();
         state.recent.extend(commits);
         let Some(latest) = state.recent.back().map(|commit| commit.after.clone()) else { return };
-        let revision = latest.position.revision;
+        let position = latest.position;
         state.latest = latest;
         while state.recent.len() > RECENT {
             retired.extend(state.recent.pop_front());
@@ -134,7 +143,19 @@ impl Feed {
             state.floor = state.older.pop_front().map_or(state.floor, |past| past.revision);
         }
         drop(state);
-        self.newest.send_replace(revision);
+        self.newest.send_replace(position);
+    }
+
+    /// Begins again at `latest`, the state of another history: its revisions say nothing about those known so far.
+    pub(crate) fn begin_again(&self, latest: Arc<Snapshot>) {
+        let position = latest.position;
+        let mut state = self.state.lock();
+        let retired = (std::mem::take(&mut state.older), std::mem::take(&mut state.recent));
+        state.floor = position.revision;
+        state.latest = latest;
+        drop(state);
+        drop(retired);
+        self.newest.send_replace(position);
     }
 
     /// A watch from the newest state.
@@ -165,10 +186,12 @@ impl Feed {
         Ok(Watch { feed: self.clone(), initial: at.clone(), at, backlog, newest })
     }
 
-    /// Waits until `revision` is published.
-    pub(crate) async fn reach(&self, revision: Revision) {
+    /// Waits until `position` is published, or another history.
+    pub(crate) async fn reach(&self, position: Position) {
+        let is_there =
+            |newest: &Position| newest.history != position.history || newest.revision >= position.revision;
         // The sender lives in `self`, so waiting can't fail.
-        let _ = self.newest.subscribe().wait_for(|newest| *newest >= revision).await;
+        let _ = self.newest.subscribe().wait_for(is_there).await;
     }
 }
 
@@ -193,13 +216,14 @@ impl State {
 }
 
 /// A reader that follows the store, commit by commit. One that falls more than [`Watch::MOST_BEHIND`] commits behind gets
-/// what it missed as a single commit with the newest one's [`CommitInfo`].
+/// what it missed as a single commit with the newest one's [`CommitInfo`]; so does one when another history begins, whose
+/// revisions may be lower.
 pub struct Watch {
     feed: Arc<Feed>,
     initial: Arc<Snapshot>,
     at: Arc<Snapshot>,
     backlog: VecDeque<Past>,
-    newest: watch::Receiver<Revision>,
+    newest: watch::Receiver<Position>,
 }
 
 impl Watch {
@@ -240,30 +264,25 @@ impl Watch {
     fn catch_up(&mut self) -> Option<Arc<Commit>> {
         let feed = self.feed.clone();
         let state = feed.state.lock();
-        let revision = self.at.position.revision;
-        if state.latest.position.revision <= revision {
+        let Position { history, revision } = self.at.position;
+        let is_same_history = state.latest.position.history == history;
+        if is_same_history && state.latest.position.revision <= revision {
             return None;
         }
-        if let Some(commit) = state.recent_after(revision) {
+        if let Some(commit) = state.recent_after(revision).filter(|_| is_same_history) {
             let commit = commit.clone();
             drop(state);
             return Some(self.moved(commit));
         }
-        if revision >= state.floor {
+        if is_same_history && revision >= state.floor {
             self.backlog = state.rewind(revision).1;
             drop(state);
             return self.backlog.pop_front().map(|past| self.moved(Arc::new(past.redo(&self.at))));
         }
-        let newest = state.recent.back()?.clone();
+        let (after, newest) = (state.latest.clone(), state.recent.back().cloned());
         drop(state);
-        let changed = self.at.tables.changed_keys(&newest.after.tables);
-        Some(self.moved(Arc::new(Commit {
-            position: newest.position,
-            info: newest.info.clone(),
-            changes: changed.into_iter().map(|key| Change { key }).collect(),
-            before: self.at.clone(),
-            after: newest.after.clone(),
-        })))
+        let info = newest.map_or_else(CommitInfo::system, |newest| newest.info.clone());
+        Some(self.moved(Arc::new(Commit::between(self.at.clone(), after, info))))
     }
 
     fn moved(&mut self, commit: Arc<Commit>) -> Arc<Commit> {

@@ -2,7 +2,7 @@
 //!
 //! This room owns revisions, transactions, snapshots, indexes, watching, the encoding of records and the engines that
 //! keep them: an embedded single-file engine whose acknowledged writes are on disk, and backends that several servers
-//! share, of which the in-memory one enforces etcd's limits. It knows the shape of the model's nouns but not what an
+//! share: [`etcd`], and an in-memory one for tests that enforces etcd's limits. It knows the shape of the model's nouns but not what an
 //! operation means: which checks a new port needs is `hadron-control`'s business.
 //!
 //! Begin with [`Store`], then [`Tx`] (what a writer sees) and [`Snapshot`] (what a reader sees). [`Watch`] is how other
@@ -24,6 +24,7 @@ pub mod embedded;
 mod encoding;
 pub mod engine;
 mod error;
+pub mod etcd;
 mod feed;
 mod index;
 mod interval;

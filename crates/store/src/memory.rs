@@ -1,7 +1,7 @@
 //! A backend in memory that behaves as etcd does: its limits, its conditions, its order. Several stores can share one, as
 //! several servers share an etcd. It is for tests; nothing is on disk.
 
-use crate::backend::{Backend, Compare, Entry, Loaded, Observed, Observer, Op, Outcome, Txn};
+use crate::backend::{Backend, Compare, Entry, Loaded, Observed, Observer, Op, Outcome, Part, Txn};
 use crate::{HistoryId, Position, Revision, StoreError};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -69,24 +69,25 @@ impl State {
             return Err(StoreError::Unavailable { reason: reason.clone() });
         }
         txn.check_size()?;
-        let keys: BTreeSet<&[u8]> = txn.ops.iter().map(Op::key).collect();
-        assert_eq!(keys.len(), txn.ops.len(), "a transaction changes a key twice, which etcd refuses");
+        let keys: BTreeSet<&[u8]> = txn.ops().map(Op::key).collect();
+        assert_eq!(keys.len(), txn.ops().count(), "a transaction changes a key twice, which etcd refuses");
         if !txn.compares.iter().all(|compare| self.holds(compare)) {
             return Ok(Outcome::Conflict(self.revision));
         }
-        self.revision.0 += 1;
-        let observed = self.apply(txn);
+        let first = Revision(self.revision.0 + 1);
+        let commits: Vec<Observed> = txn.parts.into_iter().map(|part| self.apply(part)).collect();
         self.observers.retain(|observer| observer.strong_count() > 0);
         for observer in self.observers.iter().filter_map(Weak::upgrade) {
-            observer.committed(observed.clone());
+            observer.committed(commits.clone());
         }
-        Ok(Outcome::Committed(self.revision))
+        Ok(Outcome::Committed(first))
     }
 
-    fn apply(&mut self, txn: Txn) -> Observed {
+    fn apply(&mut self, part: Part) -> Observed {
+        self.revision.0 += 1;
         let revision = self.revision;
-        let mut observed = Observed { revision, info: txn.info, puts: Vec::new(), deletes: Vec::new() };
-        for op in txn.ops {
+        let mut observed = Observed { revision, info: part.info, puts: Vec::new(), deletes: Vec::new() };
+        for op in part.ops {
             match op {
                 Op::Put { key, value } => {
                     let created = self.entries.get(&key).map_or(revision, |old| old.created);
@@ -126,5 +127,9 @@ impl Backend for Memory {
 
     fn current(&self) -> BoxFuture<'_, Result<Revision, StoreError>> {
         ready(Ok(self.state.lock().revision)).boxed()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.state.lock().unavailable.clone()
     }
 }

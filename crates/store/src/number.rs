@@ -102,7 +102,8 @@ impl Leases {
         }
     }
 
-    /// Gives back every block, because the transaction that leased it may have been rolled back; numbers given out stay so.
+    /// Gives back every block, because the transaction that leased it may have been rolled back or belongs to
+    /// another history; numbers given out stay so.
     pub(crate) fn drop_blocks(&mut self) {
         for lease in &mut self.0 {
             lease.end = lease.next;

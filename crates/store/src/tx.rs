@@ -1,6 +1,6 @@
 //! What a writer's function works on: the newest state with its own changes on top.
 
-use crate::backend::{Compare, Op, Txn};
+use crate::backend::{Compare, Op, Part, Txn};
 use crate::number::Leases;
 use crate::record::{Record, RecordKey, Stored, prefix_range};
 use crate::{AlreadyExists, CommitInfo, Counter, CounterRecord, Revision, Snapshot, StoreError, Turn};
@@ -154,9 +154,11 @@ impl Tx {
         view.position.revision = next;
         let since = base.position.revision;
         let compares = guards.into_iter().map(|guard| guard.into_compare(since)).collect();
-        let txn = Txn { info, compares, ops };
+        let txn = Txn::one(info, compares, ops);
         txn.check_size()?;
-        Ok(Prepared { txn, created, changed, base, view, leases })
+        let Txn { compares, mut parts } = txn;
+        let part = parts.remove(0);
+        Ok(Prepared { compares, part, created, changed, base, view, leases })
     }
 }
 
@@ -171,7 +173,8 @@ impl Guard {
 
 /// A transaction ready to be sequenced.
 pub(crate) struct Prepared {
-    pub(crate) txn: Txn,
+    pub(crate) compares: Vec<Compare>,
+    pub(crate) part: Part,
     /// For each operation, the revision that inserted the record that it writes.
     pub(crate) created: Vec<Revision>,
     pub(crate) changed: Vec<RecordKey>,

@@ -12,6 +12,8 @@ const BUILD_PACKAGES: &[&str] =
 
 /// What the lab, the scenarios and the benches run.
 const TEST_PACKAGES: &[&str] = &[
+    "etcd-client",
+    "etcd-server",
     "ethtool",
     "gcc-aarch64-linux-gnu",
     "iperf3",

@@ -44,6 +44,10 @@ impl Farewell {
         Self::new(Reason::Shutdown, "the server is stopping; reconnect")
     }
 
+    pub(super) fn history() -> Self {
+        Self::new(Reason::Shutdown, "the store was restored from a backup; reconnect for what it holds")
+    }
+
     pub(super) fn message(self) -> ServerMessage {
         let goodbye = Goodbye { reason: self.reason.into(), text: self.text };
         ServerMessage { message: Some(Message::Goodbye(goodbye)) }

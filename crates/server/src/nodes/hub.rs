@@ -24,7 +24,7 @@ pub(super) struct Hub {
     pub(super) counters: Counters,
     pub(super) projection: RwLock<Projection>,
     sessions: Mutex<Sessions>,
-    projected: watch::Sender<Revision>,
+    projected: watch::Sender<Position>,
 }
 
 #[derive(Default)]
@@ -70,21 +70,28 @@ impl Hub {
         while let Some(commit) = watch.next_known() {
             projection.apply(&commit);
         }
-        let projected = watch::Sender::new(projection.position().revision);
+        let projected = watch::Sender::new(projection.position());
         let (sessions, counters) = (Mutex::default(), Counters::default());
         (Self { store, config, counters, projection: RwLock::new(projection), sessions, projected }, watch)
     }
 
-    /// Waits until the projection contains `revision`.
+    /// Waits until the projection contains `revision` of the store's history now, or that is another one.
     pub(super) async fn reach(&self, revision: Revision) {
+        let history = self.store.snapshot().position().history;
         // The sender lives in `self`, so waiting can't fail.
-        let _ = self.projected.subscribe().wait_for(|at| *at >= revision).await;
+        let _ =
+            self.projected.subscribe().wait_for(|at| at.revision >= revision || at.history != history).await;
     }
 
     /// Follows commits, oldest first, and tells the sessions that they concern.
     fn apply(&self, commits: &[Arc<Commit>]) {
         let mut projection = self.projection.write();
         for commit in commits {
+            if commit.position.history != projection.position().history {
+                *projection = Projection::new(&commit.after, self.config.projection.clone());
+                self.sessions.lock().begin_again();
+                continue;
+            }
             let delta = projection.apply(commit);
             let sessions = self.sessions.lock();
             if sessions.connected.is_empty() {
@@ -104,9 +111,9 @@ impl Hub {
                 }
             }
         }
-        let revision = projection.position().revision;
+        let position = projection.position();
         drop(projection);
-        self.projected.send_replace(revision);
+        self.projected.send_replace(position);
     }
 
     /// Begins a session with what `open` makes of a subscription of `host`, in place of an older one of the host.
@@ -170,6 +177,15 @@ impl Hub {
 }
 
 impl Sessions {
+    /// Sends every node away to come back for the rows of another history.
+    fn begin_again(&mut self) {
+        tracing::warn!(
+            nodes = self.connected.len(),
+            "the store has another history; every node gets its rows anew"
+        );
+        self.connected.values().for_each(|session| session.close(Farewell::history()));
+    }
+
     /// Ends the host's session if it was begun with another key than the one on record.
     fn check_key(&self, host: Option<&Host>) {
         let Some(host) = host else { return };

@@ -164,7 +164,7 @@ impl Core {
         let answer = f(&mut tx);
         if answer.is_ok() {
             let prepared = tx.finish()?;
-            if !prepared.txn.ops.is_empty() {
+            if !prepared.part.ops.is_empty() {
                 let (after, durable) = head.sequence(prepared);
                 drop(head);
                 self.work.notify_one();
@@ -189,14 +189,14 @@ impl Head {
         let after = Arc::new(prepared.view);
         let commit = Arc::new(Commit {
             position: after.position,
-            info: prepared.txn.info,
+            info: prepared.part.info,
             changes: prepared.changed.into_iter().map(|key| Change { key }).collect(),
             before: prepared.base,
             after: after.clone(),
         });
         self.latest = after.clone();
         self.leases = prepared.leases;
-        self.pending.push(Pending { commit, ops: prepared.txn.ops, created: prepared.created, waiter });
+        self.pending.push(Pending { commit, ops: prepared.part.ops, created: prepared.created, waiter });
         (after, durable)
     }
 }

@@ -1,6 +1,7 @@
 //! Makers of records for the store's tests.
 #![allow(dead_code)]
 
+pub mod etcd;
 pub mod medium;
 
 use hadron_model::*;

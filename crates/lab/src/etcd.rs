@@ -1,0 +1,222 @@
+//! An etcd of one member on loopback, for tests of what is kept in it: it can be killed, paused, compacted and restored.
+
+use crate::error::Attempt;
+use crate::marks;
+use crate::warden::Warden;
+use crate::{LabError, Process, Result, until};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How long a start or a command may take on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+/// An etcd, gone with its data when this is dropped or the process ends. It needs no root and no namespace: its listeners are on
+/// loopback, on ports of its own.
+#[derive(Debug)]
+pub struct Etcd {
+    process: Option<Process>,
+    options: Vec<String>,
+    id: String,
+    dir: PathBuf,
+    client: SocketAddr,
+    peer: SocketAddr,
+    /// How many data directories there have been: a restored backup has a new one.
+    lives: u32,
+    _warden: Warden,
+}
+
+impl Etcd {
+    /// Starts one with its data below `parent`, a directory on the disk that is meant.
+    pub fn start_in(parent: &Path, options: &[&str]) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let id = format!("etcd-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = parent.join(format!("hadron-{id}"));
+        std::fs::create_dir_all(&dir).attempt("make a directory")?;
+        let warden = Warden::post(&id, &dir)?;
+        let mut etcd = Self {
+            process: None,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            id,
+            dir,
+            client: free_address()?,
+            peer: free_address()?,
+            lives: 0,
+            _warden: warden,
+        };
+        etcd.run()?;
+        Ok(etcd)
+    }
+
+    /// Starts one in the directory for temporary files.
+    pub fn start() -> Result<Self> {
+        Self::start_in(&std::env::temp_dir(), &[])
+    }
+
+    /// Its directory, where a test may put what goes with it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where clients reach it.
+    pub fn address(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// Its process, if it runs.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Starts it again with its data after [`Etcd::kill`].
+    pub fn run(&mut self) -> Result<()> {
+        let is_tls = self.options.iter().any(|option| option.starts_with("--cert-file"));
+        let scheme = if is_tls { "https" } else { "http" };
+        let client = format!("{scheme}://{}", self.client);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log"));
+        let log = log.attempt("open a log")?;
+        let mut command = Command::new("etcd");
+        command
+            .args(["--name", "lab", "--logger", "zap", "--log-level", "warn"])
+            .args(["--heartbeat-interval", "10", "--election-timeout", "100"])
+            .arg("--data-dir")
+            .arg(self.data())
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &self.peer_url(), "--initial-advertise-peer-urls", &self.peer_url()])
+            .args(["--initial-cluster", &self.cluster()])
+            .args(&self.options)
+            .env(marks::LAB, &self.id)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().attempt("open a log")?)
+            .stderr(log)
+            .process_group(0);
+        let child = command.spawn().map_err(|error| missing(&error))?;
+        let process = Process::new(child, "etcd".to_owned(), self.dir.join("log"))?;
+        let came =
+            until(SOON, "etcd listens", || !process.is_running() || TcpStream::connect(self.client).is_ok());
+        if !process.is_running() {
+            return Err(LabError::Unsupported(format!("etcd ended at once:\n{}", self.log())));
+        }
+        came?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Ends it at once (`SIGKILL`).
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Stops it where it is.
+    pub fn pause(&self) {
+        if let Some(process) = &self.process {
+            process.pause();
+        }
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        if let Some(process) = &self.process {
+            process.resume();
+        }
+    }
+
+    /// Runs `etcdctl` with these arguments on it; what it printed.
+    pub fn ctl(&self, arguments: &[&str]) -> Result<String> {
+        let endpoint = format!("http://{}", self.client);
+        self.tool(&[&["--endpoints", &endpoint], arguments].concat())
+    }
+
+    fn tool(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new("etcdctl").args(arguments).env("ETCDCTL_API", "3").output();
+        let output = output.map_err(|error| missing(&error))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if !output.status.success() {
+            return Err(LabError::Failed {
+                command: format!("etcdctl {}", arguments.join(" ")),
+                namespace: "the machine".to_owned(),
+                status: output.status,
+                stderr: text(&output.stderr),
+            });
+        }
+        Ok(text(&output.stdout))
+    }
+
+    /// Its revision.
+    pub fn revision(&self) -> Result<u64> {
+        let status = self.ctl(&["endpoint", "status", "--write-out", "json"])?;
+        let revision = serde_json::from_str::<serde_json::Value>(&status).ok();
+        let revision = revision.and_then(|status| status[0]["Status"]["header"]["revision"].as_u64());
+        revision.ok_or(LabError::Unintelligible { what: "etcdctl endpoint status", text: status })
+    }
+
+    /// Forgets what was before its newest revision.
+    pub fn compact(&self) -> Result<()> {
+        self.ctl(&["compaction", "--physical", &self.revision()?.to_string()]).map(drop)
+    }
+
+    /// Writes a backup into `file`.
+    pub fn snapshot(&self, file: &Path) -> Result<()> {
+        self.ctl(&["snapshot", "save", &file.to_string_lossy()]).map(drop)
+    }
+
+    /// Ends it and starts it again with what the backup in `file` holds, as a cluster of the name `token`. The name of the first
+    /// cluster is `etcd-cluster`.
+    pub fn restore(&mut self, file: &Path, token: &str) -> Result<()> {
+        self.kill();
+        self.lives += 1;
+        let data = self.data();
+        self.tool(&[
+            "snapshot",
+            "restore",
+            &file.to_string_lossy(),
+            "--name",
+            "lab",
+            "--data-dir",
+            &data.to_string_lossy(),
+            "--initial-cluster",
+            &self.cluster(),
+            "--initial-cluster-token",
+            token,
+            "--initial-advertise-peer-urls",
+            &self.peer_url(),
+        ])?;
+        self.run()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join(format!("data-{}", self.lives))
+    }
+
+    fn peer_url(&self) -> String {
+        format!("http://{}", self.peer)
+    }
+
+    fn cluster(&self) -> String {
+        format!("lab={}", self.peer_url())
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn missing(error: &std::io::Error) -> LabError {
+    LabError::Unsupported(format!("etcd can't be run ({error}); `cargo xtask setup` installs it"))
+}
+
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).attempt("find a free port")?;
+    listener.local_addr().attempt("find a free port")
+}
