@@ -6,8 +6,9 @@ use crate::load::{self, Bounds, Measured};
 use crate::report::{Cell, Report, Spread, Table, quantile, sorted};
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use hadron_lab::Etcd;
 use hadron_tests::client::Client;
-use hadron_tests::process::Server;
+use hadron_tests::process::{Server, hadron};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::FileExt;
@@ -24,12 +25,21 @@ const PAGE: usize = 4096;
 /// flush at commit): its own figures, measured on another day.
 const NEUTRON: [(usize, f64); 3] = [(1, 5.3), (8, 10.7), (32, 11.3)];
 
-/// Runs the benchmark and reports.
+/// Runs the benchmark on the embedded store and reports.
 pub fn run() -> Result<()> {
+    report("api", Subject::start)
+}
+
+/// The same on an etcd of one member, on the same disk.
+pub fn run_on_etcd() -> Result<()> {
+    report("api-etcd", Subject::start_on_etcd)
+}
+
+fn report<F: Future<Output = Result<Subject>>>(name: &'static str, start: impl FnOnce() -> F) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut report = Report::new("api")?;
-        let subject = Subject::start().await?;
+        let mut report = Report::new(name)?;
+        let subject = start().await?;
         report.table(&creation(&subject).await?);
         report.table(&reads(&subject).await?);
         report.table(&limits(&subject).await?);
@@ -41,13 +51,25 @@ pub fn run() -> Result<()> {
 struct Subject {
     server: Server,
     token: String,
+    _etcd: Option<Etcd>,
 }
 
 impl Subject {
     async fn start() -> Result<Self> {
         let server = Server::start().await?;
         let token = server.admin_token().await?;
-        Ok(Self { server, token })
+        Ok(Self { server, token, _etcd: None })
+    }
+
+    async fn start_on_etcd() -> Result<Self> {
+        let program = hadron()?;
+        let disk = program.parent().context("no directory")?;
+        let etcd = Etcd::start_in(disk, &["--heartbeat-interval", "100", "--election-timeout", "1000"])?;
+        let store = format!("--store=etcd://{}", etcd.address());
+        let options = [&store, "--quota-network=-1", "--quota-subnet=-1", "--quota-port=-1"];
+        let server = Server::start_with(&options).await?;
+        let token = server.admin_token().await?;
+        Ok(Self { server, token, _etcd: Some(etcd) })
     }
 
     async fn client(&self) -> Result<Client> {

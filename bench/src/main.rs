@@ -23,8 +23,9 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("api", api::run),
+    ("api-etcd", api::run_on_etcd),
     ("wired", wired::run),
     ("path", path::run),
     ("policy", policy::run),

@@ -17,10 +17,18 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The host with API and identity.
 pub const CONTROLLER: &str = "controller";
 
+/// How far the second server's ports are from the first one's.
+const SECOND: u16 = 1000;
+/// etcd's port on the controller.
+const ETCD: u16 = 2379;
+
 /// A running cloud. Dropping it takes everything away.
 pub struct Cloud {
     agents: BTreeMap<String, Process>,
     server: Option<Process>,
+    second_server: Option<Process>,
+    is_second_used: bool,
+    etcd: Option<Process>,
     /// The administrator's password.
     pub password: String,
     options: Options,
@@ -35,12 +43,14 @@ pub struct Options {
     pub server: Vec<String>,
     /// Size of the nodes' tables, as `hadron agent --tables` takes it.
     pub tables: &'static str,
+    /// Whether the store is an etcd on the controller.
+    pub is_on_etcd: bool,
 }
 
 impl Default for Options {
     /// Many hosts on one machine.
     fn default() -> Self {
-        Self { server: Vec::new(), tables: "small" }
+        Self { server: Vec::new(), tables: "small", is_on_etcd: false }
     }
 }
 
@@ -54,7 +64,19 @@ impl Cloud {
     pub fn up_with(name: &str, underlay: Underlay, computes: &[&str], options: Options) -> Result<Self> {
         let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
         let lab = Topology::new(name).underlay(underlay).hosts(hosts).up()?;
-        let mut cloud = Self { agents: BTreeMap::new(), server: None, password: String::new(), options, lab };
+        let mut cloud = Self {
+            agents: BTreeMap::new(),
+            server: None,
+            second_server: None,
+            is_second_used: false,
+            etcd: None,
+            password: String::new(),
+            options,
+            lab,
+        };
+        if cloud.options.is_on_etcd {
+            cloud.restart_etcd()?;
+        }
         cloud.start_server()?;
         for compute in computes {
             cloud.join(compute)?;
@@ -70,6 +92,30 @@ impl Cloud {
 
     /// Starts the server; at its first start the administrator's password is read.
     pub fn start_server(&mut self) -> Result<()> {
+        let server = self.spawn_server("server")?;
+        if self.password.is_empty() {
+            server.wait_for_log("cacert:", PATIENCE)?;
+            self.password = FirstStart::read(server.log().as_bytes())?.password;
+        }
+        self.server = Some(server);
+        self.wait_for_server()
+    }
+
+    /// Starts another server on the same etcd, on ports of its own.
+    pub fn start_second_server(&mut self) -> Result<()> {
+        self.is_second_used = true;
+        self.second_server = Some(self.spawn_server("server2")?);
+        self.wait_for_server()?;
+        self.is_second_used = false;
+        Ok(())
+    }
+
+    /// Calls go to the second server from now on.
+    pub fn use_second_server(&mut self) {
+        self.is_second_used = true;
+    }
+
+    fn spawn_server(&self, name: &str) -> Result<Process> {
         let controller = self.lab.host(CONTROLLER)?;
         let mut command = controller
             .command(hadron()?)
@@ -79,15 +125,45 @@ impl Cloud {
         if controller.address().is_ipv6() {
             command = command.arg("--underlay-ipv6");
         }
-        let server = command.log_name("server").spawn()?;
-        if self.password.is_empty() {
-            server.wait_for_log("cacert:", PATIENCE)?;
-            self.password = FirstStart::read(server.log().as_bytes())?.password;
+        if self.options.is_on_etcd {
+            let store = format!("etcd://127.0.0.1:{ETCD}");
+            let nodes = format!("{0}:9697,{0}:{1}", controller.address(), 9697 + SECOND);
+            command = command.args(["--store", &store, "--etcd-timeout", "2", "--node-servers", &nodes]);
         }
+        for (option, port) in [("--api", 9696), ("--identity", 5000), ("--nodes", 9697)] {
+            command = command.args([option, &format!("[::]:{}", self.address(port)?.port())]);
+        }
+        Ok(command.log_name(name).spawn()?)
+    }
+
+    fn wait_for_server(&self) -> Result<()> {
         for port in [5000, 9696, 9697] {
-            controller.wait_for_tcp(self.address(port)?, PATIENCE)?;
+            let listens = self.lab.host(CONTROLLER)?.wait_for_tcp(self.address(port)?, PATIENCE);
+            listens.with_context(|| self.logs())?;
         }
-        self.server = Some(server);
+        Ok(())
+    }
+
+    /// The etcd of a cloud on etcd.
+    pub fn etcd(&self) -> Option<&Process> {
+        self.etcd.as_ref()
+    }
+
+    /// Kills etcd as a crash would, if it runs, and starts it with its data.
+    pub fn restart_etcd(&mut self) -> Result<()> {
+        self.etcd = None;
+        let controller = self.lab.host(CONTROLLER)?;
+        let (clients, peers) = (format!("http://127.0.0.1:{ETCD}"), "http://127.0.0.1:2380");
+        let etcd = controller
+            .command("etcd")
+            .args(["--logger", "zap", "--log-level", "warn", "--data-dir"])
+            .arg(controller.dir().join("etcd"))
+            .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
+            .args(["--listen-peer-urls", peers])
+            .log_name("etcd")
+            .spawn()?;
+        controller.wait_for_tcp(SocketAddr::from(([127, 0, 0, 1], ETCD)), PATIENCE)?;
+        self.etcd = Some(etcd);
         Ok(())
     }
 
@@ -238,7 +314,9 @@ impl Cloud {
     /// The last lines of every process's log, for an error.
     pub fn logs(&self) -> String {
         let agents = self.agents.iter().map(|(host, agent)| (host.as_str(), agent.log()));
-        let all = std::iter::once((CONTROLLER, self.server_log())).chain(agents);
+        let second = self.second_server.iter().map(|server| ("second server", server.log()));
+        let etcd = self.etcd.iter().map(|etcd| ("etcd", etcd.log()));
+        let all = std::iter::once((CONTROLLER, self.server_log())).chain(second).chain(etcd).chain(agents);
         all.map(|(name, log)| {
             let lines: Vec<&str> = log.lines().collect();
             format!("--- {name}\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
@@ -251,13 +329,15 @@ impl Cloud {
         Ok(self.server_dir()?.join("ca.pem"))
     }
 
-    /// Address of a service on the controller.
+    /// Address of a service on the controller, by its usual port.
     pub fn address(&self, port: u16) -> Result<SocketAddr> {
-        Ok(SocketAddr::new(self.lab.host(CONTROLLER)?.address(), port))
+        let shift = if self.is_second_used { SECOND } else { 0 };
+        Ok(SocketAddr::new(self.lab.host(CONTROLLER)?.address(), port + shift))
     }
 
     fn server_dir(&self) -> Result<PathBuf> {
-        Ok(self.lab.host(CONTROLLER)?.dir().join("server"))
+        let name = if self.is_second_used { "server2" } else { "server" };
+        Ok(self.lab.host(CONTROLLER)?.dir().join(name))
     }
 }
 

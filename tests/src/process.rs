@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The hadron binary of the same build as the running program.
 pub fn hadron() -> Result<PathBuf> {
@@ -54,10 +55,33 @@ impl Server {
 
     /// Starts a server with further options.
     pub async fn start_with(options: &[&str]) -> Result<Self> {
+        let mut server = Self::spawn(options)?;
+        let output = server.process.stdout.take().context("no output")?;
+        let (send, first) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let _ = send.send(FirstStart::read(&mut output));
+            // The pipe stays open as long as the server writes.
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
+        });
+        server.password = first.await??.password;
+        server.until_it_listens().await?;
+        Ok(server)
+    }
+
+    /// Starts another server on the store of `first`; `options` must name it.
+    pub async fn start_beside(first: &Server, options: &[&str]) -> Result<Self> {
+        let mut server = Self::spawn(options)?;
+        server.password.clone_from(&first.password);
+        server.until_it_listens().await?;
+        Ok(server)
+    }
+
+    fn spawn(options: &[&str]) -> Result<Self> {
         let program = hadron()?;
         let directory = tempfile::tempdir_in(program.parent().unwrap_or(Path::new(".")))?;
         let [api, identity, nodes] = [free_address()?, free_address()?, free_address()?];
-        let mut process = Command::new(program)
+        let process = Command::new(program)
             .args(["--log", "warn", "server", "--public-name", "127.0.0.1", "--state-dir"])
             .arg(directory.path())
             .args([
@@ -71,23 +95,26 @@ impl Server {
             .args(options)
             .stdout(Stdio::piped())
             .spawn()?;
-        let output = process.stdout.take().context("no output")?;
-        let (send, first) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            let mut output = BufReader::new(output);
-            let _ = send.send(FirstStart::read(&mut output));
-            // The pipe stays open as long as the server writes.
-            let _ = std::io::copy(&mut output, &mut std::io::sink());
-        });
-        let first = first.await?;
-        let password = match first {
-            Ok(first) => first.password,
-            Err(error) => {
-                let _ = process.kill();
-                return Err(error);
+        Ok(Self { process, directory, api, identity, password: String::new() })
+    }
+
+    async fn until_it_listens(&mut self) -> Result<()> {
+        for _ in 0..1200 {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the server ended with {status}; its log is on standard error");
             }
-        };
-        Ok(Self { process, directory, api, identity, password })
+            if self.identity_api().await.is_ok() && self.network_api().await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        bail!("the server does not listen")
+    }
+
+    /// Ends it at once (`SIGKILL`).
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// A connection to the Networking API.
@@ -139,8 +166,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 

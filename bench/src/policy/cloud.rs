@@ -23,7 +23,12 @@ impl Instances {
     pub fn up() -> Result<Self> {
         let quotas = ["network", "subnet", "port", "security-group", "security-group-rule"];
         let server = quotas.iter().flat_map(|kind| [format!("--quota-{kind}"), "-1".to_owned()]).collect();
-        let cloud = Cloud::up_with("policy", Underlay::V4, &[HOST], Options { server, tables: "default" })?;
+        let cloud = Cloud::up_with(
+            "policy",
+            Underlay::V4,
+            &[HOST],
+            Options { server, tables: "default", ..Options::default() },
+        )?;
         let network = cloud.network("policy")?;
         cloud.subnet(&network, "10.8.0.0/16")?;
         let mut make = Maker { cloud: &cloud, network, made: 0 };

@@ -120,6 +120,8 @@ async fn answer(
         method: request.method().as_str(),
         path: request.uri().path(),
     };
+    // A token that another server has issued or revoked is judged by what that one has acknowledged.
+    api.state.view().await;
     let caller = match auth::caller(&*api.state.auth, presented).await {
         Ok(caller) => caller,
         Err(error) => return Ok(unauthenticated(api, &error)),

@@ -2,7 +2,8 @@
 //!
 //! What fits one transaction is one. More is done in several, under a [`BulkIntent`] that lists what has been made and is
 //! removed with the last of them. A failure removes what was made; a crash leaves the intent, and [`undo_interrupted`]
-//! does the same at the next start. In between, the objects made so far can be seen.
+//! does the same at the next start; where servers share the store, [`Abandoned`] does it on one that is alive. In between, the
+//! objects made so far can be seen.
 
 use crate::{
     Config, Error, LogError, RouterError, SecurityError, SharingError, Step, address_group, default_rule,
@@ -13,8 +14,10 @@ use hadron_model::{
     AddressGroup, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port, PortForwarding,
     RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
 };
-use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Snapshot, Store, StoreError, Tx};
+use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Revision, Snapshot, Store, StoreError, Tx};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Objects that are tried in one transaction at first; halved when they turn out not to fit.
@@ -228,6 +231,33 @@ pub async fn undo_interrupted(store: &Store, config: &Config) -> Result<usize, E
         undo(store, config, id).await?;
     }
     Ok(interrupted.len())
+}
+
+/// The bulk creates that other servers may have left when they died, as one server sees them: an intent changes with every
+/// transaction of its create, so one that stays as it is belongs to nobody any more. By this process's clock alone: those of
+/// servers may differ.
+#[derive(Debug, Default)]
+pub struct Abandoned(HashMap<Uuid, (Revision, Instant)>);
+
+impl Abandoned {
+    /// Undoes those that have stayed as they are for `patience`, as far as this was called often enough to know. A server that was only slow finds its
+    /// create undone and says so. How many were undone.
+    pub async fn undo(&mut self, store: &Store, config: &Config, patience: Duration) -> Result<usize, Error> {
+        let snapshot = store.snapshot();
+        let now = Instant::now();
+        let under_way = snapshot.iter::<BulkIntent>().map(|intent| {
+            let since = self.0.get(&intent.id).filter(|(revision, _)| *revision == intent.modified);
+            (intent.id, (intent.modified, since.map_or(now, |(_, since)| *since)))
+        });
+        self.0 = under_way.collect();
+        let due = self.0.iter().filter(|(_, (_, since))| now.duration_since(*since) >= patience);
+        let due: Vec<Uuid> = due.map(|(id, _)| *id).collect();
+        for id in &due {
+            tracing::warn!(intent = %id, "undoing a bulk create that its server has abandoned");
+            undo(store, config, *id).await?;
+        }
+        Ok(due.len())
+    }
 }
 
 /// Removes the objects of an intent, the newest first, then the intent.

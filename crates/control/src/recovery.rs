@@ -4,11 +4,17 @@ use crate::{Config, Error, bulk, default_rule, host, port_security, rbac, slaac}
 use hadron_model::{Subnet, SubnetId};
 use hadron_store::{CommitInfo, Store};
 
-/// Undoes interrupted bulk creates, makes the first templates of security groups' rules, gives ports from before security
-/// groups their project's default one, makes policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and removes join
-/// tokens that have ended. It may run at any time and any number of times.
+/// Undoes interrupted bulk creates, and does what [`run_beside_others`] does. For a server that has the store to itself: every bulk
+/// create that it finds is one that a crash has interrupted.
 pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
     bulk::undo_interrupted(store, config).await?;
+    run_beside_others(store).await
+}
+
+/// Makes the first templates of security groups' rules, gives ports from before security groups their project's default one,
+/// makes policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and removes join tokens that have ended. It may run at any
+/// time and any number of times, also while other servers use the store.
+pub async fn run_beside_others(store: &Store) -> Result<(), Error> {
     let auto: Vec<SubnetId> = store
         .snapshot()
         .iter::<Subnet>()

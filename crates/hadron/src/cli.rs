@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use hadron_node::connections::TIMEOUTS;
+use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -59,6 +60,8 @@ pub struct Server {
     /// Directory of the store, the authority's certificate and the administration socket.
     #[arg(long, default_value = "/var/lib/hadron/server", env = "HADRON_STATE_DIR")]
     pub state_dir: PathBuf,
+    #[command(flatten)]
+    pub store: Store,
     /// Listener of the Networking API.
     #[arg(long, default_value = "[::]:9696")]
     pub api: SocketAddr,
@@ -71,6 +74,9 @@ pub struct Server {
     /// Name or address under which clients and nodes reach this server [default: this machine's host name].
     #[arg(long)]
     pub public_name: Option<String>,
+    /// NAME:PORT of every server's listener for nodes, with commas between them: goes into tickets [default: this server's alone].
+    #[arg(long, value_delimiter = ',')]
+    pub node_servers: Vec<String>,
     /// Region in the service catalogue.
     #[arg(long, default_value = "RegionOne")]
     pub region: String,
@@ -123,6 +129,32 @@ pub struct Server {
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,
+}
+
+/// Where the model is kept.
+#[derive(Args, Debug, Clone)]
+pub struct Store {
+    /// etcd://HOST:PORT[,HOST:PORT …][/PREFIX] for a store that several servers share [default: a file in the state directory].
+    #[arg(long, env = "HADRON_STORE")]
+    pub store: Option<EtcdOptions>,
+    /// Authorities that etcd's certificates come from, PEM; switches TLS on.
+    #[arg(long, requires = "store")]
+    pub etcd_ca: Option<PathBuf>,
+    /// Certificate to show to etcd, PEM.
+    #[arg(long, requires = "etcd_ca", requires = "etcd_key")]
+    pub etcd_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, requires = "etcd_cert")]
+    pub etcd_key: Option<PathBuf>,
+    /// User of etcd.
+    #[arg(long, requires = "etcd_password_file")]
+    pub etcd_user: Option<String>,
+    /// File whose first line is the user's password.
+    #[arg(long, requires = "etcd_user")]
+    pub etcd_password_file: Option<PathBuf>,
+    /// Seconds that one request to etcd may take.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub etcd_timeout: u64,
 }
 
 #[derive(Args, Debug, Clone)]

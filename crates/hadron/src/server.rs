@@ -5,6 +5,8 @@ use crate::{cli, shutdown};
 use anyhow::{Context, Result};
 use hadron_control::{Quotas, Underlay};
 use hadron_server::{Config, KeystoneConfig, Server};
+use hadron_store::etcd::{EtcdOptions, EtcdTls};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the service user's password is looked for; a command line can be read by others.
@@ -70,10 +72,12 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
     };
     Ok(Config {
         state_dir: options.state_dir.clone(),
+        etcd: etcd(&options.store)?,
         api: options.api,
         identity: options.identity,
         nodes: options.nodes,
         public_name,
+        node_servers: options.node_servers.clone(),
         region: options.region.clone(),
         token_lifetime: Duration::from_secs(options.token_lifetime),
         keystone: keystone(&options.keystone)?,
@@ -107,6 +111,27 @@ fn keystone(options: &cli::Keystone) -> Result<Option<KeystoneConfig>> {
         cache_tokens: options.keystone_cache_tokens as usize,
         ..KeystoneConfig::new(url, &password)
     }))
+}
+
+/// The etcd that has the model, if one is named.
+fn etcd(options: &cli::Store) -> Result<Option<EtcdOptions>> {
+    let Some(etcd) = &options.store else { return Ok(None) };
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("{}", path.display()));
+    let mut etcd = etcd.clone();
+    etcd.timeout = Duration::from_secs(options.etcd_timeout);
+    if let Some(ca) = &options.etcd_ca {
+        let identity = match (&options.etcd_cert, &options.etcd_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            _ => None,
+        };
+        etcd.tls = Some(EtcdTls { ca_pem: read(ca)?, identity });
+    }
+    if let (Some(user), Some(file)) = (&options.etcd_user, &options.etcd_password_file) {
+        let text = String::from_utf8(read(file)?).with_context(|| format!("{}", file.display()))?;
+        let password = text.lines().next().unwrap_or_default();
+        etcd.credentials = Some((user.clone(), password.to_owned()));
+    }
+    Ok(Some(etcd))
 }
 
 fn limit(quota: i64) -> Option<usize> {

@@ -15,7 +15,7 @@ use x509_parser::pem::Pem;
 /// The identity that a join gave.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The server's node listener, `host:port`; IPv6 addresses in brackets.
+    /// The servers' node listeners, `host:port` with commas between them; IPv6 addresses in brackets.
     pub server: String,
     /// The host's name, as in `binding:host_id`.
     pub host_name: String,

@@ -26,7 +26,7 @@ pub async fn join(
     state: &Path,
 ) -> Result<Identity, Error> {
     let key = KeyPair::generate().map_err(Error::Key)?;
-    let channel = channel::connect(&ticket.server, &ticket.ca_pem, None).await?;
+    let (_, channel) = channel::connect_any(&ticket.server, 0, &ticket.ca_pem, None).await?;
     let request = JoinRequest {
         versions: Some(version::offered()),
         token_id: ticket.id.clone(),

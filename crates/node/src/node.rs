@@ -165,7 +165,10 @@ impl Node {
         let reconciler = Reconciler::new(to, settings, &identity, cache)?;
         let host = identity.host_name.clone();
         let renew_after = SystemTime::UNIX_EPOCH;
-        let sync = Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after };
+        // Nodes spread over the servers.
+        let first = identity.host_number as usize;
+        let sync =
+            Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after, first };
         let tracked = Arc::new(connections::Watch::default());
         let sweep = connections::keep(parts.connections, tracked.clone());
         let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());

@@ -1,5 +1,6 @@
 //! What an operator can set on a server.
 
+use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 pub struct Config {
     /// Directory of the store, the authority's certificate and the administration socket; made with mode 0700.
     pub state_dir: PathBuf,
+    /// The etcd that has the model, for several servers; without, it is in a file of the state directory, for one.
+    pub etcd: Option<EtcdOptions>,
     /// Listener of the Networking API.
     pub api: SocketAddr,
     /// Listener of the embedded identity service; unused with a Keystone.
@@ -16,6 +19,8 @@ pub struct Config {
     pub nodes: SocketAddr,
     /// Name or address under which clients and nodes reach this server.
     pub public_name: String,
+    /// `name:port` of every server's listener for nodes, this one's as well; empty for this one's alone.
+    pub node_servers: Vec<String>,
     /// The region's name in the service catalogue.
     pub region: String,
     /// How long a token of the identity service lasts.
@@ -37,6 +42,31 @@ impl Config {
     /// The authority's certificate, for clients (`cacert` of `clouds.yaml`).
     pub fn ca_path(&self) -> PathBuf {
         self.state_dir.join("ca.pem")
+    }
+
+    /// The file in which a server on etcd keeps how far it has seen the store.
+    pub fn seen_path(&self) -> PathBuf {
+        self.state_dir.join("etcd-seen")
+    }
+
+    /// Where nodes reach the cloud's servers, as a ticket names them.
+    pub fn node_addresses(&self) -> String {
+        if self.node_servers.is_empty() {
+            self.public_authority(self.nodes)
+        } else {
+            self.node_servers.join(",")
+        }
+    }
+
+    /// The names and addresses under which this server may be reached, for its certificate.
+    pub fn names(&self) -> Vec<String> {
+        let of_nodes = self.node_servers.iter().filter_map(|server| server.rsplit_once(':'));
+        let of_nodes = of_nodes.map(|(name, _)| name.trim_matches(['[', ']']).to_owned());
+        let own = [self.public_name.clone(), "localhost".into(), "127.0.0.1".into(), "::1".into()];
+        let mut names: Vec<String> = own.into_iter().chain(of_nodes).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The administration socket, which only the owner of the state directory can reach.

@@ -14,6 +14,12 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another server works in the state directory.
+    #[error("another server uses the state directory {path}; give each its own")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A listener's address is taken or not this machine's.
     #[error("can't listen for {what} on {address}; is another server running?")]
     Listen {

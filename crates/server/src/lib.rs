@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! clients ──HTTPS──▶ api ────┐                      ┌──▶ nodes ──mutual TLS──▶ agents
-//! clients ──HTTPS──▶ identity┼──▶ store (one file) ─┘
+//! clients ──HTTPS──▶ identity┼──▶ store ────────────┘    (one file, or an etcd that several servers share)
 //! operator ─socket─▶ admin ──┘
 //! ```
 //!
@@ -17,6 +17,7 @@ pub mod admin;
 mod config;
 mod error;
 mod listener;
+mod maintenance;
 pub mod nodes;
 mod server;
 mod state_dir;

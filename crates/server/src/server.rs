@@ -1,6 +1,7 @@
 //! A running server, from its configuration to its end.
 
 use crate::admin::{self, AdminState};
+use crate::maintenance::Maintenance;
 use crate::nodes::{NodeConfig, NodeService};
 use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
@@ -9,7 +10,9 @@ use hadron_api::policy::LivePolicy;
 use hadron_api::{ApiConfig, ApiState, Authenticate};
 use hadron_cloud::identity::{self, Identity, IdentityConfig};
 use hadron_cloud::keystone::{Keystone, KeystoneConfig};
+use hadron_store::etcd::{Etcd, EtcdOptions};
 use hadron_store::{HistoryId, Store};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +21,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How often what ends with time is looked at.
-const MAINTENANCE: Duration = Duration::from_secs(60);
 /// How often the policy's files are looked at.
 const POLICY_LOOK: Duration = Duration::from_secs(5);
 
@@ -33,6 +34,8 @@ pub struct Server {
     stop: watch::Sender<bool>,
     /// One task per listener, by what it serves; none ends by itself.
     tasks: JoinSet<&'static str>,
+    /// Of the state directory, where the store has none of its own.
+    _lock: Option<File>,
 }
 
 impl Server {
@@ -51,7 +54,7 @@ impl Server {
         };
         let nodes_listener = listener::bind(config.nodes, "nodes")?;
 
-        let store = Store::open(config.store_path()).await?;
+        let (store, lock) = open_store(&config).await?;
         let authority = Arc::new(Authority::open(&store).await?);
         state_dir::publish(&config.ca_path(), &authority.ca_pem())?;
         let first_start = match keystone {
@@ -60,7 +63,11 @@ impl Server {
             }
             Some(_) => None,
         };
-        hadron_control::recovery::run(&store, &config.control).await?;
+        if lock.is_none() {
+            hadron_control::recovery::run(&store, &config.control).await?;
+        } else {
+            hadron_control::recovery::run_beside_others(&store).await?;
+        }
 
         let (auth, identity): (Arc<dyn Authenticate>, _) = match &keystone {
             Some(keystone) => (Arc::new(keystone.clone()), None),
@@ -78,6 +85,7 @@ impl Server {
             store,
             authority,
             first_start,
+            _lock: lock,
         };
         let api_state =
             ApiState::with_policy(server.store.clone(), auth, api_config(&server.config), policy.clone());
@@ -88,9 +96,7 @@ impl Server {
         }
         server.serve_nodes(nodes_listener, nodes.clone())?;
         server.serve_admin(identity.clone(), nodes)?;
-        if let Some(identity) = identity {
-            server.maintain(identity);
-        }
+        server.maintain(identity);
         if let Some(keystone) = keystone {
             server.probe(keystone);
         }
@@ -112,8 +118,8 @@ impl Server {
     /// # Errors
     /// The store can't be written.
     pub async fn ticket(&self, host: Option<String>, lifetime: Duration) -> Result<String, ServerError> {
-        let address = self.config.public_authority(self.config.nodes);
-        Ok(self.authority.ticket(&self.store, address, host, lifetime).await?)
+        let addresses = self.config.node_addresses();
+        Ok(self.authority.ticket(&self.store, addresses, host, lifetime).await?)
     }
 
     /// Waits until a listener ends by itself, which it does only by a fault.
@@ -136,10 +142,6 @@ impl Server {
         let _ = std::fs::remove_file(self.config.admin_socket());
     }
 
-    fn names(&self) -> Vec<String> {
-        vec![self.config.public_name.clone(), "localhost".into(), "127.0.0.1".into(), "::1".into()]
-    }
-
     fn serve_https(
         &mut self,
         handle: usize,
@@ -147,7 +149,7 @@ impl Server {
         listener: std::net::TcpListener,
         router: axum::Router,
     ) -> Result<(), ServerError> {
-        let tls = self.authority.https_config(&self.names())?;
+        let tls = self.authority.https_config(&self.config.names())?;
         let handle = self.handles[handle].clone();
         self.tasks.spawn(async move {
             if let Err(error) = listener::serve(listener, tls, router, handle).await {
@@ -163,7 +165,7 @@ impl Server {
         listener: std::net::TcpListener,
         nodes: NodeService,
     ) -> Result<(), ServerError> {
-        let tls = self.authority.node_listener_config(&self.names())?;
+        let tls = self.authority.node_listener_config(&self.config.names())?;
         let stopped = self.stopped();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| ServerError::Listen {
             what: "nodes",
@@ -185,7 +187,7 @@ impl Server {
             authority: self.authority.clone(),
             identity,
             nodes,
-            node_address: self.config.public_authority(self.config.nodes),
+            node_address: self.config.node_addresses(),
             ca_path: self.config.ca_path(),
         };
         let path = self.config.admin_socket();
@@ -242,21 +244,16 @@ impl Server {
         });
     }
 
-    fn maintain(&mut self, identity: Identity) {
-        let stopped = self.stopped();
-        self.tasks.spawn(async move {
-            let mut stopped = std::pin::pin!(stopped);
-            let mut clock = tokio::time::interval(MAINTENANCE);
-            loop {
-                tokio::select! {
-                    () = &mut stopped => return "maintenance",
-                    _ = clock.tick() => {}
-                }
-                if let Err(error) = identity.maintain().await {
-                    tracing::warn!(%error, "expired revocations and old keys stay for another minute");
-                }
-            }
-        });
+    fn maintain(&mut self, identity: Option<Identity>) {
+        let maintenance = Maintenance {
+            identity,
+            store: self.store.clone(),
+            authority: self.authority.clone(),
+            ca_path: self.config.ca_path(),
+            control: self.config.control.clone(),
+            is_shared: self.config.etcd.is_some(),
+        };
+        self.tasks.spawn(maintenance.run(self.stopped()));
     }
 
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -265,6 +262,14 @@ impl Server {
             let _ = stop.wait_for(|stop| *stop).await;
         }
     }
+}
+
+/// The store, and the lock of the state directory if others may use the store.
+async fn open_store(config: &Config) -> Result<(Store, Option<File>), ServerError> {
+    let Some(options) = &config.etcd else { return Ok((Store::open(config.store_path()).await?, None)) };
+    let lock = state_dir::lock(&config.state_dir)?;
+    let options = EtcdOptions { seen_file: Some(config.seen_path()), ..options.clone() };
+    Ok((Store::open_with(Arc::new(Etcd::new(options)?)).await?, Some(lock)))
 }
 
 fn identity_config(config: &Config) -> IdentityConfig {

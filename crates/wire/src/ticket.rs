@@ -25,7 +25,7 @@ const MAX_LENGTH: usize = 16 * 1024;
 /// The contents of a join ticket. [`fmt::Display`] writes the line, [`FromStr`] reads it; `Debug` hides the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JoinTicket {
-    /// Address of the server's node listener, `host:port`; IPv6 addresses in brackets.
+    /// Addresses of the servers' node listeners, `host:port` with commas between them; IPv6 addresses in brackets.
     pub server: String,
     /// The certificates of the authorities to trust, PEM, at least one.
     pub ca_pem: String,
@@ -57,6 +57,11 @@ struct Contents {
     id: String,
     #[prost(string, tag = "4")]
     secret: String,
+}
+
+/// The addresses in [`JoinTicket::server`].
+pub fn servers(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect()
 }
 
 impl JoinTicket {

@@ -14,12 +14,28 @@ const PROBE: Duration = Duration::from_secs(10);
 /// Room for a snapshot to be under way at once.
 const WINDOW: u32 = 4 << 20;
 
-/// Connects to `server` (`host:port`), with the certificate of `identity` or none.
-pub(crate) async fn connect(
-    server: &str,
+/// Connects to one of `servers` (`host:port`, with commas between them), the one with the number `first` if it answers, and tells
+/// which.
+pub(crate) async fn connect_any(
+    servers: &str,
+    first: usize,
     ca_pem: &str,
     identity: Option<&Identity>,
-) -> Result<Channel, Error> {
+) -> Result<(usize, Channel), Error> {
+    let servers = hadron_wire::ticket::servers(servers);
+    let count = servers.len().max(1);
+    let mut failure = Error::Protocol("no server is known");
+    for number in (first..first + count).map(|number| number % count) {
+        match connect(servers.get(number).copied().unwrap_or_default(), ca_pem, identity).await {
+            Ok(channel) => return Ok((number, channel)),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Connects to `server` (`host:port`), with the certificate of `identity` or none.
+async fn connect(server: &str, ca_pem: &str, identity: Option<&Identity>) -> Result<Channel, Error> {
     let failed = |source| Error::Connect { server: server.to_owned(), source };
     let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem));
     if let Some(identity) = identity {

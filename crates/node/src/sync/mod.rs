@@ -114,6 +114,8 @@ pub struct Sync {
     pub link: Arc<Link>,
     /// No renewal is tried before.
     pub renew_after: SystemTime,
+    /// The number of the server that is tried first.
+    pub first: usize,
 }
 
 impl Sync {
@@ -144,7 +146,10 @@ impl Sync {
         if validity.to < SystemTime::now() {
             return Err(Error::Expired);
         }
-        let channel = channel::connect(&identity.server, &identity.ca_pem, Some(identity)).await?;
+        let (server, channel) =
+            channel::connect_any(&identity.server, self.first, &identity.ca_pem, Some(identity)).await?;
+        // What fails on it from here on may go well on the next one.
+        self.first = server + 1;
         let due = validity.renewal().max(self.renew_after);
         if due <= SystemTime::now() && self.renew(&channel).await {
             return Ok(End::Renewed);
@@ -156,7 +161,8 @@ impl Sync {
             Err(end) => return Ok(end),
         };
         self.link.up();
-        tracing::info!(server = self.identity.server, mode = ?session.mode(), "connected");
+        let servers = hadron_wire::ticket::servers(&self.identity.server);
+        tracing::info!(server = servers.get(server), mode = ?session.mode(), "connected");
         let due = validity.renewal().max(self.renew_after);
         let until_due = due.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         tokio::select! {

@@ -48,13 +48,17 @@ impl Rpc {
                 format!("the certificate is of host {}, the hello of host {:?}", host.name, hello.host_name);
             return Err(Farewell::protocol(text));
         }
+        let held = held(hello)?;
+        // It may have been told more by another server than this one has seen yet; then all of it would be sent again.
+        let position = self.hub.projection.read().position();
+        if held.is_some_and(|held| held.history == position.history && held.revision > position.revision) {
+            let _ = self.hub.store.wait_current().await;
+        }
         join::record_underlay(&self.hub.store, &host, &hello.underlay).await?;
         self.hub.reach(self.hub.store.snapshot().position().revision).await;
         let session = self
             .hub
-            .open(host.number.0, held(hello)?, |subscription| {
-                Session::new(peer, origin.remote, hello, subscription)
-            })
+            .open(host.number.0, held, |subscription| Session::new(peer, origin.remote, hello, subscription))
             .map_err(|_| Farewell::removed(&host.name))?;
         let mode = session.subscription.lock().mode();
         self.hub.counters.one(if mode == Mode::Difference {

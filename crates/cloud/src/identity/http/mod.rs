@@ -58,6 +58,8 @@ pub fn router(identity: Identity) -> Router {
 async fn frame(State(identity): State<Identity>, mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
     request.extensions_mut().insert(id.clone());
+    // What another server has acknowledged counts here too; if the store can't be asked, what is known here does.
+    let _ = identity.store().wait_current().await;
     let mut response = next.run(request).await;
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = format!("Keystone uri=\"{}\"", identity.config().identity_url);
