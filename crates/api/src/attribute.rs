@@ -125,6 +125,8 @@ pub enum Convert {
     RemotePrefix,
     /// `convert_valid_object_type`
     SharedType,
+    /// `convert_to_protocol`
+    ForwardedProtocol,
 }
 
 impl Convert {
@@ -189,6 +191,12 @@ pub enum Validate {
     Gateway,
     /// `list_of_dict_or_nodata` of a router's gateways.
     Gateways,
+    /// `range_or_none`, both ends allowed.
+    RangeOrNone(i64, i64),
+    /// `port_range`: a port, or two with a colon between them, from the first to the second here.
+    PortRange(i64, i64),
+    /// `ip_address`
+    Address,
 }
 
 /// Why a value is not what it must be.

@@ -71,6 +71,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2023-02-27T00:00:00-00:00",
     },
     Extension {
+        alias: "expose-port-forwarding-in-fip",
+        name: "Expose Floating IP port forwardings",
+        description: "Floating IPs show their port forwardings",
+        updated: "2018-06-28T16:00:00-00:00",
+    },
+    Extension {
         alias: "ext-gw-mode",
         name: "Neutron L3 Configurable external gateway mode",
         description: "Routers lead outside with or without translation of addresses",
@@ -108,6 +114,48 @@ pub const EXTENSIONS: &[Extension] = &[
     },
     // Hadron's own.
     Extension {
+        alias: "fip-port-details",
+        name: "Floating IP Port Details Extension",
+        description: "Floating IPs show the port that they lead to",
+        updated: "2018-04-09T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floating-ip-port-forwarding",
+        name: "Floating IP Port Forwarding",
+        description: "Ports of a floating IP lead to ports of instances",
+        updated: "2018-01-19T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floating-ip-port-forwarding-description",
+        name: "Floating IP Port Forwarding new attribute description",
+        description: "Port forwardings have a description",
+        updated: "2019-11-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floating-ip-port-forwarding-detail",
+        name: "Floating IP port forwarding detail",
+        description: "Floating IPs show ids and ports of their port forwardings",
+        updated: "2022-05-06T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floating-ip-port-forwarding-port-ranges",
+        name: "Floating IP Port Forwarding support port ranges",
+        description: "Ranges of ports are forwarded as one",
+        updated: "2020-07-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "floating-ip-router-writable",
+        name: "Floating IP Router (writable)",
+        description: "Floating IPs name the router that translates them",
+        updated: "2026-08-05T00:00:00-00:00",
+    },
+    Extension {
+        alias: "floatingip-pools",
+        name: "Floating IP Pools Extension",
+        description: "The subnets from which floating IPs come can be listed",
+        updated: "2018-03-21T10:00:00-00:00",
+    },
+    Extension {
         alias: "hadron-privacy-addresses",
         name: "Privacy addresses",
         description: "Hosts of a network may choose further addresses in the prefixes in which they form one",
@@ -124,6 +172,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "HA Router extension",
         description: "Routers survive the loss of a host",
         updated: "2014-04-26T00:00:00-00:00",
+    },
+    Extension {
+        alias: "l3-port-ip-change-not-allowed",
+        name: "Prevent L3 router ports IP address change extension",
+        description: "An address that a floating IP leads to stays with its port",
+        updated: "2018-10-09T10:00:00-00:00",
     },
     Extension {
         alias: "logging",

@@ -1,10 +1,12 @@
 //! The value of an attribute, as read from a record: one form for answers, filters, sorting and policy.
 
 use crate::json::{Writer, time_text};
+use crate::resource::floating_ip_fields::{ForwardingsOf, PortDetails};
 use crate::resource::gateway::GatewaysOf;
 use crate::resource::security_group_rule::RulesOf;
 use hadron_model::{
-    AddressPair, AddressRange, ExtraRoute, FixedIp, HostRoute, IpNet, Mac, Protocol, Tags, Timestamp,
+    AddressPair, AddressRange, ExtraRoute, FixedIp, HostRoute, IpNet, Mac, PortRange, Protocol, Tags,
+    Timestamp,
 };
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -56,6 +58,12 @@ pub enum Field<'a> {
     ExtraRoutes(&'a [ExtraRoute]),
     /// A router's gateways.
     Gateways(GatewaysOf<'a>),
+    /// Some of the attributes of the port that a floating IP leads to.
+    PortDetails(PortDetails<'a>),
+    /// A floating IP's port forwardings.
+    Forwardings(ForwardingsOf<'a>),
+    /// Numbers of ports.
+    PortRange(PortRange),
     /// JSON as text.
     Json(&'a str),
 }
@@ -95,6 +103,9 @@ impl<'a> Field<'a> {
             Field::Tags(tags) => json.tags(tags),
             Field::ExtraRoutes(routes) => json.extra_routes(routes),
             Field::Gateways(gateways) => gateways.write(json),
+            Field::PortDetails(details) => details.write(json),
+            Field::Forwardings(forwardings) => forwardings.write(json),
+            Field::PortRange(range) => json.quoted(format_args!("{range}")),
             Field::Json(value) => json.raw(value.as_bytes()),
         }
     }
@@ -110,6 +121,7 @@ impl<'a> Field<'a> {
             Field::Prefix(value) => write!(out, "{value}"),
             Field::Mac(value) => write!(out, "{value}"),
             Field::Protocol(value) => write!(out, "{value}"),
+            Field::PortRange(value) => write!(out, "{value}"),
             Field::Time(value) => out.write_str(std::str::from_utf8(&time_text(*value)).unwrap_or_default()),
             Field::Null
             | Field::Ids(_)
@@ -123,6 +135,8 @@ impl<'a> Field<'a> {
             | Field::Tags(_)
             | Field::ExtraRoutes(_)
             | Field::Gateways(_)
+            | Field::PortDetails(_)
+            | Field::Forwardings(_)
             | Field::Json(_) => return false,
         };
         written.is_ok()

@@ -18,6 +18,8 @@ const NOT_FILTERS: [&str; 6] = ["fields", "sort_key", "sort_dir", "limit", "mark
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Filters {
     filters: Vec<Filter>,
+    /// What the objects of the list belong to, if its address names that.
+    pub(crate) parent: Option<Uuid>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -59,7 +61,7 @@ impl Filters {
                 filters.push(Filter { name: attribute.name, index, wanted });
             }
         }
-        Ok(Self { filters })
+        Ok(Self { filters, parent: None })
     }
 
     /// Whether a record is asked for.

@@ -10,6 +10,7 @@
 mod attribute;
 pub mod auth;
 mod body;
+pub mod coverage;
 mod error;
 pub mod extension;
 mod field;

@@ -7,12 +7,15 @@ use bytes::Bytes;
 use hadron_model::Timestamp;
 use hadron_store::CommitInfo;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A request to a resource.
 pub(crate) struct Call {
     pub(crate) method: Method,
     /// The part of the path behind the collection.
     pub(crate) id: Option<String>,
+    /// What the object of the address belongs to, if it stands below that.
+    pub(crate) parent: Option<Uuid>,
     /// The parts of the path behind the id: what is to be done with the object, or what belongs to it.
     pub(crate) below: Vec<String>,
     pub(crate) query: Query,

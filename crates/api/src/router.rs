@@ -149,6 +149,7 @@ async fn answer(
                 method: parts.method,
                 headers: parts.headers,
                 id,
+                parent: None,
                 below,
                 caller,
                 request_id,

@@ -15,6 +15,8 @@ pub struct Values {
     values: Vec<Option<Value>>,
     /// Those that the caller gave.
     pub(crate) given: Mask,
+    /// What the object belongs to, if its address names that.
+    pub(crate) parent: Option<Uuid>,
 }
 
 /// What is being asked for.
@@ -57,6 +59,9 @@ impl Values {
         may_name_owner: bool,
     ) -> Result<Self, ApiError> {
         name_owner(&mut object, purpose, caller, may_name_owner)?;
+        if table.place("tenant_id").is_none() && table.place("project_id").is_some() {
+            object.remove("tenant_id");
+        }
         let unknown: Vec<&str> =
             object.keys().map(String::as_str).filter(|name| table.place(name).is_none()).collect();
         if !unknown.is_empty() {
@@ -82,7 +87,7 @@ impl Values {
             }
             *slot = Some(value);
         }
-        Ok(Self { names: table.names, values, given })
+        Ok(Self { names: table.names, values, given, parent: None })
     }
 
     /// The value of an attribute; `None` if it is not specified.

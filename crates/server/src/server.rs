@@ -95,6 +95,9 @@ impl Server {
             server.serve_https(1, "the identity service", listener, identity::router(identity.clone()))?;
         }
         server.serve_nodes(nodes_listener, nodes.clone())?;
+        for missing in hadron_api::coverage::MISSING {
+            tracing::warn!(extension = missing.alias, "not in the packet path yet: {}", missing.effect);
+        }
         server.serve_admin(identity.clone(), nodes)?;
         server.maintain(identity);
         if let Some(keystone) = keystone {

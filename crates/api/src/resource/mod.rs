@@ -10,11 +10,15 @@ mod default_group;
 pub mod default_rule;
 pub mod default_statefulness;
 mod endpoint;
+pub mod floating_ip;
+pub mod floating_ip_fields;
+mod floating_ip_pool;
 pub mod gateway;
 mod loggable_resource;
 pub mod network;
 pub mod packet_log;
 pub mod port;
+pub mod port_forwarding;
 mod port_values;
 mod quota;
 pub mod rbac_policy;
@@ -64,6 +68,9 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         vec![Box::new(loggable_resource::LoggableResources::new(policy))],
         serve::<router::Routers>(policy),
         serve::<rbac_policy::RbacPolicies>(policy),
+        serve::<floating_ip::FloatingIps>(policy),
+        serve::<port_forwarding::PortForwardings>(policy),
+        vec![Box::new(floating_ip_pool::FloatingIpPools::new(policy))],
     ]
     .into_iter()
     .flatten()
@@ -108,6 +115,22 @@ pub trait Object: Record {
     fn key_of(id: Uuid) -> Self::Key;
 }
 
+/// What objects belong to, as `/v2.0/floatingips/ID` in `/v2.0/floatingips/ID/port_forwardings`.
+pub struct Parent<R> {
+    /// Its name for many.
+    pub collection: &'static str,
+    /// Its name for one.
+    pub member: &'static str,
+    /// Neutron's exception when there is none of an id.
+    pub not_found: &'static str,
+    /// Which one a record belongs to.
+    pub of: fn(&R) -> Uuid,
+    /// Whether there is one of an id and the caller may know of it.
+    pub is_visible: fn(Sees<'_>, Uuid) -> bool,
+    /// The project of the one of an id, if there is one.
+    pub project: for<'a> fn(&'a Snapshot, Uuid) -> Option<&'a str>,
+}
+
 /// A kind of object of the API.
 pub trait Resource: Sized + Send + Sync + 'static {
     /// The record behind it.
@@ -127,6 +150,10 @@ pub trait Resource: Sized + Send + Sync + 'static {
     const ATTRIBUTES: &'static [Attribute<Self::Record>];
     /// Their names.
     const NAMES: &'static [&'static str];
+    /// Its name in rules of policy, as in `create_network`.
+    const POLICY_NAME: &'static str = Self::MEMBER;
+    /// What its objects belong to, if they stand below that.
+    const PARENT: Option<Parent<Self::Record>> = None;
     /// Whether many can be created at once.
     const IS_BULK: bool = true;
     /// How its objects are tagged, if they can be.

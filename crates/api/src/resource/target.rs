@@ -36,6 +36,13 @@ impl<'a, R: Resource> Subject<'a, R> {
         self.view.get::<Network>(&NetworkId(self.id_in("network_id")?)).map(|network| &network.value)
     }
 
+    /// The project of what it belongs to.
+    fn parent_project(&self) -> Option<&'a str> {
+        let parent = R::PARENT?;
+        let of_record = self.record.map(|record| (parent.of)(record));
+        (parent.project)(self.view, of_record.or_else(|| self.values?.parent)?)
+    }
+
     /// The security group that it belongs to.
     fn security_group(&self) -> Option<&'a SecurityGroup> {
         let id = SecurityGroupId(self.id_in("security_group_id")?);
@@ -62,6 +69,7 @@ impl<R: Resource> Target for Subject<'_, R> {
                 let network = Shareable::Network(self.network()?.id);
                 Some(Cow::Borrowed(boolean(self.view.is_shared_with(network, self.view.project()))))
             }
+            "ext_parent:project_id" | "ext_parent:tenant_id" => Some(Cow::Borrowed(self.parent_project()?)),
             _ => None,
         }
     }

@@ -2,9 +2,10 @@
 
 use super::{
     Resource, address_group::AddressGroups, default_rule::DefaultRules,
-    default_statefulness::DefaultStatefulnesses, network::Networks, packet_log::PacketLogs, port::Ports,
-    rbac_policy::RbacPolicies, router::Routers, security_group::SecurityGroups,
-    security_group_rule::SecurityGroupRules, subnet::Subnets,
+    default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps, network::Networks,
+    packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings, rbac_policy::RbacPolicies,
+    router::Routers, security_group::SecurityGroups, security_group_rule::SecurityGroupRules,
+    subnet::Subnets,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -52,6 +53,7 @@ fn converter(convert: Convert) -> Option<&'static str> {
         Convert::Ethertype => Some("convert_ethertype_to_case_insensitive"),
         Convert::RemotePrefix => Some("convert_ip_prefix_to_cidr"),
         Convert::SharedType => Some("convert_valid_object_type"),
+        Convert::ForwardedProtocol => Some("convert_to_protocol"),
     }
 }
 
@@ -80,6 +82,9 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::Prefixes => ("subnet_list", Value::Null),
         Validate::UniqueStrings(most) => ("list_of_unique_strings", most.into()),
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
+        Validate::RangeOrNone(least, most) => ("range_or_none", json!([least, most])),
+        Validate::PortRange(least, most) => ("port_range", json!([least, most])),
+        Validate::Address => ("ip_address", Value::Null),
         Validate::Gateway => ("dict_or_nodata", gateway()),
         Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
         Validate::TargetProject => ("valid_target_project", Value::Null),
@@ -116,7 +121,11 @@ fn default(default: Default) -> Option<Value> {
 }
 
 fn hold<R: Resource>() {
-    let facts = facts(R::COLLECTION);
+    let collection = match R::PARENT {
+        Some(parent) => format!("{}/{}", parent.collection, R::COLLECTION),
+        None => R::COLLECTION.to_owned(),
+    };
+    let facts = facts(&collection);
     for attribute in R::ATTRIBUTES {
         let name = format!("{}.{}", R::COLLECTION, attribute.name);
         let fact = facts.get(attribute.name).unwrap_or_else(|| panic!("{name} is not an attribute"));
@@ -209,6 +218,21 @@ fn policies_that_share_objects_are_as_neutron_has_them() {
 }
 
 #[test]
+fn floating_ips_are_as_neutron_has_them() {
+    hold::<FloatingIps>();
+    hold::<PortForwardings>();
+    let facts = facts("floatingip_pools");
+    for column in super::floating_ip_pool::TABLE.iter().filter(|column| column.name != "tenant_id") {
+        hold_one(
+            &format!("floatingip_pools.{}", column.name),
+            column,
+            &facts[column.name],
+            &facts[column.name],
+        );
+    }
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
@@ -225,4 +249,6 @@ fn names_are_those_of_the_tables() {
     check::<Routers>();
     check::<DefaultStatefulnesses>();
     check::<RbacPolicies>();
+    check::<FloatingIps>();
+    check::<PortForwardings>();
 }

@@ -1,7 +1,9 @@
 //! Whether a caller may know of what its request names.
 
+use super::floating_ip::FloatingIps;
 use super::network::Networks;
 use super::port::Ports;
+use super::router::Routers;
 use super::subnet::Subnets;
 use super::target::Subject;
 use super::{Object, Resource};
@@ -39,6 +41,16 @@ impl<'a> Sees<'a> {
         is_visible::<Subnets>(self.policy, self.caller, self.view, id)
     }
 
+    /// Whether there is such a floating IP and the caller may know of it.
+    pub fn floating_ip(&self, id: Uuid) -> bool {
+        is_visible::<FloatingIps>(self.policy, self.caller, self.view, id)
+    }
+
+    /// Whether there is such a router and the caller may know of it.
+    pub fn router(&self, id: Uuid) -> bool {
+        is_visible::<Routers>(self.policy, self.caller, self.view, id)
+    }
+
     /// Whether there is such a port and the caller may know of it.
     pub fn port(&self, id: Uuid) -> bool {
         is_visible::<Ports>(self.policy, self.caller, self.view, id)
@@ -60,5 +72,5 @@ fn is_visible<R: Resource>(policy: &Policy, caller: &Caller, view: &View<'_>, id
     let table = Table { attributes: R::ATTRIBUTES, names: R::NAMES };
     let subject = Subject::<R> { table, record: Some(&record.value), values: None, view };
     (R::is_within_reach(&record.value, view) || policy.is_unscoped(caller))
-        && policy.check(policy.deciding(&format!("get_{}", R::MEMBER)), caller, &subject)
+        && policy.check(policy.deciding(&format!("get_{}", R::POLICY_NAME)), caller, &subject)
 }

@@ -6,6 +6,7 @@ mod address;
 mod gateway;
 mod list;
 mod pair;
+mod range;
 mod rule;
 mod sharing;
 
@@ -53,6 +54,7 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
         Convert::Ethertype => rule::ethertype(value),
         Convert::RemotePrefix => rule::remote_prefix(value),
         Convert::SharedType => sharing::object_type(&value),
+        Convert::ForwardedProtocol => range::protocol(value),
     }
 }
 
@@ -132,6 +134,9 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::Uuids => list::uuids(value),
         Validate::Prefixes => list::prefixes(value),
         Validate::UniqueStrings(most) => list::unique_strings(value, most),
+        Validate::RangeOrNone(least, most) => range::number_or_none(value, least, most),
+        Validate::PortRange(least, most) => range::ports(value, least, most),
+        Validate::Address => address(value),
         Validate::Gateway => gateway::one(value),
         Validate::Gateways => gateway::list(value),
         Validate::NameNotDefault(_) | Validate::AddressPairs | Validate::TargetProject => Ok(()),

@@ -5,8 +5,11 @@ use crate::ipam::FixedIpRequest;
 use crate::port::NewPort;
 use crate::{Config, Error, RouterError, service_port, stamp};
 use hadron_model::router::DEVICE_OWNER_ROUTER_INTERFACE;
-use hadron_model::{NetworkId, Port, PortId, PortStatus, Router, RouterId, RouterPortRole, Subnet, SubnetId};
-use hadron_store::Tx;
+use hadron_model::{
+    Access, NetworkId, Port, PortId, PortStatus, Router, RouterId, RouterPortRole, Shareable, Subnet,
+    SubnetId, Target,
+};
+use hadron_store::{Snapshot, Tx};
 
 /// What a router is to be attached to. Whether the caller may know of it is for the caller to have checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,7 +70,7 @@ pub fn attach(
     let (port, subnets) = match what {
         Attachment::Subnet { id, may_be_foreign, project } => {
             let subnet = tx.get::<Subnet>(id).ok_or(Error::SubnetNotFound(*id))?.value.clone();
-            if !may_be_foreign && subnet.project_id != *project {
+            if !may_be_foreign && !is_routable_by(tx.view(), &subnet, project) {
                 return Err(bad_request(format!("subnet {id} is not owned by the project that asks")));
             }
             (attach_subnet(tx, config, &router, &subnet)?, vec![*id])
@@ -81,6 +84,13 @@ pub fn attach(
     stamp::touch(tx, &mut router);
     tx.put(router);
     Ok(interface(id, &port, subnets))
+}
+
+/// Whether a project may attach routers to a subnet: its own, or one of a network that a policy shares with it by name. What
+/// everybody may use is not everybody's to route.
+fn is_routable_by(view: &Snapshot, subnet: &Subnet, project: &str) -> bool {
+    let (network, target) = (Shareable::Network(subnet.network_id), Target::Project(project.to_owned()));
+    subnet.project_id == project || view.rbac_policy(network, Access::Shared, &target).is_some()
 }
 
 fn interface(router_id: RouterId, port: &Port, subnet_ids: Vec<SubnetId>) -> Interface {

@@ -4,10 +4,10 @@ use hadron_control::slaac;
 use hadron_model::address::to_bits;
 use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::{
-    AddressGroup, AddressScope, DefaultGroup, Direction, Network, Policy, Port, Protocol, RbacPolicy, Router,
-    RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
+    AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, Network, Policy, Port, Protocol,
+    RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
-use hadron_store::{AddressClaim, BulkIntent, MacClaim, SetId, Snapshot, VniClaim};
+use hadron_store::{AddressClaim, BulkIntent, FloatingClaim, MacClaim, SetId, Snapshot, VniClaim};
 use std::collections::{BTreeSet, HashSet};
 
 /// Panics unless the state is whole.
@@ -191,10 +191,57 @@ fn routers_and_their_ports_agree(view: &Snapshot) {
             assert!(!overlaps, "router {} has {a} twice", router.id);
         }
         assert!(router.routes.is_sorted_by(|a, b| a < b), "{:?}", router.routes);
+        for gateway in &router.gateways {
+            subnets.extend(view.subnets_of(gateway.network_id).map(|subnet| subnet.cidr));
+        }
         for route in &router.routes {
             assert!(subnets.iter().any(|cidr| cidr.contains(&route.next_hop)), "{route:?} leads nowhere");
         }
         let ports = view.router_ports(router.id).map(|port| port.id).collect::<BTreeSet<_>>();
         assert!(gateways.is_subset(&ports), "router {} has lost a gateway", router.id);
     }
+}
+
+fn floating_ips_lead_somewhere(view: &Snapshot) {
+    let mut claims = 0;
+    for floating in view.iter::<FloatingIp>() {
+        let holder = view.get::<Port>(&floating.floating_port_id).expect("a floating IP's address is held");
+        assert_eq!(holder.device_id, floating.id.to_string());
+        assert!(holder.fixed_ips.iter().any(|ip| ip.ip_address == floating.floating_ip_address));
+        let forwardings: Vec<_> = view.forwardings_of_floating_ip(floating.id).collect();
+        assert_eq!(floating.router_id.is_some(), floating.association.is_some() || !forwardings.is_empty());
+        assert!(floating.association.is_none() || forwardings.is_empty(), "{} is shared", floating.id);
+        let inside = floating.association.map(|to| (to.port_id, to.fixed_ip_address));
+        let inside = inside
+            .into_iter()
+            .chain(forwardings.iter().map(|it| (it.internal_port_id, it.internal_ip_address)));
+        for (port, address) in inside {
+            let port = view.get::<Port>(&port).expect("a floating IP leads to a port");
+            assert!(
+                port.fixed_ips.iter().any(|ip| ip.ip_address == address),
+                "{} leads nowhere",
+                floating.id
+            );
+        }
+        if let Some(router) = floating.router_id {
+            let router = view.get::<Router>(&router).expect("a floating IP has a router");
+            assert!(
+                router.gateway_on(floating.floating_network_id).is_some(),
+                "{} has no gateway",
+                router.id
+            );
+        }
+        if let Some(to) = floating.association {
+            let key = (to.port_id, (to.fixed_ip_address, floating.floating_network_id));
+            let claim = view.get::<FloatingClaim>(&key).expect("an association is claimed");
+            assert_eq!(claim.floating_ip_id, floating.id);
+            claims += 1;
+        }
+        for (index, a) in forwardings.iter().enumerate() {
+            let rivals = forwardings[index + 1..].iter().filter(|b| b.protocol == a.protocol);
+            let mut rivals = rivals.filter_map(|b| Some(b.external?.overlaps(a.external?)));
+            assert!(!rivals.any(|overlaps| overlaps), "two forwardings have a port");
+        }
+    }
+    assert_eq!(view.len::<FloatingClaim>(), claims, "an association is claimed for nobody");
 }

@@ -1,10 +1,15 @@
 //! Short names for what tests do with routers.
 
 use super::{Cloud, info};
-use hadron_control::router::{self, Attachment, Detachment, Interface, NewRouter, RouterChange};
-use hadron_control::{Error, RouterError};
+use hadron_control::floating_ip::{self, AssociationRequest, FloatingIpChange, NewFloatingIp};
+use hadron_control::port_forwarding::{self, NewForwarding};
+use hadron_control::router::{
+    self, Attachment, Detachment, GatewayRequest, Interface, NewRouter, RouterChange,
+};
+use hadron_control::{Error, RouterError, network};
 use hadron_model::{
-    ExtraRoute, FloatingIpId, NetworkId, PortForwardingId, PortId, PortRange, Router, RouterId, SubnetId,
+    ExtraRoute, FloatingIp, FloatingIpId, ForwardedProtocol, NetworkId, Port, PortForwarding,
+    PortForwardingId, PortId, PortRange, Router, RouterId, SubnetId, Tags,
 };
 use hadron_store::Tx;
 
@@ -99,4 +104,103 @@ pub fn errors() -> Vec<Error> {
         RouterError::ForwardedPortCollision { side: "internal", wanted: ports, existing: ports },
     ];
     errors.into_iter().map(Error::from).collect()
+}
+
+/// A floating IP of the project, to be created.
+pub fn new_floating_ip(network: NetworkId) -> NewFloatingIp {
+    NewFloatingIp {
+        project_id: "p".to_owned(),
+        description: String::new(),
+        floating_network_id: network,
+        subnet_id: None,
+        floating_ip_address: None,
+        association: None,
+        tags: Tags::default(),
+    }
+}
+
+pub fn to_port(port_id: PortId) -> AssociationRequest {
+    AssociationRequest { port_id, fixed_ip_address: None, router_id: None, may_be_foreign: false }
+}
+
+pub fn through(network: NetworkId) -> GatewayRequest {
+    GatewayRequest { network_id: network, enable_snat: None, fixed_ips: vec![] }
+}
+
+/// Leads, or leads no longer.
+pub fn associated(request: Option<AssociationRequest>) -> FloatingIpChange {
+    FloatingIpChange { association: Some(request), ..FloatingIpChange::default() }
+}
+
+pub fn new_forwarding(
+    floating_ip_id: FloatingIpId,
+    port: &Port,
+    external: u16,
+    internal: u16,
+) -> NewForwarding {
+    NewForwarding {
+        floating_ip_id,
+        description: String::new(),
+        protocol: ForwardedProtocol::Tcp,
+        external: PortRange::new(external, external),
+        internal_port_id: port.id,
+        internal_ip_address: port.fixed_ips[0].ip_address,
+        internal: PortRange::new(internal, internal),
+    }
+}
+
+/// An external network with an IPv4 and an IPv6 subnet, and a router that joins it with an instance's network.
+pub struct Outside {
+    pub external: NetworkId,
+    pub inside: NetworkId,
+    pub subnet: SubnetId,
+    pub router: RouterId,
+}
+
+impl Cloud {
+    pub async fn external(&self, cidrs: &[&str]) -> NetworkId {
+        let mut new = super::new_network();
+        new.project_id = "operator".to_owned();
+        new.external = true;
+        let network = self.write(|tx| network::create(tx, &self.config, &new)).await.unwrap().id;
+        for cidr in cidrs {
+            self.subnet(&super::new_subnet(network, cidr)).await.unwrap();
+        }
+        network
+    }
+
+    pub async fn outside(&self) -> Outside {
+        let external = self.external(&["203.0.113.0/24", "2001:db8:1::/64"]).await;
+        let inside = self.network().await.id;
+        let subnet = self.subnet(&super::new_subnet(inside, "10.0.0.0/24")).await.unwrap().id;
+        let router = self.router().await.id;
+        self.attach(router, &by_subnet(subnet)).await.unwrap();
+        self.set_gateway(router, Some(through(external))).await.unwrap();
+        Outside { external, inside, subnet, router }
+    }
+
+    pub async fn set_gateway(&self, id: RouterId, gateway: Option<GatewayRequest>) -> Result<Router, Error> {
+        let change = RouterChange { gateway: Some(gateway), ..RouterChange::default() };
+        self.change_router(id, &change).await
+    }
+
+    pub async fn floating_ip(&self, new: &NewFloatingIp) -> Result<FloatingIp, Error> {
+        self.write(|tx| floating_ip::create(tx, &self.config, new)).await
+    }
+
+    pub async fn change_floating_ip(
+        &self,
+        id: FloatingIpId,
+        change: &FloatingIpChange,
+    ) -> Result<FloatingIp, Error> {
+        self.write(|tx| floating_ip::update(tx, id, change, None)).await
+    }
+
+    pub async fn delete_floating_ip(&self, id: FloatingIpId) -> Result<(), Error> {
+        self.write(|tx| floating_ip::delete(tx, &self.config, id, None)).await
+    }
+
+    pub async fn forward(&self, new: &NewForwarding) -> Result<PortForwarding, Error> {
+        self.write(|tx| port_forwarding::create(tx, new)).await
+    }
 }

@@ -7,7 +7,7 @@ mod write;
 pub(crate) use tags::Tagged;
 
 use super::target::Subject;
-use super::{Object, Resource};
+use super::{Object, Parent, Resource, Sees};
 use crate::attribute::{Default, Mask};
 use crate::policy::{Policy, RuleId, Target};
 use crate::request::Call;
@@ -18,7 +18,7 @@ use crate::view::View;
 use crate::{ApiError, Caller};
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
-use hadron_store::Stored;
+use hadron_store::{Snapshot, Stored};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -71,7 +71,7 @@ struct Operation {
 
 impl Operation {
     fn new<R: Resource>(policy: &Policy, verb: &str) -> Self {
-        let name = format!("{verb}_{}", R::MEMBER);
+        let name = format!("{verb}_{}", R::POLICY_NAME);
         let attributes = R::ATTRIBUTES.iter().map(|attribute| {
             let rule = || policy.deciding(&format!("{name}:{}", attribute.name));
             attribute.enforce_policy.then(rule).flatten()
@@ -87,12 +87,13 @@ impl Operation {
 
 impl<R: Resource> Served<R> {
     pub(crate) fn new(policy: &Policy) -> Self {
-        let see = R::ATTRIBUTES.iter().map(|attr| policy.find(&format!("get_{}:{}", R::MEMBER, attr.name)));
+        let see =
+            R::ATTRIBUTES.iter().map(|attr| policy.find(&format!("get_{}:{}", R::POLICY_NAME, attr.name)));
         let rules = Rules {
             create: Operation::new::<R>(policy, "create"),
             update: Operation::new::<R>(policy, "update"),
-            delete: policy.deciding(&format!("delete_{}", R::MEMBER)),
-            get: policy.deciding(&format!("get_{}", R::MEMBER)),
+            delete: policy.deciding(&format!("delete_{}", R::POLICY_NAME)),
+            get: policy.deciding(&format!("get_{}", R::POLICY_NAME)),
             actions: R::ACTIONS.iter().map(|action| Operation::action(policy, action)).collect(),
             see: see.collect(),
         };
@@ -220,17 +221,55 @@ fn refusal(policy: &Policy, caller: &Caller, asked: &[Asked]) -> ApiError {
     ApiError::forbidden(&names)
 }
 
+/// Turns an address below a parent into that of the object or list there. The caller must be allowed to know of the parent, and the
+/// object must belong to it; whether the caller may know of the object is judged later, by the parent's project.
+fn descend<R: Resource>(
+    parent: &Parent<R::Record>,
+    state: &ApiState,
+    view: &Snapshot,
+    call: &mut Call,
+) -> Result<(), ApiError> {
+    let id = call.id.take().unwrap_or_default();
+    let of_caller = View::new(view, call.caller.project());
+    let sees = Sees::new(&state.policy, &call.caller, &of_caller);
+    let found = parse_uuid(&id).filter(|id| (parent.is_visible)(sees, *id));
+    let found = found.ok_or_else(|| {
+        let message = format!("{} {id} could not be found", parent.member);
+        ApiError::new(StatusCode::NOT_FOUND, parent.not_found, message)
+    })?;
+    call.parent = Some(found);
+    // The first is the name of the collection, by which the endpoint was found.
+    let mut below = std::mem::take(&mut call.below).into_iter().skip(1);
+    call.id = below.next();
+    call.below = below.collect();
+    let object = |id: &String| view.get::<R::Record>(&R::Record::key_of(parse_uuid(id)?)).cloned();
+    match &call.id {
+        Some(id) if object(id).is_none_or(|object| (parent.of)(&object.value) != found) => {
+            Err(Served::<R>::not_found(id))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<R: Resource> Endpoint for Served<R> {
     fn member(&self) -> &'static str {
         R::MEMBER
     }
 
     fn collection(&self) -> &'static str {
-        R::COLLECTION
+        R::PARENT.map_or(R::COLLECTION, |parent| parent.collection)
+    }
+
+    fn below(&self) -> Option<&'static str> {
+        R::PARENT.map(|_| R::COLLECTION)
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, mut call: Call) -> Answer<'a> {
         Box::pin(async move {
+            if let Some(parent) = R::PARENT {
+                let view = state.view().await;
+                descend::<R>(&parent, state, &view, &mut call)?;
+            }
             let id = call.id.take();
             if let (Some(id), [action, rest @ ..]) = (&id, &*std::mem::take(&mut call.below)) {
                 return if rest.is_empty() {

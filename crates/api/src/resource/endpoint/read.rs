@@ -36,7 +36,8 @@ impl<R: Resource> Served<R> {
 
     pub(super) async fn list(&self, state: &ApiState, call: Call) -> Result<Response<Body>, ApiError> {
         let table = Self::table();
-        let filters = Filters::read(table, &call.query)?;
+        let mut filters = Filters::read(table, &call.query)?;
+        filters.parent = call.parent;
         let page = Page::read(table, &call.query)?;
         R::settle(state, &call, &filters).await;
         let snapshot = state.view().await;

@@ -74,8 +74,13 @@ impl<R: Resource> Served<R> {
         let may_name_owner = policy.may_name_owner(caller);
         let values = objects
             .into_iter()
-            .map(|object| Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|object| {
+                let mut values =
+                    Values::read(Self::table(), object, Purpose::Create, caller, may_name_owner)?;
+                values.parent = call.parent;
+                Ok(values)
+            })
+            .collect::<Result<Vec<_>, ApiError>>()?;
         let snapshot = state.view().await;
         let view = View::new(&snapshot, call.caller.project());
         let request = Request {
@@ -200,7 +205,7 @@ impl<R: Resource> Served<R> {
         let view = View::new(&snapshot, call.caller.project());
         let old = self.find(policy, caller, id, &view)?;
         if !policy.check(self.rules.delete, caller, &Self::subject(Some(&old.value), None, &view)) {
-            let name = format!("delete_{}", R::MEMBER);
+            let name = format!("delete_{}", R::POLICY_NAME);
             return Err(refusal(policy, caller, &[(name, self.rules.delete)]));
         }
         if !call.body.is_empty() {
