@@ -185,6 +185,8 @@ pub enum Validate {
     AddressPairs,
     /// `valid_target_project`
     TargetProject,
+    /// `not_empty_name_string`
+    NotEmptyName,
     /// `list_of_unique_strings`, each at most so many characters.
     UniqueStrings(usize),
     /// `dict_or_nodata` of a router's gateway: null or empty for none.

@@ -35,6 +35,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2020-07-15T10:00:00-00:00",
     },
     Extension {
+        alias: "address-scope",
+        name: "Address scope",
+        description: "Scopes within which addresses are distinct",
+        updated: "2015-07-26T10:00:00-00:00",
+    },
+    Extension {
         alias: "allowed-address-pairs",
         name: "Allowed Address Pairs",
         description: "Ports may use further addresses beside their own",
@@ -45,6 +51,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Port Binding",
         description: "Ports name the host where they are plugged, and show how",
         updated: "2014-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "default-subnetpools",
+        name: "Default Subnetpools",
+        description: "Subnets can be taken from the default pool of their family",
+        updated: "2016-02-18T18:00:00-00:00",
     },
     Extension {
         alias: "dvr",
@@ -264,6 +276,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2021-01-20T00:00:00-00:00",
     },
     Extension {
+        alias: "rbac-address-scope",
+        name: "Add address_scope type to RBAC",
+        description: "Address scopes can be shared with other projects",
+        updated: "2020-02-12T00:00:00-00:00",
+    },
+    Extension {
         alias: "rbac-policies",
         name: "RBAC Policies",
         description: "Policies share objects with other projects",
@@ -274,6 +292,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Add security_group type to network RBAC",
         description: "Security groups can be shared with other projects",
         updated: "2019-02-14T00:00:00-00:00",
+    },
+    Extension {
+        alias: "rbac-subnetpool",
+        name: "Add subnetpool type to RBAC",
+        description: "Subnet pools can be shared with other projects",
+        updated: "2020-02-05T00:00:00-00:00",
     },
     Extension {
         alias: "revision-if-match",
@@ -376,6 +400,24 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Subnet belongs to an external network",
         description: "Subnets show whether their network leads to the outside",
         updated: "2024-02-05T18:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet_allocation",
+        name: "Subnet Allocation",
+        description: "Subnets can be taken from pools",
+        updated: "2015-03-30T10:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet_onboard",
+        name: "Subnet Onboard",
+        description: "Subnets can be brought to a pool",
+        updated: "2018-12-18T09:00:00-00:00",
+    },
+    Extension {
+        alias: "subnetpool-prefix-ops",
+        name: "Subnet Pool Prefix Operations",
+        description: "Prefixes can be added to pools and removed",
+        updated: "2019-02-08T10:00:00-00:00",
     },
     Extension {
         alias: "tag-creation",

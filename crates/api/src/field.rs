@@ -22,6 +22,8 @@ pub enum Field<'a> {
     Bool(bool),
     /// A number.
     Integer(u64),
+    /// A number that is shown as text.
+    Decimal(u64),
     /// Text.
     Text(&'a str),
     /// A UUID.
@@ -85,6 +87,7 @@ impl<'a> Field<'a> {
             Field::Null => json.null(),
             Field::Bool(value) => json.boolean(*value),
             Field::Integer(value) => json.integer(*value),
+            Field::Decimal(value) => json.quoted(format_args!("{value}")),
             Field::Text(value) => json.text(value),
             Field::Id(value) => json.uuid(*value),
             Field::Ids(values) => json.uuids(values),
@@ -114,7 +117,7 @@ impl<'a> Field<'a> {
     pub(crate) fn write_text(&self, out: &mut String) -> bool {
         let written = match self {
             Field::Bool(value) => write!(out, "{}", if *value { "True" } else { "False" }),
-            Field::Integer(value) => write!(out, "{value}"),
+            Field::Integer(value) | Field::Decimal(value) => write!(out, "{value}"),
             Field::Text(value) => out.write_str(value),
             Field::Id(value) => write!(out, "{}", value.as_hyphenated()),
             Field::Address(value) => write!(out, "{value}"),
@@ -146,7 +149,7 @@ impl<'a> Field<'a> {
     pub(crate) fn sort_key(&self) -> SortKey {
         match self {
             Field::Bool(value) => SortKey::Number(u64::from(*value)),
-            Field::Integer(value) => SortKey::Number(*value),
+            Field::Integer(value) | Field::Decimal(value) => SortKey::Number(*value),
             Field::Id(value) => SortKey::Id(*value),
             other => {
                 let mut text = String::new();

@@ -6,13 +6,13 @@
 //! objects made so far can be seen.
 
 use crate::{
-    Config, Error, LogError, RouterError, SecurityError, SharingError, Step, address_group, default_rule,
-    default_statefulness, floating_ip, network, packet_log, port, port_forwarding, rbac, router,
-    security_group, security_group_rule, steps, subnet,
+    Config, Error, LogError, PoolError, RouterError, SecurityError, SharingError, Step, address_group,
+    address_scope, default_rule, default_statefulness, floating_ip, network, packet_log, port,
+    port_forwarding, rbac, router, security_group, security_group_rule, steps, subnet, subnet_pool,
 };
 use hadron_model::{
-    AddressGroup, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port, PortForwarding,
-    RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    AddressGroup, AddressScope, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port,
+    PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
 };
 use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Revision, Snapshot, Store, StoreError, Tx};
 use std::collections::HashMap;
@@ -100,6 +100,18 @@ impl Made for PortForwarding {
 impl Made for DefaultRule {
     fn created(&self) -> Created {
         Created::DefaultRule(self.id)
+    }
+}
+
+impl Made for AddressScope {
+    fn created(&self) -> Created {
+        Created::AddressScope(self.id)
+    }
+}
+
+impl Made for SubnetPool {
+    fn created(&self) -> Created {
+        Created::SubnetPool(self.id)
     }
 }
 
@@ -300,6 +312,8 @@ fn size(tx: &Tx, object: Created) -> usize {
         | Created::AddressGroup(_)
         | Created::DefaultRule(_)
         | Created::RbacPolicy(_)
+        | Created::AddressScope(_)
+        | Created::SubnetPool(_)
         | Created::PortForwarding(_)
         | Created::PacketLog(_)
         | Created::DefaultStatefulness(_) => 2,
@@ -317,6 +331,8 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::SecurityGroupRule(id) => security_group_rule::delete(tx, id, None).map(Step::Done),
         Created::AddressGroup(id) => address_group::delete(tx, id, None),
         Created::RbacPolicy(id) => rbac::delete(tx, id).map(Step::Done),
+        Created::AddressScope(id) => address_scope::delete(tx, id),
+        Created::SubnetPool(id) => subnet_pool::delete(tx, id, None),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
         Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
         Created::FloatingIp(id) => floating_ip::delete(tx, config, id, None).map(Step::Done),
@@ -337,6 +353,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             | SecurityError::DefaultStatefulnessNotFound(_),
         ))
         | Err(Error::Sharing(SharingError::PolicyNotFound(_)))
+        | Err(Error::Pool(PoolError::PoolNotFound(_) | PoolError::ScopeNotFound(_)))
         | Err(Error::Log(LogError::NotFound(_)))
         | Err(Error::Router(
             RouterError::NotFound(_)
@@ -348,6 +365,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
             | Error::SubnetInUse { .. }
             | Error::Security(SecurityError::GroupInUse(_) | SecurityError::AddressGroupInUse(_))
             | Error::Sharing(SharingError::PolicyInUse { .. })
+            | Error::Pool(PoolError::PoolDelete | PoolError::ScopeInUse(_))
             | Error::Router(
                 RouterError::InUse { .. }
                 | RouterError::GatewayInUseByFloatingIp { .. }

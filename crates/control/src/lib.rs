@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address_group;
+pub mod address_scope;
 pub mod binding;
 pub mod bulk;
 pub mod config;
@@ -44,6 +45,7 @@ pub mod slaac;
 mod stamp;
 pub mod steps;
 pub mod subnet;
+pub mod subnet_pool;
 pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};

@@ -4,7 +4,7 @@ mod support;
 
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port::{self, NewMac, PortChange};
-use hadron_control::subnet::{self, Gateway, SubnetChange};
+use hadron_control::subnet::{self, Gateway, Prefix, SubnetChange};
 use hadron_control::{Error, slaac};
 use hadron_model::{Mac, NetworkId, Port, PortId, Subnet, SubnetId};
 use hadron_store::backend::Backend;
@@ -111,9 +111,9 @@ impl World {
                 new.enable_dhcp |= dhcp;
                 if let Some((a, b)) = pools {
                     new.gateway = Gateway::Absent;
-                    let base = hadron_model::address::to_bits(new.cidr.network());
-                    let end =
-                        |n: &u8| hadron_model::address::from_bits(base + u128::from(*n), new.cidr.addr());
+                    let Prefix::Given(cidr) = new.prefix else { unreachable!("it is given") };
+                    let base = hadron_model::address::to_bits(cidr.network());
+                    let end = |n: &u8| hadron_model::address::from_bits(base + u128::from(*n), cidr.addr());
                     new.allocation_pools = Some(vec![(end(a), end(b))]);
                 }
                 let made = cloud.subnet(&new).await?;

@@ -5,7 +5,9 @@ mod support;
 use hadron_control::binding::{self, BindingChange, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
-use hadron_control::{Error, ObjectError, SharingError, Underlay, bulk, host, recovery, segment, steps};
+use hadron_control::{
+    Error, ObjectError, PoolError, SharingError, Underlay, bulk, host, recovery, segment, steps,
+};
 use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Shareable, Timestamp};
 use hadron_store::{BulkIntent, Created};
 use support::*;
@@ -365,6 +367,20 @@ fn errors_are_neutron_s() {
         ObjectError::QuotaMissingProject.into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
+        PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),
+        PoolError::ScopeNotFound(hadron_model::AddressScopeId::random()).into(),
+        PoolError::ScopeInUse(hadron_model::AddressScopeId::random()).into(),
+        PoolError::ScopePrefixConflict.into(),
+        PoolError::ScopeAffinity.into(),
+        PoolError::PoolAffinity.into(),
+        PoolError::EmptyPrefixList.into(),
+        PoolError::PrefixVersionMismatch.into(),
+        PoolError::IllegalPrefixUpdate("").into(),
+        PoolError::IllegalUpdate(text()).into(),
+        PoolError::PoolDelete.into(),
+        PoolError::AboveMax { length: 1, max: 0 }.into(),
+        PoolError::BelowMin { length: 0, min: 1 }.into(),
+        PoolError::PoolQuotaExceeded.into(),
         SharingError::PolicyNotFound(hadron_model::RbacPolicyId::random()).into(),
         SharingError::DuplicatePolicy.into(),
         SharingError::PolicyInUse { object: Shareable::Network(network), details: text() }.into(),

@@ -2,8 +2,9 @@
 
 use crate::Counter;
 use hadron_model::{
-    AddressGroupId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId, PortForwardingId,
-    PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
+    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetPoolId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -77,6 +78,10 @@ pub enum Created {
     DefaultRule(SecurityGroupRuleId),
     /// A policy that shares an object.
     RbacPolicy(RbacPolicyId),
+    /// An address scope.
+    AddressScope(AddressScopeId),
+    /// A subnet pool.
+    SubnetPool(SubnetPoolId),
     /// A router.
     Router(RouterId),
     /// A floating IP.

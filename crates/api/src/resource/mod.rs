@@ -5,6 +5,7 @@
 //! `docs/how-to-add-a-resource.md`.
 
 pub mod address_group;
+pub mod address_scope;
 mod answer;
 mod default_group;
 pub mod default_rule;
@@ -29,6 +30,7 @@ pub mod security_group;
 pub mod security_group_rule;
 mod sharing;
 pub mod subnet;
+pub mod subnet_pool;
 pub mod tagging;
 mod target;
 #[cfg(test)]
@@ -71,6 +73,8 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<floating_ip::FloatingIps>(policy),
         serve::<port_forwarding::PortForwardings>(policy),
         vec![Box::new(floating_ip_pool::FloatingIpPools::new(policy))],
+        serve::<subnet_pool::SubnetPools>(policy),
+        serve::<address_scope::AddressScopes>(policy),
     ]
     .into_iter()
     .flatten()

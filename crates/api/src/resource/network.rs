@@ -11,7 +11,7 @@ use hadron_control::network::{self, NetworkChange, NewNetwork};
 use hadron_control::rbac::may_use;
 use hadron_control::segment::Provider;
 use hadron_control::{Config, Error, Step};
-use hadron_model::{Network, NetworkId, Shareable};
+use hadron_model::{IpVersion, Network, NetworkId, Shareable, SubnetPool};
 use hadron_store::{Snapshot, Stored, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -70,6 +70,12 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Bool(false))
         .convert(Convert::Boolean),
+    Column::new("ipv4_address_scope", |network, view| Some(address_scope(network, view, IpVersion::V4)))
+        .by(&["address-scope"])
+        .validate(Validate::StringOrNone(usize::MAX)),
+    Column::new("ipv6_address_scope", |network, view| Some(address_scope(network, view, IpVersion::V6)))
+        .by(&["address-scope"])
+        .validate(Validate::StringOrNone(usize::MAX)),
     Column::new("mtu", |network, _| Some(Field::Integer(network.mtu.into())))
         .by(&["net-mtu", "net-mtu-writable"])
         .post_put()
@@ -236,6 +242,14 @@ impl Resource for Networks {
     fn delete(tx: &mut Tx, _: &Config, id: Uuid, _: bool, revision: Option<u64>) -> Result<Step<()>, Error> {
         network::delete(tx, NetworkId(id), revision)
     }
+}
+
+/// The scope of the network's subnets of a family, if they are of a pool in one.
+fn address_scope(network: &Network, view: &Snapshot, version: IpVersion) -> Field<'static> {
+    let mut pools =
+        view.subnets_of(network.id).filter_map(|subnet| view.get::<SubnetPool>(&subnet.subnetpool_id?));
+    let scope = pools.find_map(|pool| pool.address_scope_id.filter(|_| pool.ip_version == version));
+    scope.map_or(Field::Null, |id| Field::Id(id.0))
 }
 
 /// Larger than any segment carries, if it does not fit.

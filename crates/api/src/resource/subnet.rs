@@ -5,13 +5,16 @@ use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
+use crate::validate::parse_uuid;
 use crate::values::Values;
 use crate::view::View;
 use axum::http::StatusCode;
 use hadron_control::rbac::may_use;
-use hadron_control::subnet::{self, Gateway, NewSubnet, SubnetChange};
+use hadron_control::subnet::{self, Gateway, NewSubnet, Prefix, SubnetChange};
 use hadron_control::{Config, Error, Step, slaac};
-use hadron_model::{Ipv6Mode, Network, NetworkId, Shareable, Subnet, SubnetId};
+use hadron_model::{
+    IpNet, IpVersion, Ipv6Mode, Network, NetworkId, Shareable, Subnet, SubnetId, SubnetPoolId,
+};
 use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,6 +25,9 @@ use uuid::Uuid;
 pub struct Subnets;
 
 const MODES: &[Option<&str>] = &[Some("dhcpv6-stateful"), Some("dhcpv6-stateless"), Some("slaac"), None];
+
+/// `subnetpool_id` of a subnet whose prefix a router gets from the outside.
+const PREFIX_DELEGATION: &str = "prefix_delegation";
 
 type Column = Attribute<Subnet>;
 
@@ -47,17 +53,25 @@ const TABLE: &[Column] = &[
         .filter_sort()
         .required_by_policy()
         .validate(Validate::Uuid),
-    Column::new("subnetpool_id", |_, _| Some(Field::Null))
-        .post()
-        .filter_sort()
-        .default(Default::Unspecified)
-        .validate(Validate::SubnetPoolOrNone),
+    Column::new("subnetpool_id", |subnet, _| {
+        Some(subnet.subnetpool_id.map_or(Field::Null, |id| Field::Id(id.0)))
+    })
+    .post()
+    .filter_sort()
+    .default(Default::Unspecified)
+    .validate(Validate::SubnetPoolOrNone),
     Column::new("prefixlen", |_, _| None)
         .post()
         .hidden()
         .default(Default::Unspecified)
         .convert(Convert::Integer)
         .validate(Validate::NonNegative),
+    Column::new("use_default_subnetpool", |_, _| None)
+        .by(&["default-subnetpools"])
+        .post()
+        .hidden()
+        .default(Default::Bool(false))
+        .convert(Convert::Boolean),
     Column::new("cidr", |subnet, _| Some(Field::Prefix(subnet.cidr)))
         .post()
         .filter_sort()
@@ -176,6 +190,9 @@ impl Resource for Subnets {
         if let Some(ids) = filters.ids("id") {
             return ids.iter().filter_map(|id| view.get::<Subnet>(&SubnetId(*id)).cloned()).collect();
         }
+        if let Some(pools) = filters.ids("subnetpool_id") {
+            return pools.iter().flat_map(|id| view.subnets_of_pool(SubnetPoolId(*id))).cloned().collect();
+        }
         if let Some(networks) = filters.ids("network_id") {
             return networks.iter().flat_map(|id| view.subnets_of(NetworkId(*id))).cloned().collect();
         }
@@ -215,23 +232,26 @@ impl Resource for Subnets {
         }
     }
 
-    fn prepare_new(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, values: &Values) -> Result<NewSubnet, ApiError> {
-        let bad = |reason: &str| ApiError::bad_resource("subnets", reason);
-        let cidr = values.prefix("cidr");
-        if cidr.is_some() && values.integer("prefixlen").is_some() {
-            return Err(bad("cidr and prefixlen can't be given together"));
-        }
-        if let Some(pool) = values.text("subnetpool_id") {
-            let message = format!("subnet pool {pool} could not be found");
-            return Err(ApiError::new(StatusCode::NOT_FOUND, "SubnetPoolNotFound", message));
-        }
+    fn prepare_new(
+        request: Request<'_>,
+        _: &dyn Fn(Uuid) -> bool,
+        values: &Values,
+    ) -> Result<NewSubnet, ApiError> {
+        let prefix = prefix(request, values)?;
+        let pool = match prefix {
+            Prefix::OfPool { pool, .. } => Some(Shareable::SubnetPool(pool)),
+            Prefix::Given(_) => None,
+        };
+        let caller = request.view.project();
+        let relies_on = pool.and_then(|pool| sharing::reliance(request, pool, caller)).into_iter().collect();
         Ok(NewSubnet {
             network_id: NetworkId(values.uuid("network_id").ok_or_else(ApiError::internal)?),
             project_id: values.text("project_id").unwrap_or_default(),
             name: values.text("name").unwrap_or_default(),
             description: values.text("description").unwrap_or_default(),
             ip_version: if values.integer("ip_version") == Some(6) { 6 } else { 4 },
-            cidr: cidr.ok_or_else(|| bad("without a cidr it needs a subnet pool"))?,
+            prefix,
+            relies_on,
             gateway: match values.address("gateway_ip") {
                 None => Gateway::First,
                 Some(None) => Gateway::Absent,
@@ -296,6 +316,61 @@ impl Resource for Subnets {
     ) -> Result<Step<()>, Error> {
         subnet::delete(tx, config, SubnetId(id), revision)
     }
+}
+
+/// Where the prefix comes from: `cidr`, `subnetpool_id`, `prefixlen` and `use_default_subnetpool`.
+fn prefix(request: Request<'_>, values: &Values) -> Result<Prefix, ApiError> {
+    let bad = |reason: &str| ApiError::bad_resource("subnets", reason);
+    let cidr = values.prefix("cidr");
+    let length = values.integer("prefixlen");
+    if cidr.is_some() && length.is_some() {
+        return Err(bad("cidr and prefixlen can't be given together"));
+    }
+    let named = values.text("subnetpool_id");
+    let is_default = values.boolean("use_default_subnetpool") == Some(true);
+    if named.is_some() && is_default {
+        return Err(bad("subnetpool_id and use_default_subnetpool can't be given together"));
+    }
+    let pool = match named.as_deref() {
+        // As in Neutron, a prefix that is given needs no delegation.
+        Some(PREFIX_DELEGATION) if cidr.is_some() => None,
+        Some(PREFIX_DELEGATION) => {
+            return Err(bad("prefixes are not delegated here; give a cidr or a subnet pool"));
+        }
+        Some(id) => Some(pool(request, id)?),
+        None if is_default => Some(default_pool(request, values, cidr)?),
+        None => None,
+    };
+    let length = length.map(|length| u8::try_from(length).unwrap_or(u8::MAX));
+    match (pool, cidr) {
+        (Some(pool), cidr) => Ok(Prefix::OfPool { pool, cidr, length }),
+        (None, Some(cidr)) => Ok(Prefix::Given(cidr)),
+        (None, None) => Err(bad("without a cidr it needs a subnet pool")),
+    }
+}
+
+/// The pool of an id, if the caller may know of it.
+fn pool(request: Request<'_>, id: &str) -> Result<SubnetPoolId, ApiError> {
+    let pool = parse_uuid(id).filter(|id| request.sees.subnet_pool(*id)).map(SubnetPoolId);
+    pool.ok_or_else(|| {
+        let message = format!("subnet pool {id} could not be found");
+        ApiError::new(StatusCode::NOT_FOUND, "SubnetPoolNotFound", message)
+    })
+}
+
+/// The default pool of the subnet's family, if the caller may know of it.
+fn default_pool(
+    request: Request<'_>,
+    values: &Values,
+    cidr: Option<IpNet>,
+) -> Result<SubnetPoolId, ApiError> {
+    let asked = if values.integer("ip_version") == Some(6) { IpVersion::V6 } else { IpVersion::V4 };
+    let version = cidr.map_or(asked, |cidr| IpVersion::of(cidr.addr()));
+    let pool = request.view.default_subnet_pool(version).map(|pool| pool.id);
+    pool.filter(|id| request.sees.subnet_pool(id.0)).ok_or_else(|| {
+        let message = format!("there is no default subnet pool of IPv{}", version.number());
+        ApiError::bad_resource("subnets", message)
+    })
 }
 
 fn mode(mode: Option<Ipv6Mode>) -> Field<'static> {

@@ -1,11 +1,11 @@
 //! The tables held against the facts of Neutron 29 in `spec/resources.json`.
 
 use super::{
-    Resource, address_group::AddressGroups, default_rule::DefaultRules,
+    Resource, address_group::AddressGroups, address_scope::AddressScopes, default_rule::DefaultRules,
     default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps, network::Networks,
     packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings, rbac_policy::RbacPolicies,
     router::Routers, security_group::SecurityGroups, security_group_rule::SecurityGroupRules,
-    subnet::Subnets,
+    subnet::Subnets, subnet_pool::SubnetPools,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -64,6 +64,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::UuidOrNone => ("uuid_or_none", Value::Null),
         Validate::NameString(most) => ("name_string", most.into()),
         Validate::String(most) => ("string", most.into()),
+        Validate::StringOrNone(usize::MAX) => ("string_or_none", Value::Null),
         Validate::StringOrNone(most) => ("string_or_none", most.into()),
         Validate::NonNegative => ("non_negative", Value::Null),
         Validate::Integers(values) => ("values", json!(values)),
@@ -88,6 +89,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::Gateway => ("dict_or_nodata", gateway()),
         Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
         Validate::TargetProject => ("valid_target_project", Value::Null),
+        Validate::NotEmptyName => ("not_empty_name_string", Value::Null),
     };
     Some(json!({ format!("type:{name}"): argument }))
 }
@@ -213,8 +215,10 @@ fn routers_are_as_neutron_has_them() {
 }
 
 #[test]
-fn policies_that_share_objects_are_as_neutron_has_them() {
+fn policies_subnet_pools_and_scopes_are_as_neutron_has_them() {
     hold::<RbacPolicies>();
+    hold::<SubnetPools>();
+    hold::<AddressScopes>();
 }
 
 #[test]
@@ -251,4 +255,6 @@ fn names_are_those_of_the_tables() {
     check::<RbacPolicies>();
     check::<FloatingIps>();
     check::<PortForwardings>();
+    check::<SubnetPools>();
+    check::<AddressScopes>();
 }

@@ -5,6 +5,7 @@ use super::network::Networks;
 use super::port::Ports;
 use super::router::Routers;
 use super::subnet::Subnets;
+use super::subnet_pool::SubnetPools;
 use super::target::Subject;
 use super::{Object, Resource};
 use crate::Caller;
@@ -49,6 +50,11 @@ impl<'a> Sees<'a> {
     /// Whether there is such a router and the caller may know of it.
     pub fn router(&self, id: Uuid) -> bool {
         is_visible::<Routers>(self.policy, self.caller, self.view, id)
+    }
+
+    /// Whether there is such a subnet pool and the caller may know of it.
+    pub fn subnet_pool(&self, id: Uuid) -> bool {
+        is_visible::<SubnetPools>(self.policy, self.caller, self.view, id)
     }
 
     /// Whether there is such a port and the caller may know of it.

@@ -91,6 +91,10 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         }
         Validate::StringOrNone(_) if value.is_null() => Ok(()),
         Validate::String(most) | Validate::StringOrNone(most) => string(value, most),
+        Validate::NotEmptyName => match value.as_str() {
+            Some(text) if is_name(text) && !text.trim().is_empty() => Ok(()),
+            _ => Err(format!("'{}' is not a name, or an empty one", show(value))),
+        },
         Validate::NonNegative => match to_integer(value) {
             Some(number) if number >= 0 => Ok(()),
             Some(_) => Err(format!("'{}' should be non-negative", show(value))),

@@ -1,6 +1,6 @@
 //! Refusals about subnet pools and address scopes.
 
-use hadron_model::{AddressScopeId, IpVersion, SubnetPoolId};
+use hadron_model::{AddressScopeId, IpVersion, NetworkId, SubnetPoolId};
 
 /// A refused operation on subnet pools or address scopes. Named and numbered as Neutron's exceptions.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -97,6 +97,11 @@ pub enum PoolError {
     /// Nothing such is left.
     #[error("the subnet pool can't give the subnet: {0}")]
     Allocation(String),
+    /// A project brings the subnets of its own networks only.
+    #[error(
+        "network {0} is of another project, so that only an administrator can bring its subnets to a pool"
+    )]
+    NotOwnNetwork(NetworkId),
     /// The project has as much of the pool as it may have.
     #[error("the project has as much of the subnet pool as it may have")]
     PoolQuotaExceeded,
@@ -125,6 +130,7 @@ impl PoolError {
             Self::BelowMin { .. } => "MinPrefixSubnetAllocationError",
             Self::Allocation(_) => "SubnetAllocationError",
             Self::PoolQuotaExceeded => "SubnetPoolQuotaExceeded",
+            Self::NotOwnNetwork(_) => "NotAuthorized",
         }
     }
 
@@ -132,6 +138,7 @@ impl PoolError {
     pub fn status(&self) -> u16 {
         match self {
             Self::PoolNotFound(_) | Self::ScopeNotFound(_) => 404,
+            Self::NotOwnNetwork(_) => 403,
             Self::ScopeInUse(_)
             | Self::ScopePrefixConflict
             | Self::Allocation(_)

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// Checks a subnet to be created; `cidr` is its prefix without host bits.
 pub(super) fn new_subnet(config: &Config, new: &NewSubnet, cidr: IpNet) -> Result<(), Error> {
     let version = if new.ip_version == 6 { Version::V6 } else { Version::V4 };
-    version.check(new.cidr.addr(), "cidr", new.cidr)?;
+    version.check(cidr.addr(), "cidr", cidr)?;
     if cidr.addr().is_ipv6() && cidr.addr().is_unspecified() {
         return Err(Error::input("the IPv6 subnet '::' is not supported"));
     }

@@ -5,10 +5,12 @@ mod pools;
 
 use crate::network::{self, set};
 use crate::quota::{self, Counted};
+use crate::rbac::Reliance;
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, dhcp, ipam, slaac, stamp};
+use crate::subnet_pool::Taken;
+use crate::{Config, Error, Step, dhcp, ipam, rbac, slaac, stamp, subnet_pool};
 use hadron_model::{FixedIp, HostRoute, IpNet, Ipv6Mode, Network, NetworkId, Port, Subnet};
-use hadron_model::{SubnetId, SubnetNumber};
+use hadron_model::{IpVersion, SubnetId, SubnetNumber, SubnetPoolId};
 use hadron_store::{AddressClaim, Counter, Tx};
 use std::net::IpAddr;
 
@@ -34,6 +36,22 @@ pub enum Gateway {
     At(IpAddr),
 }
 
+/// The prefix of a new subnet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Prefix {
+    /// This; host bits are cut off.
+    Given(IpNet),
+    /// From a pool.
+    OfPool {
+        /// The pool.
+        pool: SubnetPoolId,
+        /// This one of it; host bits are cut off.
+        cidr: Option<IpNet>,
+        /// Any of this length; `None` is the pool's default.
+        length: Option<u8>,
+    },
+}
+
 /// A subnet to be created.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSubnet {
@@ -47,8 +65,8 @@ pub struct NewSubnet {
     pub description: String,
     /// 4 or 6; the prefix must be of that family.
     pub ip_version: u8,
-    /// Prefix; host bits are cut off.
-    pub cidr: IpNet,
+    /// Its prefix.
+    pub prefix: Prefix,
     /// Gateway.
     pub gateway: Gateway,
     /// Pools; `None` is everything but the gateway.
@@ -63,6 +81,8 @@ pub struct NewSubnet {
     pub ipv6_ra_mode: Option<Ipv6Mode>,
     /// How addresses are assigned, IPv6 only.
     pub ipv6_address_mode: Option<Ipv6Mode>,
+    /// What of others it uses.
+    pub relies_on: Vec<Reliance>,
 }
 
 /// Changes to a subnet; `None` leaves as it is.
@@ -90,14 +110,14 @@ pub struct SubnetChange {
 /// the network get theirs: as many as fit in this transaction, the rest by [`slaac::fill`], which the caller runs until it
 /// is done.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, Error> {
-    let cidr = new.cidr.trunc();
-    check::new_subnet(config, new, cidr)?;
     let network = tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
+    let (cidr, subnetpool_id) = take_prefix(tx, new)?;
+    check::new_subnet(config, new, cidr)?;
     network::check_mtu_for_subnet(&network, cidr.addr().is_ipv6())?;
     let gateway_ip = match new.gateway {
         Gateway::Absent => None,
         Gateway::At(address) => Some(address),
-        Gateway::First => Some(pools::default_gateway(cidr)?),
+        Gateway::First => Some(pools::default_gateway(cidr, new.is_chosen_by_pool())?),
     };
     let allocation_pools = match &new.allocation_pools {
         None => pools::default_pools(cidr, gateway_ip),
@@ -107,6 +127,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         pools::check_gateway(gateway_ip, &allocation_pools)?;
     }
     check_overlap(tx, new.network_id, cidr)?;
+    subnet_pool::check_affinity(tx, new.network_id, IpVersion::of(cidr.addr()), subnetpool_id)?;
+    rbac::check_reliance(tx, &new.relies_on)?;
     quota::check(tx, config, &new.project_id, Counted::Subnet, 1)?;
     let subnet = Subnet {
         id: SubnetId::random(),
@@ -115,7 +137,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         project_id: new.project_id.clone(),
         name: new.name.clone(),
         description: new.description.clone(),
-        subnetpool_id: None,
+        subnetpool_id,
         cidr,
         gateway_ip,
         allocation_pools,
@@ -131,6 +153,33 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
     dhcp::sync(tx, config, &network)?;
     slaac::fill(tx, subnet.id)?;
     Ok(subnet)
+}
+
+impl NewSubnet {
+    /// Whether a pool chooses the prefix.
+    fn is_chosen_by_pool(&self) -> bool {
+        matches!(self.prefix, Prefix::OfPool { cidr: None, .. })
+    }
+}
+
+/// The prefix of a new subnet, and the pool from which it is.
+fn take_prefix(tx: &mut Tx, new: &NewSubnet) -> Result<(IpNet, Option<SubnetPoolId>), Error> {
+    let (pool, cidr, length) = match new.prefix {
+        Prefix::Given(cidr) => return Ok((cidr.trunc(), None)),
+        Prefix::OfPool { pool, cidr, length } => (pool, cidr, length),
+    };
+    if cidr.is_none() && new.allocation_pools.is_some() {
+        let reason = "allocation_pools need a cidr".to_owned();
+        return Err(Error::BadRequest { resource: "subnets", reason });
+    }
+    let taken = match (cidr, new.gateway) {
+        (Some(cidr), _) => Taken::Prefix(cidr.trunc()),
+        (None, Gateway::At(address)) => Taken::Around(address, length),
+        (None, _) => Taken::Length(length),
+    };
+    let version = if new.ip_version == 6 { IpVersion::V6 } else { IpVersion::V4 };
+    let cidr = subnet_pool::take(tx, pool, version, &new.project_id, taken)?;
+    Ok((cidr, Some(pool)))
 }
 
 /// Changes a subnet; `revision` is the one that the caller demands, if any.

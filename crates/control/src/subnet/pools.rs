@@ -6,9 +6,12 @@ use hadron_model::address::{from_bits, to_bits};
 use hadron_model::{AddressRange, IpNet};
 use std::net::IpAddr;
 
-/// The first address behind the network's of IPv4, the network's own of IPv6.
-pub(super) fn default_gateway(cidr: IpNet) -> Result<IpAddr, Error> {
+/// The first address behind the network's of IPv4, the network's own of IPv6; behind it, too, where a pool chose the prefix.
+pub(super) fn default_gateway(cidr: IpNet, is_chosen_by_pool: bool) -> Result<IpAddr, Error> {
     match cidr.network() {
+        IpAddr::V6(network) if is_chosen_by_pool && cidr.prefix_len() < 128 => {
+            Ok(std::net::Ipv6Addr::from_bits(network.to_bits() + 1).into())
+        }
         IpAddr::V6(network) => Ok(network.into()),
         IpAddr::V4(network) => network
             .to_bits()

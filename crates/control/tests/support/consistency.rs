@@ -4,7 +4,7 @@ use hadron_control::slaac;
 use hadron_model::address::to_bits;
 use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::{
-    AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, Network, Policy, Port, Protocol,
+    AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, IpNet, Network, Policy, Port, Protocol,
     RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
 use hadron_store::{AddressClaim, BulkIntent, FloatingClaim, MacClaim, SetId, Snapshot, VniClaim};
@@ -21,6 +21,7 @@ pub fn check(view: &Snapshot) {
     each_project_has_at_most_one_default_group(view);
     routers_and_their_ports_agree(view);
     policies_share_what_is_there(view);
+    pools_and_scopes_have_no_address_twice(view);
     assert_eq!(view.len::<BulkIntent>(), 0, "a bulk create is unfinished");
 }
 
@@ -155,6 +156,25 @@ fn policies_share_what_is_there(view: &Snapshot) {
             seen.insert((policy.object, policy.access, policy.target.clone())),
             "{policy:?} is there twice"
         );
+    }
+}
+
+fn pools_and_scopes_have_no_address_twice(view: &Snapshot) {
+    let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
+    for subnet in view.iter::<Subnet>() {
+        let Some(id) = subnet.subnetpool_id else { continue };
+        let pool = view.get::<SubnetPool>(&id).expect("a subnet's pool");
+        assert!(pool.prefixes.iter().any(|prefix| prefix.contains(&subnet.cidr)), "{}", subnet.cidr);
+        let others = view.subnets_of_pool(id).filter(|other| other.id != subnet.id);
+        assert_eq!(others.filter(|other| overlap(&other.cidr, &subnet.cidr)).count(), 0, "{}", subnet.cidr);
+    }
+    for pool in view.iter::<SubnetPool>() {
+        let Some(scope) = pool.address_scope_id else { continue };
+        assert!(view.has::<AddressScope>(&scope), "a pool's scope is gone");
+        for other in view.subnet_pools_of_scope(scope).filter(|other| other.id != pool.id) {
+            let mut pairs = other.prefixes.iter().flat_map(|a| pool.prefixes.iter().map(move |b| (a, b)));
+            assert!(pairs.all(|(a, b)| !overlap(a, b)), "a scope has addresses twice");
+        }
     }
 }
 

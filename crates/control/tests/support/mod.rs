@@ -12,7 +12,7 @@ use hadron_control::ipam::FixedIpRequest;
 use hadron_control::network::{self, NewNetwork};
 use hadron_control::port::{self, NewPort};
 use hadron_control::segment::Provider;
-use hadron_control::subnet::{self, Gateway, NewSubnet};
+use hadron_control::subnet::{self, Gateway, NewSubnet, Prefix};
 use hadron_control::{Config, Error, steps};
 use hadron_model::{
     Host, Ipv6Mode, JoinToken, Network, NetworkId, Port, PortId, Subnet, SubnetId, Timestamp,
@@ -121,7 +121,7 @@ pub fn new_subnet(network: NetworkId, cidr: &str) -> NewSubnet {
         name: String::new(),
         description: String::new(),
         ip_version: if cidr.addr().is_ipv6() { 6 } else { 4 },
-        cidr,
+        prefix: Prefix::Given(cidr),
         gateway: Gateway::First,
         allocation_pools: None,
         dns_nameservers: vec![],
@@ -129,6 +129,7 @@ pub fn new_subnet(network: NetworkId, cidr: &str) -> NewSubnet {
         enable_dhcp: false,
         ipv6_ra_mode: None,
         ipv6_address_mode: None,
+        relies_on: vec![],
     }
 }
 

@@ -7,7 +7,7 @@ use hadron_control::network::NewNetwork;
 use hadron_control::port::{NewPort, PortChange};
 use hadron_control::security_group_rule::{self, NewRule, RuleMatch};
 use hadron_control::segment::Provider;
-use hadron_control::subnet::{Gateway, NewSubnet};
+use hadron_control::subnet::{Gateway, NewSubnet, Prefix};
 use hadron_control::{Config, Error, Quotas, security_group};
 use hadron_model::{
     Direction, Ethertype, Host, HostNumber, JoinToken, Network, NetworkId, Port, PortId, PortStatus,
@@ -152,7 +152,7 @@ impl Cloud {
                 name: String::new(),
                 description: String::new(),
                 ip_version: 4,
-                cidr: "10.0.0.0/16".parse().unwrap(),
+                prefix: Prefix::Given("10.0.0.0/16".parse().unwrap()),
                 gateway: Gateway::First,
                 allocation_pools: None,
                 dns_nameservers: vec![],
@@ -160,6 +160,7 @@ impl Cloud {
                 enable_dhcp: true,
                 ipv6_ra_mode: None,
                 ipv6_address_mode: None,
+                relies_on: vec![],
             };
             hadron_control::subnet::create(tx, config, &subnet)?;
             Ok(network_id)

@@ -7,8 +7,9 @@ use crate::{
     VniClaim,
 };
 use hadron_model::{
-    AddressGroupId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId, PortForwardingId, PortId,
-    RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Vni,
+    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId,
+    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetPoolId, Vni,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -126,6 +127,8 @@ const PORT_FORWARDING: u32 = 10;
 const PACKET_LOG: u32 = 20;
 const DEFAULT_STATEFULNESS: u32 = 21;
 const RBAC_POLICY: u32 = 11;
+const ADDRESS_SCOPE: u32 = 12;
+const SUBNET_POOL: u32 = 13;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -137,6 +140,8 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::AddressGroup(id) => (ADDRESS_GROUP, id.0),
         Created::DefaultRule(id) => (DEFAULT_RULE, id.0),
         Created::RbacPolicy(id) => (RBAC_POLICY, id.0),
+        Created::AddressScope(id) => (ADDRESS_SCOPE, id.0),
+        Created::SubnetPool(id) => (SUBNET_POOL, id.0),
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
         Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
@@ -157,6 +162,8 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         ADDRESS_GROUP => Created::AddressGroup(AddressGroupId(id)),
         DEFAULT_RULE => Created::DefaultRule(SecurityGroupRuleId(id)),
         RBAC_POLICY => Created::RbacPolicy(RbacPolicyId(id)),
+        ADDRESS_SCOPE => Created::AddressScope(AddressScopeId(id)),
+        SUBNET_POOL => Created::SubnetPool(SubnetPoolId(id)),
         ROUTER => Created::Router(RouterId(id)),
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),
