@@ -13,3 +13,4 @@ pub mod guest;
 pub mod knock;
 pub mod openstack;
 pub mod process;
+pub mod routers;
