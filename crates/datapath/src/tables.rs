@@ -50,6 +50,8 @@ pub struct Tables {
     pub fragments: Map<FragmentKey, Fragment>,
     /// Announced MACs; the programs write them.
     pub learned_macs: Map<LearnedMacKey, LearnedMac>,
+    /// Announced addresses; the programs write them.
+    pub learned_neighbours: Map<LearnedNeighbourKey, LearnedNeighbour>,
     /// Prefixes in which instances choose their own addresses.
     pub privacy_prefixes: Map<PrivacyPrefixKey, PrivacyPrefix>,
     /// Addresses that ports here have chosen; the programs write them.
@@ -93,6 +95,7 @@ impl Tables {
             connections: hash(set, &table::CONNECTIONS)?,
             fragments: hash(set, &table::FRAGMENTS)?,
             learned_macs: hash(set, &table::LEARNED_MACS)?,
+            learned_neighbours: hash(set, &table::LEARNED_NEIGHBOURS)?,
             privacy_prefixes: hash(set, &table::PRIVACY_PREFIXES)?,
             privacy_addresses: hash(set, &table::PRIVACY_ADDRESSES)?,
             router_interfaces: hash(set, &table::ROUTER_INTERFACES)?,

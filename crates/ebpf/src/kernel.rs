@@ -337,6 +337,17 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn learned_neighbour(&self, key: &NeighbourKey) -> Option<&LearnedNeighbour> {
+        row(maps::LEARNED_NEIGHBOURS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn learn_neighbour(&mut self, key: &NeighbourKey, row: &LearnedNeighbour) {
+        // As in `learn_mac`.
+        let _ = maps::LEARNED_NEIGHBOURS.insert(key, row, 0);
+    }
+
+    #[inline(always)]
     fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
         longest::<_, PrivacyPrefix>((&raw const maps::PRIVACY_PREFIXES).cast(), key).is_some()
     }

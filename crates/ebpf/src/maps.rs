@@ -67,6 +67,7 @@ caches! {
     CONNECTIONS<ConnectionKey, Connection>;
     FRAGMENTS<FragmentKey, Fragment>;
     LEARNED_MACS<LearnedMacKey, LearnedMac>;
+    LEARNED_NEIGHBOURS<LearnedNeighbourKey, LearnedNeighbour>;
     PRIVACY_ADDRESSES<PrivacyAddressKey, PrivacyAddress>;
 }
 

@@ -26,6 +26,11 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     announced::by_host(env, packet)?;
     privacy::defend(env, packet);
     find_here(env, packet)?;
+    if packet.target_kind == target::ROUTER {
+        // An answer to a router's question, brought for what it announces.
+        packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
+        return Err(Exit::Done);
+    }
     send(env, packet)
 }
 
@@ -34,9 +39,15 @@ fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason>
     let found = if packet.destination.is_multicast() {
         switch::everyone(env, packet)
     } else {
-        switch::by_mac(env, packet) && packet.target_kind == target::PORT
+        switch::by_mac(env, packet) && (packet.target_kind == target::PORT || is_answer_to_router(packet))
     };
     if found { Ok(()) } else { Err(DropReason::NotHere) }
+}
+
+/// Whether the packet says who has an address, and a router has asked.
+#[inline(always)]
+fn is_answer_to_router(packet: &Packet) -> bool {
+    packet.target_kind == target::ROUTER && packet.is_neighbour_answer()
 }
 
 #[inline(always)]

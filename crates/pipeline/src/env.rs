@@ -9,10 +9,10 @@ use crate::route::{complain, hop};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
-    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac, LogEvent,
-    MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey,
-    PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey,
-    RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
+    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac,
+    LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network,
+    Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader,
+    Route, RouteKey, RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -192,6 +192,10 @@ pub trait Env: Sized {
     fn learned_mac(&self, key: &FdbKey) -> Option<&LearnedMac>;
     /// Adds or replaces a row of `LEARNED_MACS`.
     fn learn_mac(&mut self, key: &FdbKey, place: &LearnedMac);
+    /// `LEARNED_NEIGHBOURS`
+    fn learned_neighbour(&self, key: &NeighbourKey) -> Option<&LearnedNeighbour>;
+    /// Adds or replaces a row of `LEARNED_NEIGHBOURS`.
+    fn learn_neighbour(&mut self, key: &NeighbourKey, row: &LearnedNeighbour);
     /// `PRIVACY_PREFIXES`
     fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool;
     /// `PRIVACY_ADDRESSES`

@@ -172,6 +172,15 @@ impl Packet {
         }
     }
 
+    /// True for an ARP reply or a neighbour advertisement.
+    #[inline(always)]
+    pub(crate) fn is_neighbour_answer(&self) -> bool {
+        match self.ether_type {
+            ether::ARP => self.operation == arp_op::REPLY,
+            _ => self.is_icmpv6() && self.icmp_type == icmpv6::NEIGHBOUR_ADVERTISEMENT,
+        }
+    }
+
     /// True for a UDP packet whose ports are known.
     #[inline(always)]
     pub(crate) fn is_udp(&self) -> bool {

@@ -39,7 +39,7 @@ pub struct Bench {
     pub(super) drops: BTreeMap<DropReason, u64>,
     pub(super) connections: BTreeMap<u8, u64>,
     pub(super) events: [u64; 2],
-    pub(super) learned: [u64; 2],
+    pub(super) learned: [u64; 3],
     pub(super) untracked: u64,
     pub(super) routed: Routed,
 }
@@ -85,7 +85,7 @@ impl Bench {
             drops: BTreeMap::new(),
             connections: BTreeMap::new(),
             events: [0; 2],
-            learned: [0; 2],
+            learned: [0; 3],
             untracked: 0,
             routed: Routed::default(),
         }
@@ -231,7 +231,7 @@ impl Bench {
         println!("connections by state: {:?}", self.connections);
         println!("events of accepted and dropped packets: {:?}", self.events);
         println!("packets without a connection at ports with little room: {}", self.untracked);
-        println!("MACs and addresses learned: {:?}", self.learned);
+        println!("MACs, addresses and neighbours learned: {:?}", self.learned);
         println!("routers: {:?}", self.routed);
         println!("verdicts by kind: {:?}", self.verdicts);
         println!("drops: {:?}", self.drops);

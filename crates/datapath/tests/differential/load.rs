@@ -28,6 +28,7 @@ impl Bench {
             world.privacy_prefixes.iter().map(|key| (*key, PrivacyPrefix { reserved: 0 })).collect();
         replace(&tables.privacy_prefixes, &prefixes);
         clear(&tables.learned_macs);
+        clear(&tables.learned_neighbours);
         clear(&tables.privacy_addresses);
         clear(&tables.connections);
         clear(&tables.fragments);
@@ -145,6 +146,7 @@ impl Bench {
                 .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
                 .collect(),
             learned_macs: HashMap::new(),
+            learned_neighbours: HashMap::new(),
             privacy_prefixes: prefix_rows(&tables.privacy_prefixes),
             privacy_addresses: HashMap::new(),
             privacy_rings: states.iter().map(|key| (*key, PrivacyRing::default())).collect(),

@@ -28,6 +28,9 @@ impl Bench {
         let passed = program::monotonic() - self.began;
         let macs: HashMap<_, _> = rows(&tables.learned_macs);
         assert_eq!(macs, self.node.tables.learned_macs);
+        let neighbours: HashMap<_, _> = rows(&tables.learned_neighbours);
+        assert_eq!(neighbours, self.node.tables.learned_neighbours);
+        self.learned[2] += neighbours.len() as u64;
         let mut found: HashMap<_, _> = rows(&tables.privacy_addresses);
         for (key, expected) in &self.node.tables.privacy_addresses {
             let row = found.remove(key).unwrap_or_else(|| panic!("{key:?} was not learned"));

@@ -274,6 +274,14 @@ impl Env for Run<'_> {
         self.node.tables.learned_macs.insert(*key, *place);
     }
 
+    fn learned_neighbour(&self, key: &NeighbourKey) -> Option<&LearnedNeighbour> {
+        self.node.tables.learned_neighbours.get(key)
+    }
+
+    fn learn_neighbour(&mut self, key: &NeighbourKey, row: &LearnedNeighbour) {
+        self.node.tables.learned_neighbours.insert(*key, *row);
+    }
+
     fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
         self.node.tables.privacy_prefixes.find(key.prefix_len, key).is_some()
     }

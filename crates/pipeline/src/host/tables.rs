@@ -39,6 +39,7 @@ pub struct Tables {
     pub router_interfaces: HashMap<RouterInterfaceKey, RouterInterface>,
     pub routes: Prefixes<RouteKey, Route>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
+    pub learned_neighbours: HashMap<LearnedNeighbourKey, LearnedNeighbour>,
     pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,
     pub privacy_addresses: HashMap<PrivacyAddressKey, PrivacyAddress>,
     pub privacy_rings: HashMap<PrivacyRingKey, PrivacyRing>,

@@ -1,6 +1,7 @@
 //! ICMP errors of routers (RFC 792, RFC 4443 §3, RFC 1812 §4.3): the packet itself is turned into one, for its sender.
 
 use super::local::{is_one_host, return_to_sender};
+use super::rewrite;
 use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter};
@@ -117,8 +118,13 @@ fn write_v4<E: Env>(env: &mut E, packet: &Packet) -> bool {
 
 #[inline(never)]
 fn sum_v4<E: Env>(env: &mut E, packet: &Packet) -> bool {
-    put_checksum(env, ether::HEADER + 10, (ether::HEADER, V4_HEADER), 0)
-        && put_checksum(env, packet.l4_offset + 2, (packet.l4_offset, packet.end - packet.l4_offset), 0)
+    rewrite::put_checksum(env, ether::HEADER + 10, (ether::HEADER, V4_HEADER), 0)
+        && rewrite::put_checksum(
+            env,
+            packet.l4_offset + 2,
+            (packet.l4_offset, packet.end - packet.l4_offset),
+            0,
+        )
 }
 
 /// As [`write_v4`].
@@ -139,15 +145,5 @@ fn sum_v6<E: Env>(env: &mut E, packet: &Packet) -> bool {
     let length = packet.end - packet.l4_offset;
     let Some(addresses) = env.sum(ether::HEADER + 8, 32) else { return false };
     let pseudo_header = addresses + length + u32::from(proto::ICMPV6);
-    put_checksum(env, packet.l4_offset + 2, (packet.l4_offset, length), pseudo_header)
-}
-
-/// Writes the Internet checksum (RFC 1071) of a range (offset, length), and of what is summed up already, to where there are zeroes now.
-#[inline(always)]
-fn put_checksum<E: Env>(env: &mut E, at: u32, (offset, length): (u32, u32), summed: u32) -> bool {
-    let Some(sum) = env.sum(offset, length) else { return false };
-    let sum = sum + summed;
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    env.store(at, &(!(sum as u16)).to_be_bytes())
+    rewrite::put_checksum(env, packet.l4_offset + 2, (packet.l4_offset, length), pseudo_header)
 }

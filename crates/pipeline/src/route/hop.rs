@@ -6,7 +6,7 @@ use crate::drop::DropReason;
 use crate::env::Env;
 use crate::packet::{Packet, ether};
 use crate::switch;
-use crate::table::{NeighbourKey, RouteKey, route_kind, target};
+use crate::table::{NeighbourKey, RouteKey, network_flag, route_kind, target};
 
 /// Takes the packet from the router's interface in [`Packet::target_id`] to its next hop. 0 when that is another router, else what
 /// `answer` or a [`DropReason`]'s number says.
@@ -70,6 +70,10 @@ fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> 
     if packet.next_hop == Address::UNSPECIFIED {
         packet.next_hop = packet.destination_address;
     }
+    // The kernel takes a packet that becomes an ARP request for one of IP still, and its header must fit.
+    if packet.next_hop.is_v4() != (packet.ether_type == ether::IPV4) {
+        return Err(NO_ROUTE);
+    }
     Ok(())
 }
 
@@ -87,15 +91,32 @@ fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u3
     }
     packet.source = mac;
     packet.network = network;
-    if to_next_hop(env, packet) { Ok(()) } else { Err(DropReason::NextHopUnknown as u32) }
+    if !find_next_hop(env, packet) {
+        return Err(unknown(env, network));
+    }
+    if switch::by_mac(env, packet) { Ok(()) } else { Err(DropReason::NextHopUnknown as u32) }
 }
 
+/// Sets [`Packet::destination`] to the next hop's MAC.
 #[inline(never)]
-fn to_next_hop<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
+fn find_next_hop<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
     let key = NeighbourKey { network: packet.network, address: packet.next_hop };
-    let Some(neighbour) = env.neighbour(&key) else { return false };
+    if let Some(neighbour) = env.neighbour(&key) {
+        packet.destination = neighbour.mac;
+        return true;
+    }
+    let Some(neighbour) = env.learned_neighbour(&key) else { return false };
     packet.destination = neighbour.mac;
-    switch::by_mac(env, packet)
+    true
+}
+
+/// Whether it is worth to ask.
+#[inline(always)]
+fn unknown<E: Env>(env: &E, network: u32) -> u32 {
+    match env.network(network) {
+        Some(network) if network.flags & network_flag::UNLISTED != 0 => answer::UNLISTED,
+        _ => DropReason::NextHopUnknown as u32,
+    }
 }
 
 impl Address {

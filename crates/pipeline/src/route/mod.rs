@@ -6,6 +6,7 @@
 //!   └─► hop ── route ── next hop's MAC ──► another router: hop again, up to 8
 //!         │                           └──► a port, a host: rewritten once, delivered
 //!         ├─ the router's own address ───► echo: answered; else unreachable
+//!         ├─ a next hop that nobody knows ► the router's question for it, to everyone
 //!         └─ no way on ──────────────────► an ICMP error, delivered to the sender
 //! ```
 //! What a router says to the sender goes through the ingress policy of the sender's port, like every packet.
@@ -15,11 +16,14 @@ mod hop;
 mod local;
 mod path;
 mod rewrite;
+mod solicit;
 
 use crate::drop::DropReason;
-use crate::env::{Env, PortCounter};
+use crate::env::{Env, Meter, PortCounter};
+use crate::meter;
 use crate::packet::{Packet, ether};
 use crate::stage::Stage;
+use crate::switch;
 use crate::table::target;
 pub use error::complain;
 pub use hop::hop;
@@ -35,6 +39,8 @@ pub(crate) mod answer {
     pub(crate) const ARRIVED: u32 = 0x100;
     /// It is for the router itself.
     pub(crate) const LOCAL: u32 = 0x200;
+    /// The next hop is not listed, and may be there nevertheless.
+    pub(crate) const UNLISTED: u32 = 0x300;
 }
 
 /// Takes a packet for a router's MAC to where it goes from there; leaves every other as it is.
@@ -44,6 +50,9 @@ pub(crate) fn route<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
         return Ok(());
     }
     env.enter(Stage::Route);
+    if packet.is_neighbour_answer() {
+        return tell_hosts(env, packet);
+    }
     if !matches!(packet.ether_type, ether::IPV4 | ether::IPV6) {
         return Err(DropReason::NotRouted);
     }
@@ -54,6 +63,12 @@ pub(crate) fn route<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
     while hops < MAX_HOPS && found == answer::AGAIN {
         found = env.hop(packet);
         hops += 1;
+    }
+    if found == answer::UNLISTED {
+        match ask(env, packet) {
+            Err(DropReason::NextHopUnknown) => found = DropReason::NextHopUnknown as u32,
+            asked => return asked,
+        }
     }
     match found {
         answer::ARRIVED => rewrite::forward(env, packet),
@@ -72,4 +87,26 @@ fn refuse<E: Env>(env: &mut E, packet: &mut Packet, reason: DropReason) -> Resul
     env.count_drop(reason);
     env.count_port(packet.port, PortCounter::SentDropped, packet.length);
     Ok(())
+}
+
+/// Turns the packet into the router's question for the next hop. It is lost by that; what follows it finds the answer.
+#[inline(always)]
+fn ask<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    if !meter::admits(env, packet.port, Meter::Miss) {
+        return Err(DropReason::NextHopUnknown);
+    }
+    if solicit::question(env, packet) && switch::everyone(env, packet) {
+        Ok(())
+    } else {
+        Err(DropReason::OutputFailed)
+    }
+}
+
+/// An answer to a router's question goes to all hosts of the network, each of which is the router.
+#[inline(always)]
+fn tell_hosts<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    if !switch::everyone(env, packet) {
+        return Err(DropReason::UnknownNetwork);
+    }
+    if meter::admits(env, packet.port, Meter::Flood) { Ok(()) } else { Err(DropReason::FloodRate) }
 }

@@ -45,3 +45,13 @@ fn corrected(checksum: u16, from: u16, to: u16) -> u16 {
     let sum = (sum & 0xffff) + (sum >> 16);
     !(sum as u16)
 }
+
+/// Writes the Internet checksum (RFC 1071) of a range (offset, length), and of what is summed up already, to where there are zeroes now.
+#[inline(always)]
+pub(super) fn put_checksum<E: Env>(env: &mut E, at: u32, (offset, length): (u32, u32), summed: u32) -> bool {
+    let Some(sum) = env.sum(offset, length) else { return false };
+    let sum = sum + summed;
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    env.store(at, &(!(sum as u16)).to_be_bytes())
+}

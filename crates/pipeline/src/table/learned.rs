@@ -1,7 +1,7 @@
 //! The tables of what the packet path itself learns from instances' announcements.
 
 use super::PortKey;
-use crate::address::Address;
+use crate::address::{Address, Mac};
 
 layout! {
     /// Value of `LEARNED_MACS`, keyed as `FDB` is and asked when that has no row: where a MAC was last announced that is no port's
@@ -11,6 +11,17 @@ layout! {
         0 => kind: u32,
         /// Port id or host id.
         4 => id: u32,
+    }
+}
+
+layout! {
+    /// Value of `LEARNED_NEIGHBOURS`, keyed as `NEIGHBOURS` is and asked by routers when that has no row: who was last said to have an
+    /// address that is none of a port's own, as of an allowed address pair, or one that an instance chose itself.
+    LearnedNeighbour: 8 {
+        /// Its MAC.
+        0 => mac: Mac,
+        /// Zero.
+        6 => pad: [u8; 2],
     }
 }
 
@@ -85,6 +96,9 @@ pub type PrivacyRingKey = PortKey;
 
 /// The key of `LEARNED_MACS`.
 pub type LearnedMacKey = super::FdbKey;
+
+/// The key of `LEARNED_NEIGHBOURS`.
+pub type LearnedNeighbourKey = super::NeighbourKey;
 
 /// The key of `PRIVACY_ADDRESSES`.
 pub type PrivacyAddressKey = super::NeighbourKey;

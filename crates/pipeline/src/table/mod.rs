@@ -206,6 +206,8 @@ layout! {
 pub mod network_flag {
     /// DHCPv4 is answered by every host itself: requests are punted and never flooded.
     pub const DHCP4: u32 = 1;
+    /// There may be addresses that `NEIGHBOURS` does not list; routers ask for them.
+    pub const UNLISTED: u32 = 1 << 1;
 }
 
 /// Longest flood list; the rest of a longer one is not reached, so a loader reports an error for the row.
@@ -531,6 +533,8 @@ tables! {
     RULE_COUNTERS: PerCpuHash<RuleCounterKey, RuleCounters> = 65_536;
     /// Announced MACs; written by the programs.
     LEARNED_MACS: LruHash<LearnedMacKey, LearnedMac> = 16_384;
+    /// Announced addresses; written by the programs.
+    LEARNED_NEIGHBOURS: LruHash<LearnedNeighbourKey, LearnedNeighbour> = 16_384;
     /// Prefixes in which instances choose their own addresses.
     PRIVACY_PREFIXES: LpmTrie<PrivacyPrefixKey, PrivacyPrefix> = 16_384;
     /// Addresses that ports here have chosen; written by the programs.

@@ -3,6 +3,7 @@
 //! `cloud.rs` makes hosts with ports, `frames.rs` packets, `policies.rs` a port with rules; begin reading at `switching.rs`.
 
 mod announcing;
+mod asking;
 mod classifying;
 mod cloud;
 mod connections;

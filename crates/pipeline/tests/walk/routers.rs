@@ -55,9 +55,21 @@ pub fn node(host: u32, instances: &[Instance], interfaces: &[(u32, u32)]) -> Nod
             node.tables.vnis.insert(VniKey { vni }, Vni { network: *network });
             node.tables.vteps.insert(VtepKey { vni, address }, Vtep { host: there });
             node.tables.hosts.insert(HostKey { host: there }, Host { vtep: address });
+            flood_to(&mut node, *network, there);
         }
     }
     node
+}
+
+/// Puts a host into the flood list of a network, unless it is there.
+fn flood_to(node: &mut Node, network: u32, host: u32) {
+    let member = FloodTarget { kind: target::HOST, id: host };
+    let row = node.tables.networks.get_mut(&NetworkKey { network }).expect("the network");
+    let mut listed = (0..row.flood_length).map(|slot| node.tables.flood[&FloodKey { network, slot }]);
+    if !listed.any(|listed| listed == member) {
+        node.tables.flood.insert(FloodKey { network, slot: row.flood_length }, member);
+        row.flood_length += 1;
+    }
 }
 
 fn add_interface(node: &mut Node, router: u32, network: u32) {

@@ -171,10 +171,10 @@ fn addresses_of_one_link_do_not_leave_it() {
 
 #[test]
 fn other_protocols_are_not_routed() {
-    let (mut node, a) = (scene().0, instance(1, 1, 1));
-    let mut reply = Arp::request(&a, own_v4(1, 1));
-    (reply.to, reply.operation) = (mac(1, 1), 2);
-    assert_drop(&mut node, DropReason::NotRouted, |n| n.from_port(a.ifindex(), reply.bytes()));
+    let a = instance(1, 1, 1).open();
+    let mut node = routers::node(1, std::slice::from_ref(&a), &[(1, 1)]);
+    let frame = ethernet(mac(1, 1), a.mac, 0x88b5, b"experiment");
+    assert_drop(&mut node, DropReason::NotRouted, |n| n.from_port(a.ifindex(), frame));
 }
 
 #[test]
