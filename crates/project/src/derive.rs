@@ -32,7 +32,7 @@ impl<'a> Source<'a> {
         match key {
             RowKey::Network(number) => {
                 let network = self.network(number)?;
-                Some((Interest::Network(number), Row::Network(network_row(network))))
+                Some((Interest::Network(number), Row::Network(network_row(self.model, network))))
             }
             RowKey::Subnet { network, subnet } => {
                 let of = self.network(network)?;
@@ -162,7 +162,7 @@ impl<'a> Source<'a> {
     }
 }
 
-fn network_row(network: &Network) -> row::NetworkRow {
+fn network_row(model: &Snapshot, network: &Network) -> row::NetworkRow {
     row::NetworkRow {
         number: network.number.0,
         uuid: network.id.0.into_bytes(),
@@ -170,6 +170,7 @@ fn network_row(network: &Network) -> row::NetworkRow {
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,
+        unlisted_addresses: network.privacy_addresses || model.has_unlisted_addresses(network.id),
     }
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | network | its own; all of its locations and presences if its segment is another |
 //! | subnet | its own |
-//! | port | its own, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups |
+//! | port | its own, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups |
 //! | security group that came, went, or has another statefulness | its rules; if it came or went also its members and the rules that name it |
 //! | security group's rule | its own |
 //! | address group | the members that came or went |
@@ -162,6 +162,10 @@ impl Touched {
             let Some(network) = side.get::<Network>(&port.network_id) else { continue };
             let network = network.number.0;
             self.rows.insert(RowKey::Location { network, port: port.number.0 });
+            let [before, after] = sides.map(|side| side.has_unlisted_addresses(port.network_id));
+            if before != after {
+                self.rows.insert(RowKey::Network(network));
+            }
             for host in sides.into_iter().filter_map(|side| side.get::<Host>(&port.binding.host_id)) {
                 self.rows.insert(RowKey::Presence { network, host: host.number.0 });
                 self.interests.insert((host.number.0, Interest::Network(network)));

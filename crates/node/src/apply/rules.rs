@@ -53,7 +53,8 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
 fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     let members = inputs.members.get(&row.number).into_iter().flatten();
     let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
-    let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 };
+    let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 }
+        | if row.unlisted_addresses { network_flag::UNLISTED } else { 0 };
     let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags };
     let mut entries = vec![(Key::Network(NetworkKey { network: row.number }), Value::Network(value))];
     if let Some(vni) = row.vni {

@@ -44,6 +44,7 @@ fn network(number: u32, vni: Option<u32>) -> Row {
         mtu: 1450,
         admin_up: true,
         privacy_addresses: false,
+        unlisted_addresses: false,
     })
 }
 
@@ -170,6 +171,7 @@ fn administrative_state_of_port_or_network_disables_and_unfloods() {
         mtu: 1450,
         admin_up: false,
         privacy_addresses: false,
+        unlisted_addresses: false,
     });
     for rows in [[network(5, None), Row::Port(down)], [network_down, Row::Port(port(9, 5, 7))]] {
         let entries = calculated(rows, &[("tap9", 33)]);
@@ -291,6 +293,7 @@ fn row() -> impl Strategy<Value = Row> {
                 mtu: 1450,
                 admin_up,
                 privacy_addresses: false,
+                unlisted_addresses: false,
             })
         }),
         (net.clone(), 1..3u32, any::<bool>()).prop_map(|(n, s, dhcp)| subnet(n, s, dhcp)),

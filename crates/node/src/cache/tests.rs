@@ -13,6 +13,7 @@ fn network(number: u32) -> Bytes {
         mtu: 1450,
         admin_up: true,
         privacy_addresses: false,
+        unlisted_addresses: false,
     }))
 }
 

@@ -58,6 +58,7 @@ fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
         mtu: 1442,
         admin_up: true,
         privacy_addresses: false,
+        unlisted_addresses: false,
     });
     let rows = subnets.into_iter().map(Row::Subnet).chain([network]);
     let changes = rows.map(|row| RowChange::encode_set(&row)).collect();

@@ -120,6 +120,7 @@ fn network() -> Row {
         mtu: 1450,
         admin_up: true,
         privacy_addresses: false,
+        unlisted_addresses: false,
     })
 }
 

@@ -75,6 +75,7 @@ fn rows() -> [Row; 5] {
             mtu: 1450,
             admin_up: true,
             privacy_addresses: false,
+            unlisted_addresses: false,
         }),
         Row::Subnet(subnet),
         Row::Location(location),

@@ -123,6 +123,7 @@ impl World {
             mtu: 1450,
             admin_up: true,
             privacy_addresses: false,
+            unlisted_addresses: false,
         };
         let presence = |host| {
             Row::Presence(PresenceRow { network: NETWORK, host, underlay: vtep(host).to_ipv6_mapped() })

@@ -389,7 +389,8 @@ fn contents(row: &Row) -> String {
     match row {
         Row::Network(row) => {
             let segment = row.vni.map_or("local".to_owned(), |vni| format!("vni {vni}"));
-            format!("{segment}, mtu {}, {}", row.mtu, up(row.admin_up))
+            let unlisted = if row.unlisted_addresses { ", more addresses" } else { "" };
+            format!("{segment}, mtu {}, {}{unlisted}", row.mtu, up(row.admin_up))
         }
         Row::Subnet(row) => {
             let mut text = prefix(&row.cidr);

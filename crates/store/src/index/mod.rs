@@ -46,6 +46,8 @@ pub struct Indexes {
     pub(crate) host_numbers: OrdMap<HostNumber, String>,
     pub(crate) network_subnets: OrdSet<(NetworkId, SubnetId)>,
     pub(crate) network_ports: OrdSet<(NetworkId, PortId)>,
+    /// How many ports of a network may have addresses beside their own.
+    pub(crate) unlisted_ports: OrdMap<NetworkId, usize>,
     pub(crate) subnet_ports: OrdSet<(SubnetId, PortId)>,
     /// By a hash of the device's id; readers compare the id itself.
     pub(crate) device_ports: OrdSet<(u64, PortId)>,
@@ -81,6 +83,7 @@ impl Default for Indexes {
             host_numbers: OrdMap::new(),
             network_subnets: OrdSet::new(),
             network_ports: OrdSet::new(),
+            unlisted_ports: OrdMap::new(),
             subnet_ports: OrdSet::new(),
             device_ports: OrdSet::new(),
             projects: OrdMap::new(),

@@ -34,6 +34,21 @@ fn place(port: &Port) -> Option<Place<'_>> {
     (!host.is_empty()).then_some(place)
 }
 
+/// The port's network, if it may have addresses beside its own.
+fn unlisted(port: &Port) -> Option<NetworkId> {
+    let is_instance = !port.is_distributed() && port.router().is_none();
+    let has_others = !port.port_security_enabled || !port.allowed_address_pairs.is_empty();
+    (is_instance && has_others).then_some(port.network_id)
+}
+
+fn unlist(indexes: &mut Indexes, network: NetworkId) {
+    *indexes.unlisted_ports.entry(network).or_insert(0) += 1;
+}
+
+fn list(indexes: &mut Indexes, network: NetworkId) {
+    release(&mut indexes.unlisted_ports, &network);
+}
+
 fn has_address_on(port: Option<&Port>, subnet: SubnetId) -> bool {
     port.is_some_and(|port| port.fixed_ips.iter().any(|fixed| fixed.subnet_id == subnet))
 }
@@ -76,6 +91,7 @@ impl Indexed for Port {
             |indexes, pair| indexes.security.policy_ports.remove(&pair),
             |indexes, pair| indexes.security.policy_ports.insert(pair),
         );
+        replace(indexes, old.and_then(unlisted), new.and_then(unlisted), list, unlist);
         super::router::index_port(indexes, old, new);
         index_subnets(indexes, old, new);
     }

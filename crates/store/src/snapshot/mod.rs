@@ -139,6 +139,11 @@ impl Snapshot {
         self.indexes.hosts.get(host).and_then(|bound| bound.networks.get(&network)).copied().unwrap_or(0)
     }
 
+    /// Whether a port of the network may have addresses beside its own: those of allowed pairs, or any without port security.
+    pub fn has_unlisted_addresses(&self, network: NetworkId) -> bool {
+        self.indexes.unlisted_ports.contains_key(&network)
+    }
+
     /// The hosts with a port of `network` bound to them, and how many such ports each has.
     pub fn network_hosts(&self, network: NetworkId) -> impl Iterator<Item = (&str, usize)> {
         let first = (network, Arc::<str>::from(""));

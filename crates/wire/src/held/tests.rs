@@ -10,6 +10,7 @@ fn network(number: u32, mtu: u32) -> Row {
         mtu,
         admin_up: true,
         privacy_addresses: false,
+        unlisted_addresses: false,
     })
 }
 

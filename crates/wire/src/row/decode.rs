@@ -149,6 +149,7 @@ impl Reader {
             mtu: row.mtu,
             admin_up: row.admin_up,
             privacy_addresses: row.privacy_addresses,
+            unlisted_addresses: row.unlisted_addresses,
         })
     }
 

@@ -58,6 +58,7 @@ fn network(row: &NetworkRow) -> proto::NetworkRow {
         mtu: row.mtu,
         admin_up: row.admin_up,
         privacy_addresses: row.privacy_addresses,
+        unlisted_addresses: row.unlisted_addresses,
     }
 }
 

@@ -177,6 +177,8 @@ pub struct NetworkRow {
     pub admin_up: bool,
     /// Ports with security may also use addresses of their SLAAC prefixes that they chose themselves (RFC 8981).
     pub privacy_addresses: bool,
+    /// Ports may have addresses that no location lists: of allowed pairs, chosen by themselves, or any without port security.
+    pub unlisted_addresses: bool,
 }
 
 /// A subnet of such a network.

@@ -25,10 +25,18 @@ fn any_mode() -> impl Strategy<Value = Option<Ipv6Mode>> {
 }
 
 fn any_network() -> impl Strategy<Value = Row> {
-    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
-        |(number, uuid, vni, mtu, admin_up, privacy_addresses)| {
+    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<[bool; 3]>()).prop_map(
+        |(number, uuid, vni, mtu, [admin_up, privacy_addresses, unlisted_addresses])| {
             let vni = (vni != 0).then_some(vni);
-            Row::Network(NetworkRow { number, uuid, vni, mtu, admin_up, privacy_addresses })
+            Row::Network(NetworkRow {
+                number,
+                uuid,
+                vni,
+                mtu,
+                admin_up,
+                privacy_addresses,
+                unlisted_addresses,
+            })
         },
     )
 }

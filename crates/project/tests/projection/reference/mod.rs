@@ -43,6 +43,12 @@ fn is_on(port: &Port, network: &Network, host: &Host) -> bool {
     port.network_id == network.id && port.binding.host_id == host.name
 }
 
+/// Whether an instance's port may have addresses beside its own.
+fn has_further(port: &Port) -> bool {
+    let is_instance = port.device_owner.is_empty();
+    is_instance && (!port.port_security_enabled || !port.allowed_address_pairs.is_empty())
+}
+
 fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
     let number = network.number.0;
     let vni = network.segment.vni().map(|vni| vni.get());
@@ -53,6 +59,8 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,
+        unlisted_addresses: network.privacy_addresses
+            || model.ports.values().any(|port| port.network_id == network.id && has_further(port)),
     })];
     for subnet in model.subnets.values().filter(|subnet| subnet.network_id == network.id) {
         rows.push(Row::Subnet(subnet_row(model, number, subnet)));
