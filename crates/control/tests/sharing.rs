@@ -150,7 +150,11 @@ async fn what_an_older_release_shared_stays_shared() {
     let cloud = Cloud::new().await;
     let (one, two) = (cloud.network().await, cloud.network().await);
     let old = Network { was_shared: true, ..one.clone() };
-    cloud.write(|tx| Ok(tx.put(old.clone()))).await.unwrap();
+    let put = |tx: &mut hadron_store::Tx| {
+        tx.put(old.clone());
+        Ok(())
+    };
+    cloud.write(put).await.unwrap();
     for _ in 0..2 {
         recovery::run(&cloud.store, &cloud.config).await.unwrap();
         let view = cloud.view();

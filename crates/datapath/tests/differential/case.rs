@@ -127,8 +127,8 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
 impl World {
     fn add_networks(&mut self, random: &mut Random) {
         for network in 1..=NETWORKS {
-            let flags = random.pick(&[0, 1, 1, 1]) * network_flag::DHCP4
-                | random.pick(&[0, 1]) * network_flag::UNLISTED;
+            let dhcp = if random.one_in(4) { 0 } else { network_flag::DHCP4 };
+            let flags = dhcp | if random.one_in(2) { 0 } else { network_flag::UNLISTED };
             self.networks.insert(network, (vni_of(network), flags));
             if vni_of(network) != 0 {
                 self.vnis.insert(VniKey { vni: vni_of(network) }, Vni { network });

@@ -298,7 +298,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             port_id: PortId(port)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
-        (uuid(), vec((0..12, uuid()), 0..5)).prop_map(|(id, created)| {
+        (uuid(), vec((0..13, uuid()), 0..5)).prop_map(|(id, created)| {
             let created = created.into_iter().map(|(kind, id)| match kind {
                 0 => Created::Network(NetworkId(id)),
                 1 => Created::Subnet(SubnetId(id)),
@@ -307,11 +307,11 @@ fn own() -> impl Strategy<Value = AnyRecord> {
                 4 => Created::SecurityGroupRule(SecurityGroupRuleId(id)),
                 5 => Created::AddressGroup(AddressGroupId(id)),
                 6 => Created::DefaultRule(SecurityGroupRuleId(id)),
-                10 => Created::RbacPolicy(RbacPolicyId(id)),
                 7 => Created::Router(RouterId(id)),
                 8 => Created::FloatingIp(FloatingIpId(id)),
                 9 => Created::PortForwarding(PortForwardingId(id)),
                 10 => Created::PacketLog(PacketLogId(id)),
+                11 => Created::RbacPolicy(RbacPolicyId(id)),
                 _ => Created::DefaultStatefulness(DefaultStatefulnessId(id)),
             });
             stored(BulkIntent { id, created: created.collect() })
