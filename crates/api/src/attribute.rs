@@ -187,6 +187,8 @@ pub enum Validate {
     TargetProject,
     /// `not_empty_name_string`
     NotEmptyName,
+    /// `availability_zone_hint_list`: distinct texts of at most 255 characters.
+    ZoneHints,
     /// `list_of_unique_strings`, each at most so many characters.
     UniqueStrings(usize),
     /// `dict_or_nodata` of a router's gateway: null or empty for none.

@@ -41,10 +41,40 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2015-07-26T10:00:00-00:00",
     },
     Extension {
+        alias: "agent",
+        name: "agent",
+        description: "Hosts show the roles that their nodes play, and whether they are alive",
+        updated: "2013-02-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "agent-resources-synced",
+        name: "Agent's Resource View Synced to Placement",
+        description: "Agents tell whether they have reported what they provide; hosts of hadron have nothing to tell",
+        updated: "2018-12-19T00:00:00-00:00",
+    },
+    Extension {
+        alias: "agent_sort_key",
+        name: "Agents Sort Key",
+        description: "Lists of agents can be sorted",
+        updated: "2013-02-03T10:00:00-00:00",
+    },
+    Extension {
         alias: "allowed-address-pairs",
         name: "Allowed Address Pairs",
         description: "Ports may use further addresses beside their own",
         updated: "2013-07-23T10:00:00-00:00",
+    },
+    Extension {
+        alias: "availability_zone",
+        name: "Availability Zone",
+        description: "Hosts are in zones",
+        updated: "2015-01-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "availability_zone_filter",
+        name: "Availability Zone Filter Extension",
+        description: "Lists of zones can be filtered",
+        updated: "2018-06-22T10:00:00-00:00",
     },
     Extension {
         alias: "binding",
@@ -57,6 +87,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Default Subnetpools",
         description: "Subnets can be taken from the default pool of their family",
         updated: "2016-02-18T18:00:00-00:00",
+    },
+    Extension {
+        alias: "dhcp_agent_scheduler",
+        name: "DHCP Agent Scheduler",
+        description: "Shows which hosts answer DHCP for which networks",
+        updated: "2013-02-07T10:00:00-00:00",
     },
     Extension {
         alias: "dvr",
@@ -210,6 +246,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2017-07-12T00:00:00-00:00",
     },
     Extension {
+        alias: "network_availability_zone",
+        name: "Network Availability Zone",
+        description: "Networks show the zones of the hosts that serve them",
+        updated: "2015-01-01T10:00:00-00:00",
+    },
+    Extension {
         alias: "pagination",
         name: "Pagination support",
         description: "Lists come in pages",
@@ -358,6 +400,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Security group filtering on the shared field",
         description: "Groups can be filtered by whether they are shared",
         updated: "2021-10-05T09:00:00-00:00",
+    },
+    Extension {
+        alias: "service-type",
+        name: "Neutron Service Type Management",
+        description: "Lists the providers of services",
+        updated: "2013-01-20T00:00:00-00:00",
     },
     Extension {
         alias: "sorting",

@@ -66,6 +66,12 @@ pub enum Field<'a> {
     Forwardings(ForwardingsOf<'a>),
     /// Numbers of ports.
     PortRange(PortRange),
+    /// Text that is made for the purpose.
+    OwnedText(String),
+    /// Texts.
+    Texts(Vec<&'a str>),
+    /// JSON as text that is made for the purpose.
+    OwnedJson(String),
     /// JSON as text.
     Json(&'a str),
 }
@@ -109,6 +115,9 @@ impl<'a> Field<'a> {
             Field::PortDetails(details) => details.write(json),
             Field::Forwardings(forwardings) => forwardings.write(json),
             Field::PortRange(range) => json.quoted(format_args!("{range}")),
+            Field::OwnedText(value) => json.text(value),
+            Field::Texts(values) => json.texts(values),
+            Field::OwnedJson(value) => json.raw(value.as_bytes()),
             Field::Json(value) => json.raw(value.as_bytes()),
         }
     }
@@ -119,6 +128,7 @@ impl<'a> Field<'a> {
             Field::Bool(value) => write!(out, "{}", if *value { "True" } else { "False" }),
             Field::Integer(value) | Field::Decimal(value) => write!(out, "{value}"),
             Field::Text(value) => out.write_str(value),
+            Field::OwnedText(value) => out.write_str(value),
             Field::Id(value) => write!(out, "{}", value.as_hyphenated()),
             Field::Address(value) => write!(out, "{value}"),
             Field::Prefix(value) => write!(out, "{value}"),
@@ -140,6 +150,8 @@ impl<'a> Field<'a> {
             | Field::Gateways(_)
             | Field::PortDetails(_)
             | Field::Forwardings(_)
+            | Field::Texts(_)
+            | Field::OwnedJson(_)
             | Field::Json(_) => return false,
         };
         written.is_ok()

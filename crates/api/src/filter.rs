@@ -4,7 +4,7 @@ use crate::ApiError;
 use crate::attribute::{Attribute, Mask, TagMatch};
 use crate::field::Field;
 use crate::query::Query;
-use crate::validate::{parse_address, parse_uuid};
+use crate::validate::{parse_address, parse_uuid, to_boolean};
 use crate::values::Table;
 use crate::view::View;
 use serde_json::Value;
@@ -146,6 +146,10 @@ impl Wanted {
         match self {
             Wanted::Texts { texts, or_nothing } => match field {
                 Field::Null => *or_nothing,
+                // A filter's text may be any that stands for the value, where the attribute has no conversion.
+                Field::Bool(value) => {
+                    texts.iter().any(|text| to_boolean(&text.as_str().into()) == Some(*value))
+                }
                 // Of a list, one must be wanted.
                 Field::Ids(ids) => ids.iter().any(|id| texts.contains(&id.as_hyphenated().to_string())),
                 field => {

@@ -78,6 +78,10 @@ impl<'a> Writer<'a> {
         self.list(values, |json, value| json.uuid(*value));
     }
 
+    pub(crate) fn texts(&mut self, values: &[&str]) {
+        self.list(values, |json, value| json.text(value));
+    }
+
     pub(crate) fn signed(&mut self, value: i64) {
         if value < 0 {
             self.raw(b"-");

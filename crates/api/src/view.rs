@@ -16,6 +16,11 @@ impl<'a> View<'a> {
         Self { snapshot, project }
     }
 
+    /// The snapshot, for as long as it lives.
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
     /// The project that looks; empty without one.
     pub fn project(&self) -> &'a str {
         self.project

@@ -10,6 +10,7 @@ use crate::{
     address_scope, default_rule, default_statefulness, floating_ip, network, packet_log, port,
     port_forwarding, rbac, router, security_group, security_group_rule, steps, subnet, subnet_pool,
 };
+use hadron_model::Agent;
 use hadron_model::{
     AddressGroup, AddressScope, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port,
     PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
@@ -118,6 +119,12 @@ impl Made for SubnetPool {
 impl Made for RbacPolicy {
     fn created(&self) -> Created {
         Created::RbacPolicy(self.id)
+    }
+}
+
+impl Made for Agent {
+    fn created(&self) -> Created {
+        Created::Nothing
     }
 }
 
@@ -310,6 +317,7 @@ fn size(tx: &Tx, object: Created) -> usize {
         }
         Created::SecurityGroupRule(_)
         | Created::AddressGroup(_)
+        | Created::Nothing
         | Created::DefaultRule(_)
         | Created::RbacPolicy(_)
         | Created::AddressScope(_)
@@ -333,6 +341,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::RbacPolicy(id) => rbac::delete(tx, id).map(Step::Done),
         Created::AddressScope(id) => address_scope::delete(tx, id),
         Created::SubnetPool(id) => subnet_pool::delete(tx, id, None),
+        Created::Nothing => Ok(Step::Done(())),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
         Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
         Created::FloatingIp(id) => floating_ip::delete(tx, config, id, None).map(Step::Done),

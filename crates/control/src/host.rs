@@ -5,7 +5,7 @@
 //! caller hashes it (SHA-256) before it comes here.
 
 use crate::steps::BATCH;
-use crate::{Error, Step, stamp};
+use crate::{Error, Step, agent, stamp};
 use hadron_model::{Host, HostNumber, JoinToken, PortStatus, Timestamp};
 use hadron_store::{Counter, Tx};
 use std::net::IpAddr;
@@ -123,6 +123,7 @@ pub fn remove(tx: &mut Tx, name: &str, force: bool) -> Result<Step<()>, Error> {
     if !is_last {
         return Ok(Step::More);
     }
+    agent::forget_host(tx, name);
     tx.delete::<Host>(&name.to_owned());
     Ok(Step::Done(()))
 }

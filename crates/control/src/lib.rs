@@ -16,6 +16,7 @@
 
 pub mod address_group;
 pub mod address_scope;
+pub mod agent;
 pub mod binding;
 pub mod bulk;
 pub mod config;

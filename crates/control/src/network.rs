@@ -3,7 +3,7 @@
 use crate::quota::{self, Counted};
 use crate::segment::{self, Provider};
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, dhcp, ipam, port, rbac, stamp, subnet};
+use crate::{Config, Error, Step, agent, dhcp, ipam, port, rbac, stamp, subnet};
 use hadron_model::{Access, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target};
 use hadron_store::{Counter, MacClaim, Snapshot, Tx};
 
@@ -33,6 +33,8 @@ pub struct NewNetwork {
     pub port_security_enabled: bool,
     /// Whether hosts may choose further addresses of their own.
     pub privacy_addresses: bool,
+    /// Zones in which it is to be served.
+    pub availability_zone_hints: Vec<String>,
     /// What an administrator asks for.
     pub provider: Provider,
 }
@@ -62,6 +64,7 @@ pub struct NetworkChange {
 
 /// Creates a network.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network, Error> {
+    agent::check_zone_hints(tx, &new.availability_zone_hints)?;
     quota::check(tx, config, &new.project_id, Counted::Network, 1)?;
     let id = NetworkId::random();
     let segment = segment::claim(tx, config, id, &new.provider)?;
@@ -77,6 +80,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         segment,
         port_security_enabled: new.port_security_enabled,
         privacy_addresses: new.privacy_addresses,
+        availability_zone_hints: new.availability_zone_hints.clone(),
         stamp: stamp::born(tx, 1),
     };
     tx.put(network.clone());

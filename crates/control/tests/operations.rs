@@ -328,6 +328,7 @@ fn errors_are_neutron_s() {
     let pool = hadron_model::AddressRange::new(ip, ip).unwrap();
     let cidr: hadron_model::IpNet = "10.0.0.0/24".parse().unwrap();
     let mac = Mac([0; 6]);
+    let agent = hadron_model::AgentId::random();
     let text = String::new;
     let errors = [
         Error::NetworkNotFound(network),
@@ -365,6 +366,12 @@ fn errors_are_neutron_s() {
         ObjectError::QuotaBelowUsage { kind: "port", limit: 1, used: 2 }.into(),
         ObjectError::ProjectQuotaNotFound(text()).into(),
         ObjectError::QuotaMissingProject.into(),
+        ObjectError::AgentNotFound(agent).into(),
+        ObjectError::InvalidDhcpAgent(agent).into(),
+        ObjectError::NetworkHostedByDhcpAgent { network, agent }.into(),
+        ObjectError::NetworkNotHostedByDhcpAgent { network, agent }.into(),
+        ObjectError::NetworkServedWherePortsAre { network, host: text(), ports: 1 }.into(),
+        ObjectError::AvailabilityZoneNotFound(text()).into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
         PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),

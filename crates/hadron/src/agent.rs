@@ -59,7 +59,8 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Config {
     }
     let overlay = OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() };
     let packet_log = node.packet_log.clone();
-    let settings = Settings { overlay, limits, packet_log, ..Settings::default() };
+    let availability_zone = node.availability_zone.clone();
+    let settings = Settings { overlay, limits, packet_log, availability_zone, ..Settings::default() };
     Config { state, pins: node.pin_dir.clone(), sizes, settings }
 }
 

@@ -165,6 +165,9 @@ pub struct Node {
     /// Address at which other hosts reach this one (its VTEP).
     #[arg(long)]
     pub underlay: Option<IpAddr>,
+    /// Availability zone of this host, which the API shows [default: nova].
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub availability_zone: String,
     /// UDP port of the tunnel.
     #[arg(long, default_value_t = 4789)]
     pub vxlan_port: u16,

@@ -68,6 +68,8 @@ uuid_id! {
     SecurityGroupRuleId,
     /// An address group's UUID.
     AddressGroupId,
+    /// An agent's UUID.
+    AgentId,
     /// A router's UUID.
     RouterId,
     /// A floating IP's UUID.

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod agent;
 pub mod floating_ip;
 pub mod host;
 pub mod id;
@@ -31,8 +32,10 @@ pub mod subnet_pool;
 pub mod tag;
 
 pub use address::{AddressRange, IpVersion};
+pub use agent::{Agent, AgentRole};
 pub use floating_ip::{Association, FloatingIp, ForwardedProtocol, PortForwarding, PortRange};
 pub use host::{Host, JoinToken};
+pub use id::AgentId;
 pub use id::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber,
     NetworkId, NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RbacPolicyId,

@@ -79,6 +79,8 @@ pub struct Network {
     pub port_security_enabled: bool,
     /// Whether its hosts may choose further addresses of their own in the prefixes in which they form one (RFC 8981).
     pub privacy_addresses: bool,
+    /// Zones in which it is to be served, as given; shown, and without effect.
+    pub availability_zone_hints: Vec<String>,
     /// Times and revision.
     pub stamp: Stamp,
 }

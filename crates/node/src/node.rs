@@ -69,6 +69,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where lines about ports' packets go; by default to standard output.
     pub packet_log: Option<PathBuf>,
+    /// The host's availability zone; empty for the default one.
+    pub availability_zone: String,
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -95,6 +97,7 @@ impl Default for Settings {
             overlay_mtu: None,
             limits: Limits::default(),
             packet_log: None,
+            availability_zone: String::new(),
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -162,13 +165,22 @@ impl Node {
             summary,
         };
         let cache = Cache::new(&state, identity.host_number);
+        let availability_zone = settings.availability_zone.clone();
         let reconciler = Reconciler::new(to, settings, &identity, cache)?;
         let host = identity.host_name.clone();
         let renew_after = SystemTime::UNIX_EPOCH;
         // Nodes spread over the servers.
         let first = identity.host_number as usize;
-        let sync =
-            Sync { identity, state, news, outbox: outbox.clone(), link: link.clone(), renew_after, first };
+        let sync = Sync {
+            identity,
+            availability_zone,
+            state,
+            news,
+            outbox: outbox.clone(),
+            link: link.clone(),
+            renew_after,
+            first,
+        };
         let tracked = Arc::new(connections::Watch::default());
         let sweep = connections::keep(parts.connections, tracked.clone());
         let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());

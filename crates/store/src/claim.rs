@@ -74,6 +74,8 @@ pub enum Created {
     SecurityGroupRule(SecurityGroupRuleId),
     /// An address group.
     AddressGroup(AddressGroupId),
+    /// Nothing that would have to be removed: what it stands for is not created by requests.
+    Nothing,
     /// A template of a security group's rule.
     DefaultRule(SecurityGroupRuleId),
     /// A policy that shares an object.

@@ -1,6 +1,7 @@
 //! Keys as bytes whose order is the order of the keys.
 
 use crate::Counter;
+use hadron_model::AgentId;
 use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
@@ -68,6 +69,7 @@ macro_rules! uuid_key {
     )+};
 }
 uuid_key!(NetworkId, SubnetId, PortId, SecurityGroupId, SecurityGroupRuleId, AddressGroupId);
+uuid_key!(AgentId);
 uuid_key!(RouterId, FloatingIpId, PortForwardingId, PacketLogId, DefaultStatefulnessId);
 uuid_key!(RbacPolicyId, AddressScopeId, SubnetPoolId);
 

@@ -18,6 +18,7 @@ use hadron_model::{
     RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
     SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Vni,
 };
+use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -305,6 +306,8 @@ records! {
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.
     JoinToken = 0x21 in join_tokens, String, by (), |it| it.id.clone();
+    /// A role of a host's node.
+    Agent = 0x24 in agents, AgentId, by (), |it| it.id;
     /// A project's own limits.
     ProjectQuota = 0x22 in project_quotas, String, by (), |it| it.project_id.clone();
     /// A project, by id.

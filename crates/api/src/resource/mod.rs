@@ -6,10 +6,12 @@
 
 pub mod address_group;
 pub mod address_scope;
+pub mod agent;
 mod answer;
 mod default_group;
 pub mod default_rule;
 pub mod default_statefulness;
+mod dhcp_scheduler;
 mod endpoint;
 pub mod floating_ip;
 pub mod floating_ip_fields;
@@ -36,6 +38,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod visible;
+mod zone;
 
 pub(crate) use endpoint::{Endpoint, Served, Tagged};
 pub use tagging::Tagging;
@@ -75,10 +78,17 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         vec![Box::new(floating_ip_pool::FloatingIpPools::new(policy))],
         serve::<subnet_pool::SubnetPools>(policy),
         serve::<address_scope::AddressScopes>(policy),
+        serve::<agent::Agents>(policy),
     ]
     .into_iter()
     .flatten()
-    .chain([Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>])
+    .chain([
+        Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>,
+        Box::new(dhcp_scheduler::NetworksOfAgent::new(policy)),
+        Box::new(dhcp_scheduler::AgentsOfNetwork::new(policy)),
+        Box::new(zone::Derived::zones(policy)),
+        Box::new(zone::Derived::service_providers(policy)),
+    ])
     .collect()
 }
 
@@ -160,6 +170,8 @@ pub trait Resource: Sized + Send + Sync + 'static {
     const PARENT: Option<Parent<Self::Record>> = None;
     /// Whether many can be created at once.
     const IS_BULK: bool = true;
+    /// Whether requests create its objects.
+    const IS_CREATED: bool = true;
     /// How its objects are tagged, if they can be.
     const TAGS: Option<Tagging<Self::Record>> = None;
     /// What can be done with an object beside changing its attributes, as paths behind the object's and names of policy rules.

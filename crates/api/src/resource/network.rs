@@ -7,6 +7,7 @@ use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
 use crate::view::View;
+use hadron_control::agent;
 use hadron_control::network::{self, NetworkChange, NewNetwork};
 use hadron_control::rbac::may_use;
 use hadron_control::segment::Provider;
@@ -136,6 +137,18 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |network, _| Some(Field::Time(network.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    Column::new("availability_zone_hints", |network, _| {
+        Some(Field::Texts(network.availability_zone_hints.iter().map(String::as_str).collect()))
+    })
+    .by(&["network_availability_zone"])
+    .post()
+    .sort()
+    .default(Default::EmptyList)
+    .validate(Validate::ZoneHints),
+    Column::new("availability_zones", |network, view| {
+        Some(Field::Texts(agent::zones_of_network(view.snapshot(), network.id).into_iter().collect()))
+    })
+    .by(&["network_availability_zone"]),
     tagging::tags(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -202,6 +215,12 @@ impl Resource for Networks {
             mtu: mtu(values).unwrap_or(0),
             port_security_enabled: values.boolean("port_security_enabled").unwrap_or(true),
             privacy_addresses: values.boolean("hadron:privacy_addresses").unwrap_or(false),
+            availability_zone_hints: values
+                .texts("availability_zone_hints")
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             provider: provider(values),
         })
     }

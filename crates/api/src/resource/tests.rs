@@ -1,11 +1,11 @@
 //! The tables held against the facts of Neutron 29 in `spec/resources.json`.
 
 use super::{
-    Resource, address_group::AddressGroups, address_scope::AddressScopes, default_rule::DefaultRules,
-    default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps, network::Networks,
-    packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings, rbac_policy::RbacPolicies,
-    router::Routers, security_group::SecurityGroups, security_group_rule::SecurityGroupRules,
-    subnet::Subnets, subnet_pool::SubnetPools,
+    Resource, address_group::AddressGroups, address_scope::AddressScopes, agent::Agents,
+    default_rule::DefaultRules, default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps,
+    network::Networks, packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings,
+    rbac_policy::RbacPolicies, router::Routers, security_group::SecurityGroups,
+    security_group_rule::SecurityGroupRules, subnet::Subnets, subnet_pool::SubnetPools,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -81,6 +81,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::NameNotDefault(most) => ("name_not_default", most.into()),
         Validate::Uuids => ("uuid_list", Value::Null),
         Validate::Prefixes => ("subnet_list", Value::Null),
+        Validate::ZoneHints => ("availability_zone_hint_list", Value::Null),
         Validate::UniqueStrings(most) => ("list_of_unique_strings", most.into()),
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
         Validate::RangeOrNone(least, most) => ("range_or_none", json!([least, most])),
@@ -237,11 +238,17 @@ fn floating_ips_are_as_neutron_has_them() {
 }
 
 #[test]
+fn agents_are_as_neutron_has_them() {
+    hold::<Agents>();
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
         assert_eq!(names, R::NAMES);
     }
+    check::<Agents>();
     check::<Networks>();
     check::<Subnets>();
     check::<Ports>();

@@ -137,6 +137,7 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         },
         Validate::Uuids => list::uuids(value),
         Validate::Prefixes => list::prefixes(value),
+        Validate::ZoneHints => list::unique_strings(value, 255),
         Validate::UniqueStrings(most) => list::unique_strings(value, most),
         Validate::RangeOrNone(least, most) => range::number_or_none(value, least, most),
         Validate::PortRange(least, most) => range::ports(value, least, most),

@@ -1,5 +1,6 @@
 //! Refusals about what objects of every kind have.
 
+use hadron_model::{AgentId, NetworkId};
 use uuid::Uuid;
 
 /// A refused operation on an object of any kind. Named and numbered as Neutron's exceptions.
@@ -45,6 +46,43 @@ pub enum ObjectError {
     /// The project has the deployment's limits.
     #[error("quota for project {0} could not be found: it has the defaults")]
     ProjectQuotaNotFound(String),
+    /// There is no such agent.
+    #[error("agent {0} could not be found")]
+    AgentNotFound(AgentId),
+    /// The agent answers no DHCP.
+    #[error("agent {0} is not a DHCP agent")]
+    InvalidDhcpAgent(AgentId),
+    /// The agent answers for the network already.
+    #[error("network {network} is hosted by DHCP agent {agent} already")]
+    NetworkHostedByDhcpAgent {
+        /// The network.
+        network: NetworkId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// Nobody has put the network on the agent.
+    #[error("network {network} is not hosted by DHCP agent {agent}")]
+    NetworkNotHostedByDhcpAgent {
+        /// The network.
+        network: NetworkId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A host answers for the networks of its ports.
+    #[error(
+        "host {host} answers for network {network} as long as it has ports of it, now {ports}; move them"
+    )]
+    NetworkServedWherePortsAre {
+        /// The network.
+        network: NetworkId,
+        /// The host.
+        host: String,
+        /// How many there are.
+        ports: usize,
+    },
+    /// No host is in the zone.
+    #[error("availability zone {0} could not be found")]
+    AvailabilityZoneNotFound(String),
     /// The token names no project.
     #[error("the request names no project, and neither does its token")]
     QuotaMissingProject,
@@ -60,6 +98,13 @@ impl ObjectError {
             Self::QuotaBelowUsage { .. } => "HTTPBadRequest",
             Self::ProjectQuotaNotFound(_) => "TenantQuotaNotFound",
             Self::QuotaMissingProject => "QuotaMissingTenant",
+            Self::AgentNotFound(_) => "AgentNotFound",
+            Self::InvalidDhcpAgent(_) => "InvalidDHCPAgent",
+            Self::NetworkHostedByDhcpAgent { .. } => "NetworkHostedByDHCPAgent",
+            Self::NetworkNotHostedByDhcpAgent { .. } | Self::NetworkServedWherePortsAre { .. } => {
+                "NetworkNotHostedByDhcpAgent"
+            }
+            Self::AvailabilityZoneNotFound(_) => "AvailabilityZoneNotFound",
         }
     }
 
@@ -67,6 +112,10 @@ impl ObjectError {
     pub fn status(&self) -> u16 {
         match self {
             Self::TagNotFound(_) | Self::TagResourceNotFound { .. } | Self::ProjectQuotaNotFound(_) => 404,
+            Self::AgentNotFound(_) | Self::InvalidDhcpAgent(_) | Self::AvailabilityZoneNotFound(_) => 404,
+            Self::NetworkHostedByDhcpAgent { .. }
+            | Self::NetworkNotHostedByDhcpAgent { .. }
+            | Self::NetworkServedWherePortsAre { .. } => 409,
             Self::TooManyTags { .. } | Self::QuotaBelowUsage { .. } | Self::QuotaMissingProject => 400,
         }
     }

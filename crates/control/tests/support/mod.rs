@@ -109,6 +109,7 @@ pub fn new_network() -> NewNetwork {
         mtu: 0,
         port_security_enabled: true,
         privacy_addresses: false,
+        availability_zone_hints: vec![],
         provider: Provider::default(),
     }
 }

@@ -104,6 +104,8 @@ impl Link {
 pub struct Sync {
     /// Who the node is.
     pub identity: Identity,
+    /// The host's availability zone; empty for the default one.
+    pub availability_zone: String,
     /// Where a renewed identity is kept.
     pub state: PathBuf,
     /// To the node's loop.
@@ -156,7 +158,14 @@ impl Sync {
         }
         let position = self.position().await;
         self.outbox.close();
-        let session = match Session::open(channel.clone(), &self.identity, instance, position).await? {
+        let session = match Session::open(
+            channel.clone(),
+            (&self.identity, &self.availability_zone),
+            instance,
+            position,
+        )
+        .await?
+        {
             Ok(session) => session,
             Err(end) => return Ok(end),
         };

@@ -60,12 +60,12 @@ impl Session {
     /// Says Hello and waits for Welcome; the inner error is the server's Goodbye.
     pub(super) async fn open(
         channel: Channel,
-        identity: &Identity,
+        (identity, zone): (&Identity, &str),
         instance: &[u8; 16],
         position: Option<Position>,
     ) -> Result<Result<Self, End>, Error> {
         let (outgoing, stream) = mpsc::channel(16);
-        let hello = node_message::Message::Hello(hello(identity, instance, position));
+        let hello = node_message::Message::Hello(hello(identity, zone, instance, position));
         let _ = outgoing.try_send(NodeMessage { message: Some(hello) });
         let mut client = NodesClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let begin = async {
@@ -166,7 +166,7 @@ impl From<Goodbye> for End {
     }
 }
 
-fn hello(identity: &Identity, instance: &[u8; 16], position: Option<Position>) -> Hello {
+fn hello(identity: &Identity, zone: &str, instance: &[u8; 16], position: Option<Position>) -> Hello {
     let (history, revision) = match position {
         Some(Position { history, revision }) => (history.to_vec(), revision),
         None => (Vec::new(), 0),
@@ -179,5 +179,6 @@ fn hello(identity: &Identity, instance: &[u8; 16], position: Option<Position>) -
         instance_id: instance.to_vec().into(),
         history_id: history.into(),
         revision,
+        availability_zone: zone.to_owned(),
     }
 }

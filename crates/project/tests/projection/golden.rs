@@ -185,6 +185,7 @@ impl Call {
             mtu: self.value("mtu").unwrap_or(1450),
             segment: self.value("vni").and_then(Vni::new).map_or(Segment::Local, Segment::Vxlan),
             port_security_enabled: true,
+            availability_zone_hints: vec![],
             privacy_addresses: self.value("privacy").unwrap_or(false),
             stamp: Stamp::default(),
         }

@@ -4,6 +4,7 @@ use super::NodeConfig;
 use super::counters::{Counter, Counters};
 use super::goodbye::Farewell;
 use super::session::Session;
+use hadron_control::agent::Report;
 use hadron_model::{Host, Timestamp};
 use hadron_project::{Note, Projection, Subscription, UnknownHost};
 use hadron_store::{Commit, Position, RecordKey, Revision, Store, Watch};
@@ -12,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Commits that the projection follows in one go.
 const COMMITS_AT_ONCE: usize = 64;
@@ -25,6 +26,8 @@ pub(super) struct Hub {
     pub(super) projection: RwLock<Projection>,
     sessions: Mutex<Sessions>,
     projected: watch::Sender<Position>,
+    /// A node has connected.
+    pub(super) connected: Notify,
 }
 
 #[derive(Default)]
@@ -72,7 +75,8 @@ impl Hub {
         }
         let projected = watch::Sender::new(projection.position());
         let (sessions, counters) = (Mutex::default(), Counters::default());
-        (Self { store, config, counters, projection: RwLock::new(projection), sessions, projected }, watch)
+        let (projection, connected) = (RwLock::new(projection), Notify::new());
+        (Self { store, config, counters, projection, sessions, projected, connected }, watch)
     }
 
     /// Waits until the projection contains `revision` of the store's history now, or that is another one.
@@ -133,6 +137,7 @@ impl Hub {
         }
         // The key may have changed since the stream's identity was checked.
         sessions.check_key(self.store.snapshot().get::<Host>(&session.peer.host).map(|host| &***host));
+        self.connected.notify_one();
         if sessions.is_stopping {
             session.close(Farewell::shutdown());
         }
@@ -154,6 +159,20 @@ impl Hub {
         let mut sessions = self.sessions.lock();
         sessions.is_stopping = true;
         sessions.connected.values().for_each(|session| session.close(Farewell::shutdown()));
+    }
+
+    /// What was last heard of the nodes that are connected, or only of those of which nothing is recorded yet.
+    pub(super) fn heard(&self, only_new: bool) -> Vec<Report> {
+        let sessions = self.sessions.lock();
+        let asked = sessions.connected.values().filter(|session| !session.mark_recorded() || !only_new);
+        asked
+            .map(|session| Report {
+                host: session.peer.host.clone(),
+                availability_zone: session.availability_zone.clone(),
+                started_at: session.since,
+                heard_at: session.last_heard(),
+            })
+            .collect()
     }
 
     pub(super) fn status(&self, host: &str) -> Option<NodeStatus> {

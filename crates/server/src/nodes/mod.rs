@@ -15,6 +15,7 @@
 //! | acceptor | the listener | connections; one task per TLS handshake |
 //! | outbound | a stream; it is the response body, polled by the transport | dirty keys, room in the HTTP/2 window |
 //! | inbound | a stream | messages |
+//! | presence | the service | a clock, nodes that connect |
 //! | reporter | a stream | reports; while a write is under way the latest of each port waits |
 //!
 //! Begin with [`NodeService`], then `session`.
@@ -28,6 +29,7 @@ mod inbound;
 mod join;
 mod outbound;
 mod peer;
+mod presence;
 mod reporter;
 mod rpc;
 mod session;
@@ -79,7 +81,7 @@ impl Default for NodeConfig {
 pub struct NodeService {
     hub: Arc<Hub>,
     authority: Arc<dyn Authority>,
-    _projector: Arc<AbortOnDrop>,
+    _tasks: Arc<[AbortOnDrop; 2]>,
 }
 
 struct AbortOnDrop(AbortHandle);
@@ -96,7 +98,8 @@ impl NodeService {
         let (hub, watch) = Hub::new(store, config);
         let hub = Arc::new(hub);
         let projector = tokio::spawn(hub::follow(hub.clone(), watch)).abort_handle();
-        Self { hub, authority, _projector: Arc::new(AbortOnDrop(projector)) }
+        let presence = tokio::spawn(presence::record(hub.clone())).abort_handle();
+        Self { hub, authority, _tasks: Arc::new([projector, presence].map(AbortOnDrop)) }
     }
 
     /// Serves nodes on `listener` until `shutdown` resolves; then says goodbye to them and returns when their streams

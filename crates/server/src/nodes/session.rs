@@ -19,6 +19,7 @@ pub(super) struct Session {
     pub(super) host: u32,
     pub(super) remote: SocketAddr,
     pub(super) software_version: String,
+    pub(super) availability_zone: String,
     pub(super) instance_id: Vec<u8>,
     pub(super) since: Timestamp,
     pub(super) subscription: Mutex<Subscription>,
@@ -29,6 +30,8 @@ pub(super) struct Session {
     /// Wakes inbound and reporter at the end.
     pub(super) ended: Notify,
     has_ended: AtomicBool,
+    /// Whether it is in the store that the node was heard.
+    is_recorded: AtomicBool,
     acked: AtomicU64,
     last_heard: AtomicI64,
     /// Reports that wait to be recorded, by port number; the latest wins.
@@ -49,9 +52,11 @@ impl Session {
             host: subscription.host(),
             remote,
             software_version: hello.software_version.chars().take(64).collect(),
+            availability_zone: hello.availability_zone.chars().take(255).collect(),
             instance_id: hello.instance_id.iter().copied().take(16).collect(),
             since: now,
             acked: AtomicU64::new(0),
+            is_recorded: AtomicBool::new(false),
             subscription: Mutex::new(subscription),
             wake: Notify::new(),
             wants_catch_up: AtomicBool::new(false),
@@ -94,6 +99,11 @@ impl Session {
     }
 
     /// When the node was last heard.
+    /// Marks it as recorded; whether it was so before.
+    pub(super) fn mark_recorded(&self) -> bool {
+        self.is_recorded.swap(true, Relaxed)
+    }
+
     pub(super) fn last_heard(&self) -> Timestamp {
         Timestamp(self.last_heard.load(Relaxed))
     }

@@ -142,6 +142,7 @@ impl Cloud {
             mtu: 0,
             port_security_enabled: true,
             privacy_addresses: false,
+            availability_zone_hints: vec![],
             provider: Provider::default(),
         };
         self.write(|tx, config| {

@@ -1,12 +1,14 @@
 //! Port reports into port statuses.
 
 use crate::cloud::{Cloud, until};
-use crate::test_node::{TestNode, wired};
+use crate::test_node::{TestNode, hello, wired};
 use hadron_control::binding::BindingChange;
 use hadron_control::port::PortChange;
-use hadron_model::PortStatus;
+use hadron_model::agent::DOWN_AFTER_MS;
+use hadron_model::{AgentRole, PortStatus, Timestamp};
 use hadron_server::nodes::Counter;
-use hadron_wire::proto::PortReport;
+use hadron_wire::Held;
+use hadron_wire::proto::{Hello, PortReport};
 
 fn bind_to(host: &str) -> PortChange {
     let binding = BindingChange { host_id: Some(host.to_owned()), ..BindingChange::default() };
@@ -163,4 +165,24 @@ async fn a_node_that_goes_leaves_its_ports_as_they_are() {
     until("its absence is seen", || !cloud.service.node("compute1").unwrap().is_connected).await;
     assert_eq!(cloud.status(port.id), PortStatus::Active);
     assert_eq!(cloud.store.snapshot().position(), revision, "liveness is never written");
+}
+
+#[tokio::test]
+async fn a_node_that_connects_is_an_agent_of_its_zone_as_long_as_its_host_is_on_record() {
+    let cloud = Cloud::start().await;
+    let credentials = cloud.host("compute1").await;
+    let hello = Hello { availability_zone: "east".into(), ..hello("compute1") };
+    let _node = TestNode::connect_with(&cloud, &credentials, hello, Held::default()).await;
+    let agents = || {
+        let view = cloud.store.snapshot();
+        view.agents_of_host("compute1").map(|agent| agent.value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(agents().len(), AgentRole::ALL.len());
+    assert!(
+        agents().iter().all(|agent| agent.availability_zone == "east" && agent.is_alive(Timestamp::now()))
+    );
+    let long_after = Timestamp(Timestamp::now().0 + DOWN_AFTER_MS);
+    assert!(agents().iter().all(|agent| !agent.is_alive(long_after)));
+    cloud.remove_host("compute1").await;
+    assert_eq!(agents(), []);
 }

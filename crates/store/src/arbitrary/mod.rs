@@ -87,7 +87,8 @@ prop_compose! {
         let number = NetworkNumber(number(id));
         Network {
             id: NetworkId(id), number, project_id, name, description, admin_state_up, was_shared, mtu, segment,
-            port_security_enabled: was_shared || admin_state_up, privacy_addresses: was_shared, stamp,
+            port_security_enabled: was_shared || admin_state_up, privacy_addresses: was_shared,
+            availability_zone_hints: if was_shared { vec!["a".to_owned(), String::new()] } else { vec![] }, stamp,
         }
     }
 }
@@ -319,9 +320,24 @@ fn own() -> impl Strategy<Value = AnyRecord> {
         (proptest::sample::select(&Counter::ALL[..]), any::<u32>())
             .prop_map(|(counter, next)| stored(CounterRecord { counter, next })),
         text().prop_map(|name| stored(Turn { name })),
+        agent().prop_map(stored).boxed(),
         (text(), proptest::collection::btree_map(text(), of(any::<u32>()), 0..3))
             .prop_map(|(project_id, limits)| stored(ProjectQuota { project_id, limits })),
     ]
+}
+
+prop_compose! {
+    fn agent()(
+        id in uuid(), texts in [text(), text()], is_dhcp: bool, admin_state_up: bool, description in of(text()),
+        networks in proptest::collection::btree_set(uuid().prop_map(NetworkId), 0..3), times in [time(), time(), time()],
+    ) -> Agent {
+        let ([host, availability_zone], [created_at, started_at, heartbeat_at]) = (texts, times);
+        let role = if is_dhcp { AgentRole::Dhcp } else { AgentRole::Switching };
+        Agent {
+            id: AgentId(id), host, role, admin_state_up, description, availability_zone, networks, created_at,
+            started_at, heartbeat_at,
+        }
+    }
 }
 
 /// A record of any kind; those with many indexes more often.

@@ -11,6 +11,7 @@ use hadron_model::{
     PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
     SubnetPoolId, Vni,
 };
+use uuid::Uuid;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct AddressClaimMessage {
@@ -122,6 +123,7 @@ const SECURITY_GROUP_RULE: u32 = 5;
 const ADDRESS_GROUP: u32 = 6;
 const DEFAULT_RULE: u32 = 7;
 const ROUTER: u32 = 8;
+const NOTHING: u32 = 63;
 const FLOATING_IP: u32 = 9;
 const PORT_FORWARDING: u32 = 10;
 const PACKET_LOG: u32 = 20;
@@ -142,6 +144,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::RbacPolicy(id) => (RBAC_POLICY, id.0),
         Created::AddressScope(id) => (ADDRESS_SCOPE, id.0),
         Created::SubnetPool(id) => (SUBNET_POOL, id.0),
+        Created::Nothing => (NOTHING, Uuid::nil()),
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
         Created::PortForwarding(id) => (PORT_FORWARDING, id.0),
@@ -154,6 +157,7 @@ fn created_message(created: &Created) -> CreatedMessage {
 fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
     let id = uuid(&message.id)?;
     Ok(match message.kind {
+        NOTHING => Created::Nothing,
         NETWORK => Created::Network(NetworkId(id)),
         SUBNET => Created::Subnet(SubnetId(id)),
         PORT => Created::Port(PortId(id)),

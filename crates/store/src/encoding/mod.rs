@@ -17,6 +17,7 @@ macro_rules! with_tags {
     };
 }
 
+mod agent;
 mod claim;
 mod commit;
 mod floating_ip;

@@ -37,11 +37,13 @@ pub(crate) struct NetworkMessage {
     port_security_disabled: bool,
     #[prost(bool, tag = "13")]
     privacy_addresses: bool,
+    #[prost(string, repeated, tag = "30")]
+    availability_zone_hints: Vec<String>,
 }
 
 impl Encoded for Network {
     type Message = NetworkMessage;
-    const LAST_FIELD: u32 = 13;
+    const LAST_FIELD: u32 = 30;
     with_tags!();
 
     fn to_message(&self) -> NetworkMessage {
@@ -60,6 +62,7 @@ impl Encoded for Network {
             mtu: self.mtu,
             segment_type,
             segment_number,
+            availability_zone_hints: self.availability_zone_hints.clone(),
             stamp: stamp_message(&self.stamp),
             port_security_disabled: !self.port_security_enabled,
             privacy_addresses: self.privacy_addresses,
@@ -83,6 +86,7 @@ impl Encoded for Network {
             },
             port_security_enabled: !message.port_security_disabled,
             privacy_addresses: message.privacy_addresses,
+            availability_zone_hints: message.availability_zone_hints,
             stamp: stamp(message.stamp),
         })
     }

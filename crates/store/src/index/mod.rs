@@ -31,6 +31,7 @@ use hadron_model::{
     PacketLogId, PolicyNumber, PortId, PortNumber, RbacPolicyId, RouterId, SecurityGroupId,
     SecurityGroupRuleId, SubnetId, SubnetPoolId, Vni,
 };
+use hadron_model::{Agent, AgentId};
 use imbl::{OrdMap, OrdSet};
 use rbac::Sharing;
 use router::Routing;
@@ -52,6 +53,7 @@ pub struct Indexes {
     /// By a hash of the device's id; readers compare the id itself.
     pub(crate) device_ports: OrdSet<(u64, PortId)>,
     pub(crate) projects: OrdMap<Arc<str>, Owned>,
+    pub(crate) host_agents: OrdSet<(String, AgentId)>,
     pub(crate) hosts: OrdMap<Arc<str>, Bound>,
     pub(crate) network_hosts: OrdMap<(NetworkId, Arc<str>), usize>,
     pub(crate) project_names: OrdMap<(String, String), String>,
@@ -87,6 +89,7 @@ impl Default for Indexes {
             subnet_ports: OrdSet::new(),
             device_ports: OrdSet::new(),
             projects: OrdMap::new(),
+            host_agents: OrdSet::new(),
             hosts: OrdMap::new(),
             network_hosts: OrdMap::new(),
             project_names: OrdMap::new(),
@@ -223,6 +226,19 @@ not_indexed!(
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup
 );
+
+impl Indexed for Agent {
+    fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
+        let entry = |agent: &Agent| (agent.host.clone(), agent.id);
+        replace(
+            indexes,
+            old.map(entry),
+            new.map(entry),
+            |indexes, entry| indexes.host_agents.remove(&entry),
+            |indexes, entry| indexes.host_agents.insert(entry),
+        );
+    }
+}
 
 impl Indexed for Host {
     fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {

@@ -10,6 +10,7 @@ mod subnet_pool;
 use crate::Position;
 use crate::index::{Indexes, device_hash};
 use crate::record::{AnyRecord, Record, RecordKey, Stored, Tables};
+use hadron_model::{Agent, AgentId};
 use hadron_model::{
     Host, HostNumber, Network, NetworkId, NetworkNumber, Port, PortId, PortNumber, Subnet, SubnetId, Vni,
 };
@@ -126,6 +127,13 @@ impl Snapshot {
         let first = (hash, PortId(Uuid::nil()));
         let pairs = self.indexes.device_ports.range(first..).take_while(move |pair| pair.0 == hash);
         pairs.filter_map(|pair| self.find::<Port>(&pair.1)).filter(move |port| port.device_id == device)
+    }
+
+    /// The agents of a host, by id.
+    pub fn agents_of_host<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Record1<Agent>> {
+        let first = (host.to_owned(), AgentId(Uuid::nil()));
+        let pairs = self.indexes.host_agents.range(first..).take_while(move |pair| pair.0 == host);
+        pairs.filter_map(|pair| self.find::<Agent>(&pair.1))
     }
 
     /// The networks with a port bound to `host`, and how many such ports each has.

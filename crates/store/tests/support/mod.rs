@@ -26,6 +26,7 @@ pub fn network(n: u32) -> Network {
         segment: Segment::Local,
         port_security_enabled: true,
         privacy_addresses: false,
+        availability_zone_hints: vec![],
         stamp: Stamp::default(),
     }
 }

@@ -281,7 +281,7 @@ impl<R: Resource> Endpoint for Served<R> {
             match (&call.method, id) {
                 (&Method::GET, None) => self.list(state, call).await,
                 (&Method::GET, Some(id)) => self.show(state, &call, &id).await,
-                (&Method::POST, None) => self.create(state, call).await,
+                (&Method::POST, None) if R::IS_CREATED => self.create(state, call).await,
                 (&Method::PUT, Some(id)) => self.update(state, call, &id).await,
                 (&Method::DELETE, Some(id)) => self.delete(state, call, &id).await,
                 (&Method::PUT | &Method::DELETE, None) => Err(Self::not_found("None")),

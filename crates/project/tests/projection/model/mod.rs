@@ -333,6 +333,7 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
         mtu,
         segment: if vxlan { Segment::Vxlan(vni) } else { Segment::Local },
         port_security_enabled: true,
+        availability_zone_hints: vec![],
         privacy_addresses: mtu == 1500,
         stamp: Stamp::default(),
     }

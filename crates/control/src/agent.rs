@@ -1,0 +1,187 @@
+//! Agents: what nodes report of themselves, and what administrators do with that.
+
+use crate::{Error, ObjectError};
+use hadron_model::agent::DEFAULT_ZONE;
+use hadron_model::{Agent, AgentId, AgentRole, Host, Network, NetworkId, Timestamp};
+use hadron_store::{Snapshot, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is heard of a host's node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The host.
+    pub host: String,
+    /// Its availability zone; empty is the default one.
+    pub availability_zone: String,
+    /// When its connection began.
+    pub started_at: Timestamp,
+    /// When it was last heard.
+    pub heard_at: Timestamp,
+}
+
+/// Records that a node was heard; its agents are there from then on. A host that was removed has none.
+pub fn report(tx: &mut Tx, report: &Report) -> Result<(), Error> {
+    if tx.get::<Host>(&report.host).is_none() {
+        return Ok(());
+    }
+    for role in AgentRole::ALL {
+        let known =
+            tx.view().agents_of_host(&report.host).find(|agent| agent.role == role).map(|agent| agent.id);
+        let known = known.and_then(|id| tx.get::<Agent>(&id));
+        let agent = known.map_or_else(|| born(role, report), |agent| agent.value.clone());
+        let agent = heard(tx.view(), agent, report);
+        tx.put(agent);
+    }
+    Ok(())
+}
+
+fn born(role: AgentRole, report: &Report) -> Agent {
+    Agent {
+        id: AgentId::random(),
+        host: report.host.clone(),
+        role,
+        admin_state_up: true,
+        description: None,
+        availability_zone: String::new(),
+        networks: BTreeSet::new(),
+        created_at: report.heard_at,
+        started_at: report.started_at,
+        heartbeat_at: report.heard_at,
+    }
+}
+
+fn heard(view: &Snapshot, mut agent: Agent, report: &Report) -> Agent {
+    let zone = Some(report.availability_zone.as_str()).filter(|zone| !zone.is_empty());
+    zone.unwrap_or(DEFAULT_ZONE).clone_into(&mut agent.availability_zone);
+    agent.started_at = report.started_at;
+    agent.heartbeat_at = agent.heartbeat_at.max(report.heard_at);
+    agent.networks.retain(|network| view.has::<Network>(network));
+    agent
+}
+
+/// Changes to an agent; `None` leaves as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AgentChange {
+    /// What an administrator wants it to be.
+    pub admin_state_up: Option<bool>,
+    /// What an administrator writes; the inner `None` takes it away.
+    pub description: Option<Option<String>>,
+}
+
+/// Changes an agent.
+pub fn update(tx: &mut Tx, id: AgentId, change: &AgentChange) -> Result<Agent, Error> {
+    let old = tx.get::<Agent>(&id).ok_or(ObjectError::AgentNotFound(id))?;
+    let mut agent = old.value.clone();
+    agent.admin_state_up = change.admin_state_up.unwrap_or(agent.admin_state_up);
+    if let Some(description) = &change.description {
+        agent.description.clone_from(description);
+    }
+    if agent != old.value {
+        tx.put(agent.clone());
+    }
+    Ok(agent)
+}
+
+/// Forgets an agent. If its node is heard again, it comes back under another id.
+pub fn delete(tx: &mut Tx, id: AgentId) -> Result<(), Error> {
+    tx.get::<Agent>(&id).ok_or(ObjectError::AgentNotFound(id))?;
+    tx.delete::<Agent>(&id);
+    Ok(())
+}
+
+/// Forgets the agents of a host that is removed.
+pub(crate) fn forget_host(tx: &mut Tx, host: &str) {
+    let agents: Vec<AgentId> = tx.view().agents_of_host(host).map(|agent| agent.id).collect();
+    for id in agents {
+        tx.delete::<Agent>(&id);
+    }
+}
+
+/// Puts a network on a DHCP agent, as administrators of Neutron do. Hosts answer for the networks that they have ports of,
+/// put on them or not.
+pub fn add_network(tx: &mut Tx, id: AgentId, network: NetworkId) -> Result<(), Error> {
+    let mut agent = dhcp_agent(tx, id)?;
+    tx.get::<Network>(&network).ok_or(Error::NetworkNotFound(network))?;
+    if hosts(tx.view(), &agent, network) {
+        return Err(ObjectError::NetworkHostedByDhcpAgent { network, agent: id }.into());
+    }
+    agent.networks.insert(network);
+    tx.put(agent);
+    Ok(())
+}
+
+/// Takes a network off a DHCP agent on which an administrator put it.
+pub fn remove_network(tx: &mut Tx, id: AgentId, network: NetworkId) -> Result<(), Error> {
+    let mut agent = dhcp_agent(tx, id)?;
+    if !agent.networks.remove(&network) {
+        let error = match tx.view().host_network_ports(&agent.host, network) {
+            0 => ObjectError::NetworkNotHostedByDhcpAgent { network, agent: id },
+            ports => ObjectError::NetworkServedWherePortsAre { network, host: agent.host, ports },
+        };
+        return Err(error.into());
+    }
+    tx.put(agent);
+    Ok(())
+}
+
+fn dhcp_agent(tx: &mut Tx, id: AgentId) -> Result<Agent, Error> {
+    let agent = tx.get::<Agent>(&id).ok_or(ObjectError::AgentNotFound(id))?;
+    match agent.role {
+        AgentRole::Dhcp => Ok(agent.value.clone()),
+        AgentRole::Switching => Err(ObjectError::InvalidDhcpAgent(id).into()),
+    }
+}
+
+/// Whether a DHCP agent answers for a network: its host has ports of it, or an administrator has put it there.
+pub fn hosts(view: &Snapshot, agent: &Agent, network: NetworkId) -> bool {
+    agent.role == AgentRole::Dhcp
+        && (agent.networks.contains(&network) || view.host_network_ports(&agent.host, network) > 0)
+}
+
+/// The DHCP agents that answer for a network, by id.
+pub fn of_network(view: &Snapshot, network: NetworkId) -> Vec<&Agent> {
+    view.iter::<Agent>().map(|agent| &agent.value).filter(|agent| hosts(view, agent, network)).collect()
+}
+
+/// The networks that a DHCP agent answers for.
+pub fn networks_of(view: &Snapshot, agent: &Agent) -> BTreeSet<NetworkId> {
+    if agent.role != AgentRole::Dhcp {
+        return BTreeSet::new();
+    }
+    let with_ports = view.host_networks(&agent.host).map(|(network, _)| network);
+    let networks: BTreeSet<_> = with_ports.chain(agent.networks.iter().copied()).collect();
+    networks.into_iter().filter(|network| view.has::<Network>(network)).collect()
+}
+
+/// The availability zones by (zone, kind of object), and whether one of their agents is administratively up.
+pub fn zones(view: &Snapshot) -> BTreeMap<(&str, &'static str), bool> {
+    let mut zones = BTreeMap::new();
+    for agent in view.iter::<Agent>() {
+        if let Some(resource) = agent.role.zone_resource() {
+            *zones.entry((agent.availability_zone.as_str(), resource)).or_insert(false) |=
+                agent.admin_state_up;
+        }
+    }
+    zones
+}
+
+/// The zones of the hosts that answer for a network.
+pub fn zones_of_network(view: &Snapshot, network: NetworkId) -> BTreeSet<&str> {
+    let agents = view.network_hosts(network).filter_map(|(host, _)| {
+        let dhcp = |agent: &&std::sync::Arc<hadron_store::Stored<Agent>>| agent.role == AgentRole::Dhcp;
+        view.agents_of_host(host).find(dhcp)
+    });
+    agents.map(|agent| agent.availability_zone.as_str()).collect()
+}
+
+/// Refuses hints at zones in which no host answers for networks.
+pub(crate) fn check_zone_hints(tx: &Tx, hints: &[String]) -> Result<(), Error> {
+    if hints.is_empty() {
+        return Ok(());
+    }
+    let zones = zones(tx.view());
+    match hints.iter().find(|hint| !zones.contains_key(&(hint.as_str(), "network"))) {
+        Some(unknown) => Err(ObjectError::AvailabilityZoneNotFound(unknown.clone()).into()),
+        None => Ok(()),
+    }
+}
