@@ -297,7 +297,8 @@ impl<const TEST: bool> Env for Kernel<TEST> {
 
     #[inline(always)]
     fn policy_verdict(&mut self, packet: &mut Packet, port: u32, way: u32) -> u32 {
-        judge(self.skb, packet, port, way)
+        // A table of reasons is read by it.
+        masked(judge(self.skb, packet, port, way) as usize, DROP_SLOTS) as u32
     }
 
     #[inline(always)]

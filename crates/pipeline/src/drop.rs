@@ -34,8 +34,9 @@ macro_rules! reasons {
             }
 
             /// The reason of a number, as found in counters and verdicts.
+            #[inline(always)]
             pub const fn from_number(number: u32) -> Option<DropReason> {
-                match number { $($($number => Some(DropReason::$variant),)*)* _ => None }
+                if number as usize >= DROP_SLOTS { None } else { BY_NUMBER[number as usize] }
             }
         }
     };
@@ -117,6 +118,17 @@ reasons! {
         OutputFailed = 41, "output_failed", "The kernel refused the packet or a copy of it, as when the interface is down.";
     }
 }
+
+/// A place for each number below [`DROP_SLOTS`], so that a number that is masked needs no other bound.
+static BY_NUMBER: [Option<DropReason>; DROP_SLOTS] = {
+    let mut all = [None; DROP_SLOTS];
+    let mut i = 0;
+    while i < DropReason::ALL.len() {
+        all[DropReason::ALL[i] as usize] = Some(DropReason::ALL[i]);
+        i += 1;
+    }
+    all
+};
 
 const _: () = {
     assert!(DROP_SLOTS.is_power_of_two());
