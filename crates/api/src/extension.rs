@@ -246,6 +246,18 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2017-07-12T00:00:00-00:00",
     },
     Extension {
+        alias: "network-ip-availability",
+        name: "Network IP Availability",
+        description: "Administrators see how many addresses networks have and use",
+        updated: "2015-09-24T00:00:00-00:00",
+    },
+    Extension {
+        alias: "network-ip-availability-details",
+        name: "Network IP Availability Details Extension",
+        description: "Addresses of pools and of subnets are counted apart",
+        updated: "2025-10-31T00:00:00-00:00",
+    },
+    Extension {
         alias: "network_availability_zone",
         name: "Network Availability Zone",
         description: "Networks show the zones of the hosts that serve them",

@@ -19,6 +19,7 @@ mod floating_ip_pool;
 pub mod gateway;
 mod loggable_resource;
 pub mod network;
+mod network_ip_availability;
 pub mod packet_log;
 pub mod port;
 pub mod port_forwarding;
@@ -79,6 +80,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<subnet_pool::SubnetPools>(policy),
         serve::<address_scope::AddressScopes>(policy),
         serve::<agent::Agents>(policy),
+        vec![Box::new(network_ip_availability::NetworkIpAvailabilities::new(policy))],
     ]
     .into_iter()
     .flatten()

@@ -243,6 +243,19 @@ fn agents_are_as_neutron_has_them() {
 }
 
 #[test]
+fn network_ip_availabilities_are_as_neutron_has_them() {
+    let facts = facts("network_ip_availabilities");
+    let table = super::network_ip_availability::TABLE;
+    for column in table {
+        let fact = &facts[column.name];
+        let spec = column.mirrors.map_or(fact, |other| &facts[other]);
+        hold_one(column.name, column, fact, spec);
+    }
+    let names: Vec<&str> = table.iter().map(|column| column.name).collect();
+    assert_eq!((names.as_slice(), table.len()), (super::network_ip_availability::NAMES, facts.len()));
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
