@@ -7,15 +7,18 @@
 //! and holds one module for each; `attribute` is the table from which everything about an attribute comes.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod attribute;
 pub mod auth;
 mod body;
 pub mod coverage;
+mod description;
 mod error;
 pub mod extension;
 mod field;
 mod filter;
 mod json;
+pub mod openapi;
 mod page;
 mod path;
 pub mod policy;
@@ -29,7 +32,9 @@ mod values;
 mod version;
 mod view;
 
+pub use admission::Shares;
 pub use auth::{AccessRule, AuthError, Authenticate, Authentication, Caller};
+pub use description::{Column, Description, Operation, OperationKind, descriptions};
 pub use error::ApiError;
 pub use router::router;
 pub use state::{ApiConfig, ApiState};

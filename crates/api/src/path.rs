@@ -15,6 +15,8 @@ pub(crate) enum Path {
     Root,
     /// `/healthcheck`
     Health,
+    /// `/v2.0/openapi.json`
+    Description,
     /// `/v2.0/`
     Version,
     /// `/v2.0/extensions`, `/v2.0/extensions/ALIAS`
@@ -33,6 +35,7 @@ impl Path {
         match path {
             "/" | "" => return Path::Root,
             "/healthcheck" => return Path::Health,
+            "/v2.0/openapi.json" => return Path::Description,
             "/v2.0/" => return Path::Version,
             "/v2.0" => return Path::UnknownInVersion,
             _ => {}
@@ -58,7 +61,7 @@ impl Path {
 
     /// Whether it can be asked for without a token.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Path::Root | Path::Health | Path::Unknown)
+        matches!(self, Path::Root | Path::Health | Path::Description | Path::Unknown)
     }
 }
 

@@ -4,6 +4,7 @@
 //! request ─▶ limits ─▶ path ─▶ token ─▶ Accept ─▶ body ─▶ resource ─▶ answer with request id
 //! ```
 
+use crate::admission::{Admission, Crowded};
 use crate::error::json_response;
 use crate::json::Writer;
 use crate::path::Path;
@@ -11,7 +12,7 @@ use crate::query::Query;
 use crate::request::Call;
 use crate::resource::{self, Endpoint};
 use crate::state::ApiState;
-use crate::{ApiError, AuthError, auth, extension, version};
+use crate::{ApiError, AuthError, auth, extension, openapi, version};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -36,11 +37,12 @@ struct Api {
 struct Current {
     state: ApiState,
     endpoints: Vec<Box<dyn Endpoint>>,
+    admission: Arc<Admission>,
 }
 
 impl Current {
-    fn new(state: ApiState) -> Self {
-        Self { endpoints: resource::all(&state.policy), state }
+    fn new(state: ApiState, admission: Arc<Admission>) -> Self {
+        Self { endpoints: resource::all(&state.policy), state, admission }
     }
 }
 
@@ -52,7 +54,8 @@ impl Api {
         if Arc::ptr_eq(&policy, &current.state.policy) {
             return current;
         }
-        let current = Arc::new(Current::new(ApiState { policy, ..current.state.clone() }));
+        let current =
+            Arc::new(Current::new(ApiState { policy, ..current.state.clone() }, current.admission.clone()));
         self.current.store(current.clone());
         current
     }
@@ -60,7 +63,8 @@ impl Api {
 
 /// The Networking API v2.0.
 pub fn router(state: ApiState) -> Router {
-    let api = Api { current: ArcSwap::from_pointee(Current::new(state)) };
+    let admission = Arc::new(Admission::new(state.config.shares));
+    let api = Api { current: ArcSwap::from_pointee(Current::new(state, admission)) };
     Router::new().fallback(handle).with_state(Arc::new(api))
 }
 
@@ -94,6 +98,7 @@ fn open(api: &Current, path: &Path, request: &Request<Body>) -> Result<Response<
     match path {
         Path::Unknown => Err(ApiError::not_found()),
         _ if request.method() != Method::GET => Err(ApiError::method_not_allowed()),
+        Path::Description => Ok(openapi::answer()),
         Path::Health => Ok(version::health(&api.state.store.state())),
         _ => Ok(version::versions(&base(api, request))),
     }
@@ -154,10 +159,21 @@ async fn answer(
                 caller,
                 request_id,
             };
+            // Not before the whole request is here: a slow client takes nobody's place.
+            let place = api.admission.enter(call.caller.project()).await;
+            let _place = place.map_err(|Crowded| crowded())?;
             endpoint.answer(&api.state, call).await
         }
-        Path::UnknownInVersion | Path::Root | Path::Health | Path::Unknown => Err(ApiError::not_found()),
+        Path::UnknownInVersion | Path::Root | Path::Health | Path::Description | Path::Unknown => {
+            Err(ApiError::not_found())
+        }
     }
+}
+
+/// The answer to a project that asks faster than it is answered.
+fn crowded() -> ApiError {
+    let message = "too many requests of this project are waiting; try again when some are answered";
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "HTTPTooManyRequests", message)
 }
 
 /// Who answers for a collection and the first part of the path behind an object's id: what belongs to the object, or else the object.

@@ -1,7 +1,7 @@
 //! What every request works with.
 
-use crate::Authenticate;
 use crate::policy::{LivePolicy, Policy};
+use crate::{Authenticate, Shares};
 use hadron_control::Config;
 use hadron_store::{Snapshot, Store};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct ApiConfig {
     pub max_url: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How many requests of each project are worked on at once.
+    pub shares: Shares,
 }
 
 impl Default for ApiConfig {
@@ -33,6 +35,7 @@ impl Default for ApiConfig {
             max_body: 4 * 1024 * 1024,
             max_url: 64 * 1024,
             body_timeout: Duration::from_secs(60),
+            shares: Shares::default(),
         }
     }
 }

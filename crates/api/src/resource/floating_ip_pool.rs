@@ -4,6 +4,7 @@ use super::answer;
 use super::endpoint::{Answer, Endpoint};
 use crate::ApiError;
 use crate::attribute::{Attribute, Validate};
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::field::Field;
 use crate::filter::{Filters, fields};
@@ -108,6 +109,16 @@ impl Endpoint for FloatingIpPools {
 
     fn collection(&self) -> &'static str {
         COLLECTION
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: "floatingip_pool",
+            collection: COLLECTION,
+            operations: operations(COLLECTION, &[("GET", "", OperationKind::List)]),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {

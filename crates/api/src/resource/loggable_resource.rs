@@ -4,6 +4,7 @@ use super::answer;
 use super::endpoint::{Answer, Endpoint};
 use crate::ApiError;
 use crate::attribute::Attribute;
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::field::Field;
 use crate::filter::{Filters, fields};
@@ -70,6 +71,16 @@ impl Endpoint for LoggableResources {
 
     fn collection(&self) -> &'static str {
         COLLECTION
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: "loggable_resource",
+            collection: COLLECTION,
+            operations: operations(&COLLECTION.replace('_', "-"), &[("GET", "", OperationKind::List)]),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {

@@ -11,6 +11,7 @@
 use super::endpoint::{Answer, Endpoint};
 use crate::attribute::Convert;
 use crate::body::{self, Envelope};
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::json::Writer;
 use crate::policy::{Policy, RuleId, Target};
@@ -167,6 +168,26 @@ impl Endpoint for Quotas {
 
     fn collection(&self) -> &'static str {
         COLLECTION
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: MEMBER,
+            collection: COLLECTION,
+            operations: operations(
+                &COLLECTION.replace('_', "-"),
+                &[
+                    ("GET", "", OperationKind::List),
+                    ("GET", "/{id}", OperationKind::Show),
+                    ("PUT", "/{id}", OperationKind::Update),
+                    ("DELETE", "/{id}", OperationKind::Delete),
+                    ("GET", "/{id}/default", OperationKind::Other),
+                    ("GET", "/{id}/details", OperationKind::Other),
+                ],
+            ),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {

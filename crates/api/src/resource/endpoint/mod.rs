@@ -9,6 +9,7 @@ pub(crate) use tags::Tagged;
 use super::target::Subject;
 use super::{Object, Parent, Resource, Sees};
 use crate::attribute::{Default, Mask};
+use crate::description::{Column, Description, OperationKind, operations};
 use crate::policy::{Policy, RuleId, Target};
 use crate::request::Call;
 use crate::state::ApiState;
@@ -39,6 +40,8 @@ pub(crate) trait Endpoint: Send + Sync {
     fn below(&self) -> Option<&'static str> {
         None
     }
+    /// What it is, for the published description and for tests of every operation.
+    fn describe(&self) -> Description;
     /// Answers a request.
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a>;
 }
@@ -262,6 +265,36 @@ impl<R: Resource> Endpoint for Served<R> {
 
     fn below(&self) -> Option<&'static str> {
         R::PARENT.map(|_| R::COLLECTION)
+    }
+
+    fn describe(&self) -> Description {
+        let mut parts = vec![
+            ("GET", String::new(), OperationKind::List),
+            ("GET", "/{id}".to_owned(), OperationKind::Show),
+            ("DELETE", "/{id}".to_owned(), OperationKind::Delete),
+        ];
+        if R::ATTRIBUTES.iter().any(|attribute| attribute.post) {
+            parts.push(("POST", String::new(), OperationKind::Create));
+        }
+        if R::ATTRIBUTES.iter().any(|attribute| attribute.put) {
+            parts.push(("PUT", "/{id}".to_owned(), OperationKind::Update));
+        }
+        parts.extend(
+            R::ACTIONS.iter().map(|action| ("PUT", format!("/{{id}}/{action}"), OperationKind::Other)),
+        );
+        let base = match R::PARENT {
+            Some(parent) => format!("{}/{{parent}}/{}", parent.collection, R::COLLECTION),
+            None => R::COLLECTION.replace('_', "-"),
+        };
+        let parts: Vec<_> =
+            parts.iter().map(|(method, part, kind)| (*method, part.as_str(), *kind)).collect();
+        Description {
+            member: R::MEMBER,
+            collection: R::COLLECTION,
+            operations: operations(&base, &parts),
+            attributes: Some(R::ATTRIBUTES.iter().map(Column::of).collect()),
+            is_bulk: R::IS_BULK,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, mut call: Call) -> Answer<'a> {

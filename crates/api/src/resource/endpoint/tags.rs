@@ -3,6 +3,7 @@
 use super::{Answer, Endpoint, Operation, Served};
 use crate::ApiError;
 use crate::attribute::{Mask, Validate};
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::json::Writer;
 use crate::policy::Policy;
@@ -172,6 +173,27 @@ impl<R: Resource> Endpoint for Tagged<R> {
 
     fn below(&self) -> Option<&'static str> {
         Some("tags")
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: R::MEMBER,
+            collection: R::COLLECTION,
+            operations: operations(
+                &R::COLLECTION.replace('_', "-"),
+                &[
+                    ("GET", "/{id}/tags", OperationKind::Other),
+                    ("PUT", "/{id}/tags", OperationKind::Other),
+                    ("POST", "/{id}/tags", OperationKind::Other),
+                    ("DELETE", "/{id}/tags", OperationKind::Other),
+                    ("GET", "/{id}/tags/{tag}", OperationKind::Other),
+                    ("PUT", "/{id}/tags/{tag}", OperationKind::Other),
+                    ("DELETE", "/{id}/tags/{tag}", OperationKind::Other),
+                ],
+            ),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {
