@@ -2,6 +2,8 @@
 
 mod support;
 
+use hadron_control::network::{self, NetworkChange};
+use hadron_control::router::RouterChange;
 use hadron_control::{Error, floating_ip, port, port_forwarding, router};
 use hadron_model::{FloatingIp, FloatingIpId, Port};
 use hadron_store::Tx;
@@ -82,7 +84,7 @@ async fn a_router_leaves_while_a_floating_ip_comes() {
 async fn a_gateway_goes_while_a_floating_ip_comes() {
     let world = world().await;
     let (config, outside) = (&world.servers.one.config, &world.outside);
-    let close = hadron_control::router::RouterChange { gateway: Some(None), ..Default::default() };
+    let close = RouterChange { gateway: Some(None), ..RouterChange::default() };
     let close = |tx: &mut Tx| router::update(tx, config, outside.router, &close, None);
     let (went, came) = world.servers.race(close, world.lead(0)).await;
     assert_eq!((went.unwrap_err(), came.is_ok()), ("RouterExternalGatewayInUseByFloatingIp", true));
@@ -124,6 +126,31 @@ async fn a_floating_ip_leads_to_a_port_while_it_is_forwarded() {
         } else {
             let (a, b) = world.servers.race(world.lead(0), forward).await;
             assert_eq!((a.unwrap_err(), b.is_ok()), ("PortHasPortForwarding", true));
+        }
+        world.servers.check().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_is_external_no_longer_while_a_gateway_comes() {
+    for closing_is_first in [false, true] {
+        let world = world().await;
+        let (config, external) = (&world.servers.one.config, world.outside.external);
+        for id in world.floating {
+            world.servers.one.delete_floating_ip(id).await.unwrap();
+        }
+        world.servers.one.set_gateway(world.outside.router, None).await.unwrap();
+        world.servers.two.store.wait_current().await.unwrap();
+        let open = RouterChange { gateway: Some(Some(through(external))), ..RouterChange::default() };
+        let open = |tx: &mut Tx| router::update(tx, config, world.outside.router, &open, None);
+        let inside = NetworkChange { external: Some(false), ..NetworkChange::default() };
+        let close = |tx: &mut Tx| network::update(tx, config, external, &inside, None);
+        if closing_is_first {
+            let (closed, opened) = world.servers.race(close, open).await;
+            assert_eq!((closed.unwrap_err(), opened.is_ok()), ("ExternalNetworkInUse", true));
+        } else {
+            let (opened, closed) = world.servers.race(open, close).await;
+            assert_eq!((opened.unwrap_err(), closed.is_ok()), ("BadRequest", true));
         }
         world.servers.check().await;
     }
