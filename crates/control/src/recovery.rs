@@ -11,9 +11,9 @@ pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
     run_beside_others(store).await
 }
 
-/// Makes the first templates of security groups' rules, gives ports from before security groups their project's default one,
-/// makes policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and removes join tokens that have ended. It may run at any
-/// time and any number of times, also while other servers use the store.
+/// Makes the first templates of security groups' rules, gives ports from before security groups their project's default one, makes
+/// policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and
+/// removes join tokens that have ended. It may run at any time and any number of times, also while other servers use the store.
 pub async fn run_beside_others(store: &Store) -> Result<(), Error> {
     let auto: Vec<SubnetId> = store
         .snapshot()
