@@ -271,11 +271,16 @@ impl Abandoned {
         self.0 = under_way.collect();
         let due = self.0.iter().filter(|(_, (_, since))| now.duration_since(*since) >= patience);
         let due: Vec<Uuid> = due.map(|(id, _)| *id).collect();
+        let mut failed = None;
         for id in &due {
             tracing::warn!(intent = %id, "undoing a bulk create that its server has abandoned");
-            undo(store, config, *id).await?;
+            // One that can't be undone now must not keep the others.
+            failed = undo(store, config, *id).await.err().or(failed);
         }
-        Ok(due.len())
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(due.len()),
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 //! A backup of etcd that is restored has lost commits, and gives their revisions to others. Nothing in the keys tells, so it is
 //! recognised by what can't happen otherwise:
 //!
-//! - etcd's cluster has another id than when the history began: `etcdctl snapshot restore` makes a new cluster, whose id comes from
-//!   its members' addresses and its `--initial-cluster-token`;
+//! - etcd's cluster has another id than when the history began: `etcdctl snapshot restore` makes a new cluster, whose id comes
+//!   from its members' addresses and its `--initial-cluster-token`;
 //! - the store is older than what this server has seen of the same history, in this process or, by its file, in an earlier one.
 //!
-//! Who recognises it begins a new history, with the backup's state as its first; the others find its record changed. All fences go
-//! with it, so that nobody writes what was computed on the lost state.
+//! Who recognises it begins a new history, with the backup's state as its first; the others find its record changed. All fences
+//! go with it, so that nobody writes what was computed on the lost state.
 
 use super::layout::History;
 use super::proto::{

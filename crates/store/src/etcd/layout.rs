@@ -2,7 +2,7 @@
 //!
 //! | key, behind the prefix | value |
 //! |---|---|
-//! | `r/` and the record's key as [`RecordKey::to_bytes`](crate::RecordKey::to_bytes) | the place of the commit in its transaction, one byte; the record, protobuf |
+//! | `r/` and the bytes of the record's key | the commit's place in its transaction, one byte; the record, protobuf |
 //! | `meta/commit` | who made the newest transaction's commits: [`Mark`] |
 //! | `meta/history` | the history's id, the release's format, the cluster it began in: [`History`] |
 //! | `meta/claim` | the session that asks the others to let it go first |

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | order | etcd's revisions; see `layout` for commits that share a transaction |
 //! | what everybody has had acknowledged | the modification revision of the commit mark, which every transaction writes |
-//! | no answer | the fence of this server's session is replaced, so that the transaction can't be applied any more, and the watch tells whether it was |
+//! | no answer | this session's fence is replaced: it can't be applied any more, and the watch tells whether it was |
 //! | a member that is away | the next one; the watch begins again behind what was seen |
 //! | compaction of what was not seen yet | everything is read again |
 //! | a restored backup | a new history: see `history` |

@@ -1,5 +1,5 @@
-//! The messages of etcd's API v3 as far as they are used here: field numbers and names are those of etcd's `rpc.proto` and `kv.proto`
-//! (packages `etcdserverpb` and `mvccpb`), the same since etcd 3.4. Fields that are not used are left out.
+//! The messages of etcd's API v3 as far as they are used here: field numbers and names are those of etcd's `rpc.proto` and
+//! `kv.proto` (packages `etcdserverpb` and `mvccpb`), the same since etcd 3.4. Fields that are not used are left out.
 
 /// `ResponseHeader`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]

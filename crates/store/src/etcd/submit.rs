@@ -1,11 +1,11 @@
 //! Transactions.
 //!
-//! Beside the caller's conditions a transaction has two of its own: this session's fence is what it last wrote, and the commit mark is
-//! not older than what was seen. The first makes sure that a transaction without an answer can be made impossible; the second that
-//! nothing is written into a restored backup that was computed on what it has lost.
+//! Beside the caller's conditions a transaction has two of its own: this session's fence is what it last wrote, and the commit
+//! mark is not older than what was seen. The first makes sure that a transaction without an answer can be made impossible; the
+//! second that nothing is written into a restored backup that was computed on what it has lost.
 //!
-//! Where servers contend for the same records, one that is a little faster could win each time. So a server that was refused a few
-//! times in a row claims the next turn, and the others wait for its commit a short while.
+//! Where servers contend for the same records, one that is a little faster could win each time. So a server that was refused a
+//! few times in a row claims the next turn, and the others wait for its commit a short while.
 
 use super::client::Failure;
 use super::layout::{self, Mark, etcd_revision};

@@ -1,10 +1,10 @@
-//! The sequencer over a backend that several servers share: the backend orders the transactions, this process computes them on the
-//! newest state that it has seen and computes again when their conditions do not hold any more.
+//! The sequencer over a backend that several servers share: the backend orders the transactions, this process computes them on
+//! the newest state that it has seen and computes again when their conditions do not hold any more.
 //!
-//! One transaction of a process is under way at a time, since the next has to be computed on its result. So that many writers don't
-//! wait for each other, those that come meanwhile are gathered into the next one: each is computed on the result of those before
-//! it and becomes a part of its own. The conditions of a later part hold in the state before the first, because no part changes a
-//! key that an earlier one has changed, and what a part has read of an earlier one comes about with it.
+//! One transaction of a process is under way at a time, since the next has to be computed on its result. So that many writers
+//! don't wait for each other, those that come meanwhile are gathered into the next one: each is computed on the result of those
+//! before it and becomes a part of its own. The conditions of a later part hold in the state before the first, because no part
+//! changes a key that an earlier one has changed, and what a part has read of an earlier one comes about with it.
 //!
 //! ```text
 //!  writers ──lock──▶ desk: group ── head ─┐ part, part, part …
