@@ -14,7 +14,7 @@ const UNTESTED: &str = include_str!("untested_operations.txt");
 /// Collections whose objects everybody may see; nobody but an administrator changes them.
 const SEEN_BY_ALL: &[&str] = &["default_security_group_rules"];
 /// Collections that belong to nobody and can't be changed.
-const FACTS: &[&str] = &["loggable_resources", "floatingip_pools"];
+const FACTS: &[&str] = &["loggable_resources", "floatingip_pools", "availability_zones", "service_providers"];
 
 /// An object of PROJECT's, or of administrators.
 struct Made {
@@ -112,7 +112,7 @@ async fn try_one(cloud: &Cloud, description: &Description, operation: &Operation
             404 => {}
             // No such operation on these objects, whoever asks.
             405 => {}
-            403 if of_nobody => {}
+            403 if of_nobody || operation.path.ends_with("/dhcp-agents") => {}
             _ => panic!("{what}"),
         }
         let mut told = answer.body;

@@ -12,6 +12,7 @@ use super::endpoint::{Answer, Endpoint};
 use super::network::Networks;
 use super::{Resource, answer};
 use crate::attribute::Mask;
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::policy::{Nothing, Policy, RuleId};
 use crate::request::Call;
@@ -106,6 +107,23 @@ impl Endpoint for NetworksOfAgent {
         Some("dhcp-networks")
     }
 
+    fn describe(&self) -> Description {
+        Description {
+            member: Agents::MEMBER,
+            collection: Agents::COLLECTION,
+            operations: operations(
+                "agents/{parent}/dhcp-networks",
+                &[
+                    ("GET", "", OperationKind::Other),
+                    ("POST", "", OperationKind::Other),
+                    ("DELETE", "/{id}", OperationKind::Other),
+                ],
+            ),
+            attributes: None,
+            is_bulk: false,
+        }
+    }
+
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {
         Box::pin(async move {
             match (&call.method, call.id.as_deref(), call.below.as_slice()) {
@@ -141,6 +159,16 @@ impl Endpoint for AgentsOfNetwork {
 
     fn below(&self) -> Option<&'static str> {
         Some("dhcp-agents")
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: Networks::MEMBER,
+            collection: Networks::COLLECTION,
+            operations: operations("networks", &[("GET", "/{id}/dhcp-agents", OperationKind::Other)]),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {

@@ -4,6 +4,7 @@ use super::endpoint::{Answer, Endpoint};
 use super::{Object, answer};
 use crate::ApiError;
 use crate::attribute::{Attribute, Mask};
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::field::Field;
 use crate::filter::{Filters, fields};
@@ -230,6 +231,19 @@ impl Endpoint for NetworkIpAvailabilities {
 
     fn collection(&self) -> &'static str {
         COLLECTION
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: MEMBER,
+            collection: COLLECTION,
+            operations: operations(
+                "network-ip-availabilities",
+                &[("GET", "", OperationKind::List), ("GET", "/{id}", OperationKind::Show)],
+            ),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {

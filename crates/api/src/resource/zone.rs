@@ -2,6 +2,7 @@
 
 use super::endpoint::{Answer, Endpoint};
 use crate::ApiError;
+use crate::description::{Description, OperationKind, operations};
 use crate::error::json_response;
 use crate::policy::{Nothing, Policy, RuleId};
 use crate::query::Query;
@@ -87,6 +88,16 @@ impl Endpoint for Derived {
 
     fn collection(&self) -> &'static str {
         self.collection
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            member: self.member,
+            collection: self.collection,
+            operations: operations(&self.collection.replace('_', "-"), &[("GET", "", OperationKind::List)]),
+            attributes: None,
+            is_bulk: false,
+        }
     }
 
     fn answer<'a>(&'a self, state: &'a ApiState, call: Call) -> Answer<'a> {
