@@ -8,12 +8,12 @@ use support::*;
 const PATH: &str = "/v2.0/security-groups-default-statefulness";
 
 async fn create(cloud: &Cloud, token: &str, setting: Value) -> Answer {
-    let body = json!({"security_groups_default_statefulness": setting});
+    let body = json!({"security_group_default_statefulness": setting});
     cloud.call(token, "POST", PATH, Some(body)).await
 }
 
 async fn change(cloud: &Cloud, token: &str, id: &str, setting: Value) -> Answer {
-    let body = json!({"security_groups_default_statefulness": setting});
+    let body = json!({"security_group_default_statefulness": setting});
     cloud.call(token, "PUT", &format!("{PATH}/{id}"), Some(body)).await
 }
 

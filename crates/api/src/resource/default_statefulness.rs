@@ -65,7 +65,9 @@ impl Resource for DefaultStatefulnesses {
     /// What groups begin with from now on.
     type Change = Option<bool>;
 
-    const MEMBER: &'static str = "security_groups_default_statefulness";
+    // As the official client calls it. Neutron's own name for one is that of the list.
+    const MEMBER: &'static str = "security_group_default_statefulness";
+    const POLICY_NAME: &'static str = "security_groups_default_statefulness";
     const COLLECTION: &'static str = "security_groups_default_statefulness";
     const NOT_FOUND: &'static str = "SecurityGroupDefaultStatefulnessNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
