@@ -20,12 +20,38 @@ pub const MISSING: &[Missing] = &[
     Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
     Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },
     Missing { alias: "floating-ip-port-forwarding", effect: "ports are not forwarded" },
+    Missing { alias: "address-scope", effect: "routers route between scopes" },
+    Missing { alias: "agent", effect: "admin_state_up of an agent changes what is shown, and nothing else" },
+    Missing {
+        alias: "network_availability_zone",
+        effect: "hints place nothing: every host serves a network itself",
+    },
+    Missing { alias: "dhcp_agent_scheduler", effect: "every host answers DHCP, whatever is scheduled" },
 ];
+
+/// The page of `docs/` that lists them.
+pub fn page() -> String {
+    let rows = MISSING.iter().map(|missing| format!("| `{}` | {} |\n", missing.alias, missing.effect));
+    let head = "# What the API takes, and the packet path does not do yet\n\n\
+        A server says the same in its log when it starts. Nothing here protects anything: what protects is refused until it works.\n\n\
+        | extension | what does not happen |\n|---|---|\n";
+    head.to_owned() + &rows.collect::<String>()
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::extension::EXTENSIONS;
+
+    #[test]
+    fn the_page_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/coverage.md");
+        if std::env::var_os("HADRON_UPDATE").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(written, page(), "docs/coverage.md is behind; HADRON_UPDATE=1 rewrites it");
+    }
 
     #[test]
     fn what_is_missing_is_of_what_is_announced() {

@@ -81,6 +81,8 @@ fn lint() -> Result<Tally> {
 }
 
 fn deny() -> Result<Tally> {
+    // Dependencies of other systems too, which no build has fetched.
+    command::run(cargo().args(["fetch", "--quiet", "--locked"]))?;
     // The database of advisories is not part of the registry; the other checks need nothing from outside.
     let status = cargo()
         .args(["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"])
