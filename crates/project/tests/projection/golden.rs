@@ -35,7 +35,7 @@ fn calls_give_the_expected_rows() {
 
 /// Runs the calls and comments of `script`; returns them with the rows that they give.
 fn run(script: &str) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut golden = runtime.block_on(Golden::new());
     let mut out = String::new();
     for line in script.lines().filter(|line| line.starts_with(['>', '#']) || line.is_empty()) {

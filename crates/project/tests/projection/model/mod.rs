@@ -371,7 +371,7 @@ pub struct Cloud {
 
 impl Cloud {
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let store = runtime.block_on(Store::in_memory());
         Self { model: Model::default(), watch: store.watch(), store, runtime }
     }
