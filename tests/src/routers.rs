@@ -30,6 +30,12 @@ impl Cloud {
         self.interface(router, "add_router_interface", json!({"port_id": port}))
     }
 
+    /// The gateway address of a subnet.
+    pub fn gateway(&self, subnet: &str) -> Result<IpAddr> {
+        let answer = self.call(Method::GET, &format!("/v2.0/subnets/{subnet}"), None)?;
+        Ok(answer["subnet"]["gateway_ip"].as_str().context("a subnet without a gateway")?.parse()?)
+    }
+
     /// Takes a router's interface in a subnet away.
     pub fn detach(&self, router: &str, subnet: &str) -> Result<()> {
         self.interface(router, "remove_router_interface", json!({"subnet_id": subnet}))
@@ -40,7 +46,7 @@ impl Cloud {
     }
 }
 
-/// A network with a subnet of each family, and their first addresses, where a router's interfaces are by default.
+/// A network with a subnet of each family, and their gateway addresses, where a router's interfaces are by default.
 pub struct Dual {
     /// The network.
     pub network: String,
@@ -58,7 +64,7 @@ impl Dual {
             cloud.subnet(&network, &format!("10.0.{number}.0/24"))?,
             cloud.subnet(&network, &format!("fd00:{number}::/64"))?,
         ];
-        let gateways = [format!("10.0.{number}.1").parse()?, format!("fd00:{number}::1").parse()?];
+        let gateways = [cloud.gateway(&subnets[0])?, cloud.gateway(&subnets[1])?];
         Ok(Self { network, subnets, gateways })
     }
 
@@ -111,8 +117,8 @@ fn is_time_exceeded(line: &str) -> bool {
     line.contains("Time to live exceeded") || line.contains("Hop limit")
 }
 
-/// The address in `From ADDRESS icmp_seq=1 …`.
+/// The address in `From ADDRESS icmp_seq=1 …`
 fn speaker(line: &str) -> Result<IpAddr> {
     let word = line.split_whitespace().nth(1).context("a line without an address")?;
-    Ok(word.trim_end_matches(':').parse()?)
+    Ok(word.parse()?)
 }

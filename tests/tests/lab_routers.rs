@@ -97,23 +97,25 @@ fn routers_in_a_chain_show_the_path_that_was_drawn() -> Result<()> {
     let (first, second) = (cloud.router("first")?, cloud.router("second")?);
     blue.attach(&cloud, &first)?;
     middle.attach(&cloud, &first)?;
-    for (subnet, address) in middle.subnets.iter().zip(["10.0.2.2", "fd00:2::2"]) {
+    let seconds = ["10.0.2.9", "fd00:2::9"];
+    for (subnet, address) in middle.subnets.iter().zip(seconds) {
         cloud.attach_at(&second, &middle.network, subnet, address)?;
     }
     green.attach(&cloud, &second)?;
-    let routes = |destinations: [&str; 2], next_hops: [&str; 2]| {
+    let routes = |destinations: [&str; 2], next_hops: [String; 2]| {
         let routes = destinations.iter().zip(next_hops);
         let routes: Vec<_> = routes
             .map(|(destination, nexthop)| json!({"destination": destination, "nexthop": nexthop}))
             .collect();
         json!({"routes": routes})
     };
-    cloud.change_router(&first, routes(["10.0.3.0/24", "fd00:3::/64"], ["10.0.2.2", "fd00:2::2"]))?;
-    cloud.change_router(&second, routes(["10.0.1.0/24", "fd00:1::/64"], ["10.0.2.1", "fd00:2::1"]))?;
+    cloud.change_router(&first, routes(["10.0.3.0/24", "fd00:3::/64"], seconds.map(str::to_owned)))?;
+    let back = middle.gateways.map(|gateway| gateway.to_string());
+    cloud.change_router(&second, routes(["10.0.1.0/24", "fd00:1::/64"], back))?;
     let one = blue.guest(&cloud, HOSTS[0], "one")?;
     let two = green.guest(&cloud, HOSTS[1], "two")?;
     one.reaches(&two)?;
-    for (ipv6, second) in [(false, "10.0.2.2"), (true, "fd00:2::2")] {
+    for (ipv6, second) in [false, true].into_iter().zip(seconds) {
         let path = one.path_to(two.port.address(ipv6)?)?;
         ensure!(path == [blue.gateways[usize::from(ipv6)], second.parse()?], "the path is {path:?}");
     }
@@ -161,14 +163,17 @@ fn what_is_too_big_for_the_next_network_is_told() -> Result<()> {
 #[test]
 fn groups_judge_what_routers_bring() -> Result<()> {
     let (cloud, [blue, green], _) = joined("judged", Underlay::V4)?;
-    let group = cloud.group("closed")?;
-    let one = blue.guest(&cloud, HOSTS[0], "one")?;
+    let (group, open) = (cloud.group("closed")?, cloud.group("open")?);
+    let anywhere = json!({"remote_ip_prefix": null});
+    cloud.rules(&open, &anywhere)?;
+    let one = Guest::start_with(&cloud, &blue.network, HOSTS[0], "one", json!({"security_groups": [open]}))?;
+    one.instance.add_route("default", blue.gateways[1])?;
     let closed = json!({"security_groups": [group]});
     let two = Guest::start_with(&cloud, &green.network, HOSTS[1], "two", closed)?;
     two.instance.add_route("default", green.gateways[1])?;
     one.does_not_reach(&two)?;
     // Answers to what the closed one begins get in.
     two.reaches(&one)?;
-    cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
+    cloud.rules(&group, &anywhere)?;
     comes_to_reach(&one, &two)
 }
