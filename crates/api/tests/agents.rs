@@ -18,6 +18,7 @@ async fn heard(cloud: &Cloud, number: u32, zone: &str, milliseconds_ago: i64) ->
         underlay: [192, 0, 2, number as u8].into(),
         key_fingerprint: [number as u8; 32],
         joined_at: at,
+        physical_networks: Vec::new(),
     };
     let report =
         Report { host: name.clone(), availability_zone: zone.to_owned(), started_at: at, heard_at: at };

@@ -1,7 +1,7 @@
 //! Where a port is plugged, what that makes of it, and what its host reports.
 
 use crate::{Error, stamp};
-use hadron_model::{Binding, Host, Port, PortId, PortStatus};
+use hadron_model::{Binding, Host, Network, Port, PortId, PortStatus};
 use hadron_store::{Snapshot, Tx};
 
 /// Most characters of `binding:profile` as text.
@@ -16,7 +16,7 @@ pub enum VifType {
     Unbound,
     /// Its host has joined and looks for a tap interface.
     Tap,
-    /// Its host has not joined, or can't wire this kind of interface.
+    /// Its host has not joined, can't wire this kind of interface, or has no interface to the network's physical network.
     BindingFailed,
     /// Every host of its network serves it.
     Distributed,
@@ -48,11 +48,16 @@ pub fn vif_type(view: &Snapshot, port: &Port) -> VifType {
         VifType::Unbound
     } else if !matches!(binding.vnic_type.as_str(), "" | VNIC_NORMAL) {
         VifType::BindingFailed
-    } else if view.get::<Host>(&binding.host_id).is_some() {
+    } else if view.get::<Host>(&binding.host_id).is_some_and(|host| serves(view, host, port)) {
         VifType::Tap
     } else {
         VifType::BindingFailed
     }
+}
+
+/// Whether the host can bring the network to the port.
+fn serves(view: &Snapshot, host: &Host, port: &Port) -> bool {
+    view.get::<Network>(&port.network_id).is_some_and(|network| host.reaches(&network.segment))
 }
 
 /// Changes to a binding; `None` leaves as it is.

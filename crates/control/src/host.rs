@@ -69,6 +69,7 @@ pub fn redeem(tx: &mut Tx, join: &Join) -> Result<Host, Error> {
             underlay: join.underlay,
             key_fingerprint: join.key_fingerprint,
             joined_at: now,
+            physical_networks: Vec::new(),
         },
     };
     tx.delete::<JoinToken>(&join.token_id);
@@ -97,6 +98,18 @@ pub fn set_underlay(tx: &mut Tx, name: &str, underlay: IpAddr) -> Result<Host, E
     let host = Host { underlay, ..known.value.clone() };
     tx.put(host.clone());
     Ok(host)
+}
+
+/// Takes note of the physical networks that a host has an interface to.
+pub fn set_physical_networks(tx: &mut Tx, name: &str, networks: &[String]) -> Result<(), Error> {
+    let known = tx.get::<Host>(&name.to_owned()).ok_or_else(|| Error::HostUnknown(name.to_owned()))?;
+    let mut physical_networks = networks.to_vec();
+    physical_networks.sort_unstable();
+    physical_networks.dedup();
+    if known.physical_networks != physical_networks {
+        tx.put(Host { physical_networks, ..known.value.clone() });
+    }
+    Ok(())
 }
 
 /// Removes a host. Ports bound to it keep it, unless `force`: then they stay bound by name, DOWN, to a host that is gone,

@@ -76,7 +76,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         description: new.description.clone(),
         admin_state_up: new.admin_state_up,
         was_shared: false,
-        mtu: segment::mtu(config, segment, new.mtu)?,
+        mtu: segment::mtu(config, &segment, new.mtu)?,
         segment,
         port_security_enabled: new.port_security_enabled,
         privacy_addresses: new.privacy_addresses,
@@ -113,7 +113,7 @@ pub fn update(
     let mut network = old.value.clone();
     if let Some(mtu) = change.mtu {
         check_mtu_of_subnets(tx, id, mtu)?;
-        network.mtu = segment::mtu(config, old.segment, mtu)?;
+        network.mtu = segment::mtu(config, &old.segment, mtu)?;
     }
     set(&mut network.name, &change.name);
     set(&mut network.description, &change.description);
@@ -159,7 +159,7 @@ pub fn delete(tx: &mut Tx, id: NetworkId, revision: Option<u64>) -> Result<Step<
     for port in &services {
         port::remove(tx, port);
     }
-    segment::release(tx, network.segment);
+    segment::release(tx, &network.segment);
     tx.delete::<Network>(&id);
     Ok(Step::Done(()))
 }
@@ -207,15 +207,17 @@ fn check_mtu_of_subnets(tx: &Tx, id: NetworkId, mtu: u32) -> Result<(), Error> {
 
 fn check_provider_unchanged(network: &Network, provider: &Provider) -> Result<(), Error> {
     let other_type = provider.network_type.as_deref().is_some_and(|t| t != network.segment.network_type());
-    if other_type || provider.physical_network.is_some() {
+    let physical = network.segment.physical().map(|physical| physical.network.as_str());
+    let other_network = provider.physical_network.as_deref().is_some_and(|name| physical != Some(name));
+    if other_type || other_network {
         return Err(Error::input(
             "provider:network_type and provider:physical_network of a network can't be changed",
         ));
     }
     match provider.segmentation_id {
-        Some(id) if id != 0 && network.segment.vni().map(|vni| i64::from(vni.get())) != Some(id) => Err(
-            Error::input("provider:segmentation_id of a network can't be changed; it is not a VLAN network"),
-        ),
+        Some(id) if id != 0 && network.segment.segmentation_id().map(i64::from) != Some(id) => {
+            Err(Error::input("provider:segmentation_id of a network can't be changed"))
+        }
         _ => Ok(()),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::config::TenantNetworkType;
 use crate::{Config, Error};
-use hadron_model::{NetworkId, Segment, Vni};
-use hadron_store::{Tx, VniClaim};
+use hadron_model::{NetworkId, PhysicalSegment, Segment, VlanId, Vni};
+use hadron_store::{SegmentClaim, Tx, VniClaim};
 
 /// What an administrator asks for (`provider:*`); `None` is not given.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -20,6 +20,13 @@ impl Provider {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    fn physical_network(&self, needed_for: &str) -> Result<String, Error> {
+        let given = self.physical_network.as_ref().filter(|name| !name.is_empty());
+        given
+            .cloned()
+            .ok_or_else(|| Error::InvalidInput(format!("physical_network required for {needed_for}")))
     }
 }
 
@@ -54,29 +61,46 @@ pub(crate) fn claim(
                 Some(id) => claim_vni(tx, config, network, id),
             }
         }
+        Some("flat") => {
+            let physical = provider.physical_network("flat provider network")?;
+            refuse(provider.segmentation_id.is_some_and(|id| id != 0), "segmentation_id", "flat")?;
+            claim_physical(tx, network, PhysicalSegment { network: physical, vlan: None })
+        }
+        Some("vlan") => {
+            let physical = provider.physical_network("VLAN provider network")?;
+            let id = provider.segmentation_id.ok_or_else(|| {
+                Error::input("segmentation_id required for VLAN provider network: none are kept for projects")
+            })?;
+            let vlan = u16::try_from(id).ok().and_then(VlanId::new).ok_or_else(|| {
+                Error::InvalidInput(format!("segmentation_id out of range (1 through {})", VlanId::MAX))
+            })?;
+            claim_physical(tx, network, PhysicalSegment { network: physical, vlan: Some(vlan) })
+        }
         Some(other) => Err(Error::InvalidInput(format!(
-            "network_type value '{other}' is not supported; use vxlan or local"
+            "network_type value '{other}' is not supported; use flat, vlan, vxlan or local"
         ))),
     }
 }
 
 /// Gives up a deleted network's segment.
-pub(crate) fn release(tx: &mut Tx, segment: Segment) {
-    if let Some(vni) = segment.vni() {
-        tx.delete::<VniClaim>(&vni);
+pub(crate) fn release(tx: &mut Tx, segment: &Segment) {
+    match segment {
+        Segment::Local => {}
+        Segment::Vxlan(vni) => tx.delete::<VniClaim>(vni),
+        Segment::Physical(physical) => tx.delete::<SegmentClaim>(physical),
     }
 }
 
 /// The largest IP packet that instances on such a segment can exchange.
-pub fn max_mtu(config: &Config, segment: Segment) -> u32 {
+pub fn max_mtu(config: &Config, segment: &Segment) -> u32 {
     match segment {
-        Segment::Local => config.underlay_mtu,
+        Segment::Local | Segment::Physical(_) => config.underlay_mtu,
         Segment::Vxlan(_) => config.underlay_mtu.saturating_sub(config.underlay.vxlan_overhead()),
     }
 }
 
 /// The MTU of a network on such a segment when `requested` is asked for; 0 asks for the largest.
-pub(crate) fn mtu(config: &Config, segment: Segment, requested: u32) -> Result<u32, Error> {
+pub(crate) fn mtu(config: &Config, segment: &Segment, requested: u32) -> Result<u32, Error> {
     match max_mtu(config, segment) {
         max if requested == 0 => Ok(max),
         max if requested > max => {
@@ -117,4 +141,10 @@ fn claim_vni(tx: &mut Tx, config: &Config, network: NetworkId, id: i64) -> Resul
 fn insert(tx: &mut Tx, network: NetworkId, vni: Vni) -> Result<Segment, Error> {
     tx.insert(VniClaim { vni, network_id: network }).map_err(|_| Error::TunnelIdInUse(vni))?;
     Ok(Segment::Vxlan(vni))
+}
+
+fn claim_physical(tx: &mut Tx, network: NetworkId, segment: PhysicalSegment) -> Result<Segment, Error> {
+    let claim = SegmentClaim { segment: segment.clone(), network_id: network };
+    tx.insert(claim).map_err(|_| Error::SegmentInUse(segment.clone()))?;
+    Ok(Segment::Physical(segment))
 }

@@ -64,10 +64,71 @@ async fn segments_and_mtu() {
 
     cloud.config.underlay = Underlay::Ipv6;
     assert_eq!(cloud.network().await.mtu, 1430);
-    assert_eq!(segment::max_mtu(&cloud.config, local.segment), 1500);
+    assert_eq!(segment::max_mtu(&cloud.config, &local.segment), 1500);
     cloud.config.tenant_vnis = 1..=3;
     let none_left = cloud.write(|tx| network::create(tx, &cloud.config, &new_network())).await;
     assert_eq!(kind(none_left), "NoNetworkAvailable");
+}
+
+#[tokio::test]
+async fn a_segment_of_a_physical_network_has_one_network() {
+    let cloud = Cloud::new().await;
+    let asked = |network_type: &str, physical: Option<&str>, id: Option<i64>| {
+        let mut new = new_network();
+        new.provider.network_type = Some(network_type.to_owned());
+        new.provider.physical_network = physical.map(str::to_owned);
+        new.provider.segmentation_id = id;
+        new
+    };
+    let create = async |new| cloud.write(|tx| network::create(tx, &cloud.config, &new)).await;
+    let flat = create(asked("flat", Some("one"), None)).await.unwrap();
+    assert_eq!((flat.segment.network_type(), flat.segment.segmentation_id(), flat.mtu), ("flat", None, 1500));
+    assert_eq!(kind(create(asked("flat", Some("one"), None)).await), "FlatNetworkInUse");
+    let vlan = create(asked("vlan", Some("one"), Some(7))).await.unwrap();
+    assert_eq!((vlan.segment.network_type(), vlan.segment.segmentation_id()), ("vlan", Some(7)));
+    assert_eq!(kind(create(asked("vlan", Some("one"), Some(7))).await), "VlanIdInUse");
+    create(asked("vlan", Some("two"), Some(7))).await.unwrap();
+    for (network_type, physical, id) in [
+        ("flat", None, None),
+        ("flat", Some(""), None),
+        ("flat", Some("two"), Some(5)),
+        ("vlan", None, Some(5)),
+        ("vlan", Some("two"), None),
+        ("vlan", Some("two"), Some(4095)),
+        ("vlan", Some("two"), Some(0)),
+    ] {
+        assert_eq!(
+            kind(create(asked(network_type, physical, id)).await),
+            "InvalidInput",
+            "{network_type} {id:?}"
+        );
+    }
+    cloud.write(|tx| network::delete(tx, flat.id, None)).await.unwrap();
+    create(asked("flat", Some("one"), None)).await.unwrap();
+    cloud.check();
+}
+
+#[tokio::test]
+async fn a_port_of_a_physical_network_needs_a_host_with_an_interface_to_it() {
+    let cloud = Cloud::new().await;
+    let mut new = new_network();
+    new.provider.network_type = Some("flat".to_owned());
+    new.provider.physical_network = Some("one".to_owned());
+    let network = cloud.write(|tx| network::create(tx, &cloud.config, &new)).await.unwrap();
+    cloud.host("compute1", "192.0.2.1").await;
+    let mut new = new_port(network.id);
+    new.binding.host_id = Some("compute1".to_owned());
+    let port = cloud.port(&new).await.unwrap();
+    let vif_type = || binding::vif_type(&cloud.view(), &port);
+    assert_eq!(vif_type(), VifType::BindingFailed);
+    let reach = async |networks: &[&str]| {
+        let networks: Vec<String> = networks.iter().map(|name| (*name).to_owned()).collect();
+        cloud.write(|tx| host::set_physical_networks(tx, "compute1", &networks)).await.unwrap();
+    };
+    reach(&["two", "one"]).await;
+    assert_eq!(vif_type(), VifType::Tap);
+    reach(&["two"]).await;
+    assert_eq!(vif_type(), VifType::BindingFailed);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Hosts (machines that run a node) and the tokens with which they join.
 
-use crate::{HostNumber, Timestamp};
+use crate::{HostNumber, Segment, Timestamp};
 use std::net::IpAddr;
 
 /// A machine that runs the agent. It exists from its joining until an operator removes it.
@@ -14,8 +14,17 @@ pub struct Host {
     pub underlay: IpAddr,
     /// SHA-256 of the SubjectPublicKeyInfo of the certificate in force; another key under the same name is refused.
     pub key_fingerprint: [u8; 32],
+    /// The physical networks that it has an interface to, as its node says; sorted.
+    pub physical_networks: Vec<String>,
     /// When it joined.
     pub joined_at: Timestamp,
+}
+
+impl Host {
+    /// Whether frames of the segment can come to it: all but those of a physical network that it has no interface to.
+    pub fn reaches(&self, segment: &Segment) -> bool {
+        segment.physical().is_none_or(|physical| self.physical_networks.contains(&physical.network))
+    }
 }
 
 /// A one-time permission to join. It is deleted by its use.

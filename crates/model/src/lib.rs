@@ -44,7 +44,7 @@ pub use id::{
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
-pub use network::{Network, Segment, Vni};
+pub use network::{Network, PhysicalSegment, Segment, VlanId, Vni};
 pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use protocol::Protocol;

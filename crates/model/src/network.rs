@@ -27,29 +27,79 @@ impl std::fmt::Display for Vni {
     }
 }
 
+/// A VLAN of a physical network: 1 to 4094 (IEEE 802.1Q §9.6).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct VlanId(u16);
+
+impl VlanId {
+    /// The highest identifier.
+    pub const MAX: u16 = 4094;
+
+    /// The identifier, or `None` outside 1 to [`VlanId::MAX`].
+    pub fn new(value: u16) -> Option<Self> {
+        (1..=Self::MAX).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// A broadcast domain outside of the overlay: a physical network's untagged frames, or those of one of its VLANs. Hosts have an
+/// interface that leads there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PhysicalSegment {
+    /// Name of the physical network (`provider:physical_network`).
+    pub network: String,
+    /// `None` for untagged frames.
+    pub vlan: Option<VlanId>,
+}
+
 /// How a network's frames travel between hosts (`provider:network_type`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Segment {
     /// Within a host only.
     Local,
     /// Across hosts in VXLAN under this identifier.
     Vxlan(Vni),
+    /// By the hosts' interfaces to a physical network.
+    Physical(PhysicalSegment),
 }
 
 impl Segment {
     /// The API's `provider:network_type`.
-    pub fn network_type(self) -> &'static str {
+    pub fn network_type(&self) -> &'static str {
         match self {
             Segment::Local => "local",
             Segment::Vxlan(_) => "vxlan",
+            Segment::Physical(PhysicalSegment { vlan: None, .. }) => "flat",
+            Segment::Physical(_) => "vlan",
         }
     }
 
     /// The identifier of a VXLAN segment.
-    pub fn vni(self) -> Option<Vni> {
+    pub fn vni(&self) -> Option<Vni> {
         match self {
+            Segment::Vxlan(vni) => Some(*vni),
+            _ => None,
+        }
+    }
+
+    /// The physical network that it is in, if any.
+    pub fn physical(&self) -> Option<&PhysicalSegment> {
+        match self {
+            Segment::Physical(physical) => Some(physical),
+            _ => None,
+        }
+    }
+
+    /// The API's `provider:segmentation_id`: a VXLAN identifier or a VLAN.
+    pub fn segmentation_id(&self) -> Option<u32> {
+        match self {
+            Segment::Vxlan(vni) => Some(vni.get()),
+            Segment::Physical(physical) => physical.vlan.map(|vlan| vlan.get().into()),
             Segment::Local => None,
-            Segment::Vxlan(vni) => Some(vni),
         }
     }
 }

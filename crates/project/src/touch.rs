@@ -143,7 +143,7 @@ impl Touched {
         for network in [before, after].into_iter().flatten() {
             self.rows.insert(RowKey::Network(network.number.0));
         }
-        if before.map(|network| network.segment) != after.map(|network| network.segment) {
+        if before.map(|network| &network.segment) != after.map(|network| &network.segment) {
             for side in sides {
                 side.ports_of_network(id).for_each(|port| self.port(port, sides));
             }

@@ -3,8 +3,8 @@
 use crate::Counter;
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
-    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    SubnetPoolId, Vni,
+    PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId, SubnetPoolId, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -36,6 +36,15 @@ pub struct MacClaim {
 pub struct VniClaim {
     /// The identifier.
     pub vni: Vni,
+    /// Who has it.
+    pub network_id: NetworkId,
+}
+
+/// A segment of a physical network is taken by a network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentClaim {
+    /// The segment.
+    pub segment: PhysicalSegment,
     /// Who has it.
     pub network_id: NetworkId,
 }

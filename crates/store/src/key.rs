@@ -5,8 +5,8 @@ use hadron_model::AgentId;
 use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
-    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    SubnetPoolId, Vni,
+    PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId, SubnetPoolId, VlanId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -95,6 +95,23 @@ impl KeyBytes for Mac {
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         take(bytes).map(Mac)
+    }
+}
+
+/// The physical network's name, then the VLAN in two bytes, 0 for none.
+impl KeyBytes for PhysicalSegment {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.network.write(out);
+        out.extend_from_slice(&self.vlan.map_or(0, VlanId::get).to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let network = String::read(bytes)?;
+        let vlan = match u16::from_be_bytes(take(bytes)?) {
+            0 => None,
+            number => Some(VlanId::new(number)?),
+        };
+        Some(PhysicalSegment { network, vlan })
     }
 }
 

@@ -42,7 +42,8 @@ mod tx;
 
 pub use backend::Backend;
 pub use claim::{
-    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, Turn, VniClaim,
+    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, SegmentClaim, Turn,
+    VniClaim,
 };
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};

@@ -5,7 +5,7 @@ use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
 use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
-    Revision, Turn, VniClaim,
+    Revision, SegmentClaim, Turn, VniClaim,
 };
 use hadron_model::identity::{
     ApplicationCredential, Assignment, Domain, Group, GroupAssignment, Membership, Project, Role, Secret,
@@ -14,9 +14,9 @@ use hadron_model::identity::{
 use hadron_model::{
     AddressGroup, AddressGroupId, AddressScope, AddressScopeId, DefaultGroup, DefaultRule,
     DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, Host, JoinToken, Mac, Network,
-    NetworkId, PacketLog, PacketLogId, Policy, Port, PortForwarding, PortForwardingId, PortId, ProjectQuota,
-    RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Vni,
+    NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port, PortForwarding, PortForwardingId,
+    PortId, ProjectQuota, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -294,6 +294,8 @@ records! {
     MacClaim = 0x19 in mac_claims, (NetworkId, Mac), by NetworkId, |it| (it.network_id, it.mac);
     /// A VXLAN identifier in use.
     VniClaim = 0x1a in vni_claims, Vni, by (), |it| it.vni;
+    /// A segment of a physical network in use.
+    SegmentClaim = 0x1f in segment_claims, PhysicalSegment, by (), |it| it.segment.clone();
     /// A set of security groups in use.
     Policy = 0x1b in policies, Vec<SecurityGroupId>, by (), |it| it.groups.clone();
     /// A project's default group.

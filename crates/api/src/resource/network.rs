@@ -92,15 +92,18 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Unspecified)
         .validate(Validate::String(32)),
-    Column::new("provider:physical_network", |_, _| Some(Field::Null))
-        .by(&["provider"])
-        .post_put()
-        .filter()
-        .enforce_policy()
-        .default(Default::Unspecified)
-        .validate(Validate::String(64)),
+    Column::new("provider:physical_network", |network, _| {
+        let physical = network.segment.physical();
+        Some(physical.map_or(Field::Null, |physical| Field::Text(&physical.network)))
+    })
+    .by(&["provider"])
+    .post_put()
+    .filter()
+    .enforce_policy()
+    .default(Default::Unspecified)
+    .validate(Validate::String(64)),
     Column::new("provider:segmentation_id", |network, _| {
-        Some(network.segment.vni().map_or(Field::Null, |vni| Field::Integer(vni.get().into())))
+        Some(network.segment.segmentation_id().map_or(Field::Null, |id| Field::Integer(id.into())))
     })
     .by(&["provider"])
     .post_put()

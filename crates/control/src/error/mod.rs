@@ -14,7 +14,7 @@ pub use router::RouterError;
 pub use security::SecurityError;
 pub use sharing::SharingError;
 
-use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PortId, SubnetId, Vni};
+use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PhysicalSegment, PortId, SubnetId, Vni};
 use hadron_store::StoreError;
 use std::net::IpAddr;
 
@@ -185,6 +185,9 @@ pub enum Error {
     /// Another network has the VXLAN identifier.
     #[error("tunnel id {0} is in use by another network")]
     TunnelIdInUse(Vni),
+    /// Another network has the segment of the physical network.
+    #[error("{}", taken(.0))]
+    SegmentInUse(PhysicalSegment),
     /// Every identifier for projects' networks is taken.
     #[error("no VXLAN identifier is left for another network; widen the range for tenants")]
     NoNetworkAvailable,
@@ -300,6 +303,8 @@ impl Error {
             Self::UnsupportedPortDeviceOwner { .. } => "UnsupportedPortDeviceOwner",
             Self::DeviceIdNotOwnedByTenant(_) => "DeviceIDNotOwnedByTenant",
             Self::TunnelIdInUse(_) => "TunnelIdInUse",
+            Self::SegmentInUse(PhysicalSegment { vlan: None, .. }) => "FlatNetworkInUse",
+            Self::SegmentInUse(_) => "VlanIdInUse",
             Self::NoNetworkAvailable => "NoNetworkAvailable",
             Self::NetworkMtuSubnetConflict { .. } => "NetworkMTUSubnetConflict",
             Self::InvalidSharedSetting(_) => "InvalidSharedSetting",
@@ -354,6 +359,7 @@ impl Error {
             | Self::UnsupportedPortDeviceOwner { .. }
             | Self::DeviceIdNotOwnedByTenant(_)
             | Self::TunnelIdInUse(_)
+            | Self::SegmentInUse(_)
             | Self::NetworkMtuSubnetConflict { .. }
             | Self::InvalidSharedSetting(_)
             | Self::OverQuota(_)
@@ -384,6 +390,17 @@ fn ids(ports: &[PortId]) -> String {
         text.push_str(&format!(" and {} more", ports.len() - SHOWN));
     }
     text
+}
+
+fn taken(segment: &PhysicalSegment) -> String {
+    let network = &segment.network;
+    match segment.vlan {
+        None => format!("unable to create the flat network. Physical network {network} is in use"),
+        Some(vlan) => {
+            let vlan = vlan.get();
+            format!("unable to create the network. The VLAN {vlan} on physical network {network} is in use")
+        }
+    }
 }
 
 fn range(range: &AddressRange) -> String {

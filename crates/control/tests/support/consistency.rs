@@ -7,7 +7,9 @@ use hadron_model::{
     AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, IpNet, Network, Policy, Port, Protocol,
     RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
-use hadron_store::{AddressClaim, BulkIntent, FloatingClaim, MacClaim, SetId, Snapshot, VniClaim};
+use hadron_store::{
+    AddressClaim, BulkIntent, FloatingClaim, MacClaim, SegmentClaim, SetId, Snapshot, VniClaim,
+};
 use std::collections::{BTreeSet, HashSet};
 
 /// Panics unless the state is whole.
@@ -46,13 +48,21 @@ fn claims_and_ports_agree(view: &Snapshot) {
 }
 
 fn networks_have_their_own_segment(view: &Snapshot) {
-    let mut vnis = 0;
+    let (mut vnis, mut segments) = (0, 0);
     for network in view.iter::<Network>() {
         if let Some(vni) = network.segment.vni() {
             assert_eq!(view.get::<VniClaim>(&vni).expect("an identifier is claimed").network_id, network.id);
             vnis += 1;
         }
+        if let Some(physical) = network.segment.physical() {
+            assert_eq!(
+                view.get::<SegmentClaim>(physical).expect("a segment is claimed").network_id,
+                network.id
+            );
+            segments += 1;
+        }
     }
+    assert_eq!(view.len::<SegmentClaim>(), segments, "a segment is claimed for nobody");
     assert_eq!(view.len::<VniClaim>(), vnis, "an identifier is claimed for nobody");
 }
 

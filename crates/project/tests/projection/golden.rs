@@ -170,6 +170,7 @@ impl Call {
             underlay: self.value("address").expect("address"),
             key_fingerprint: [0; 32],
             joined_at: Timestamp(0),
+            physical_networks: Vec::new(),
         }
     }
 

@@ -100,6 +100,7 @@ impl Cloud {
                 underlay: std::net::Ipv4Addr::from_bits(0xc000_0200 + number).into(),
                 key_fingerprint,
                 joined_at: Timestamp::now(),
+                physical_networks: Vec::new(),
             };
             tx.put(host);
             Ok(())

@@ -72,6 +72,12 @@ fn stamp() -> impl Strategy<Value = Stamp> {
     })
 }
 
+/// An untagged one or a VLAN of one of a few physical networks.
+fn physical_segment(vni: Vni) -> PhysicalSegment {
+    let network = format!("physnet{}", vni.get() % 3);
+    PhysicalSegment { network, vlan: VlanId::new((vni.get() / 3) as u16) }
+}
+
 /// Numbers are unique, as the store gives them out: derived from the id.
 fn number(id: Uuid) -> u32 {
     id.as_u128() as u32 + 1
@@ -83,7 +89,11 @@ prop_compose! {
         stamp in stamp(),
     ) -> Network {
         let [project_id, name, description] = texts;
-        let segment = vni.map_or(Segment::Local, Segment::Vxlan);
+        let segment = match vni {
+            None => Segment::Local,
+            Some(vni) if was_shared => Segment::Physical(physical_segment(vni)),
+            Some(vni) => Segment::Vxlan(vni),
+        };
         let number = NetworkNumber(number(id));
         Network {
             id: NetworkId(id), number, project_id, name, description, admin_state_up, was_shared, mtu, segment,
@@ -282,6 +292,7 @@ fn hosts() -> impl Strategy<Value = AnyRecord> {
                     underlay,
                     key_fingerprint,
                     joined_at,
+                    physical_networks: if n % 2 == 0 { vec!["physnet1".to_owned()] } else { vec![] },
                 })
             }
         ),
@@ -297,6 +308,10 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             network_id: NetworkId(network),
             mac,
             port_id: PortId(port)
+        })),
+        (vni(), uuid()).prop_map(|(vni, network)| stored(SegmentClaim {
+            segment: physical_segment(vni),
+            network_id: NetworkId(network)
         })),
         (vni(), uuid()).prop_map(|(vni, network)| stored(VniClaim { vni, network_id: NetworkId(network) })),
         (uuid(), vec((0..13, uuid()), 0..5)).prop_map(|(id, created)| {

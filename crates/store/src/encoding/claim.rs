@@ -3,13 +3,13 @@
 use super::Encoded;
 use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
 use crate::{
-    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone, Turn,
-    VniClaim,
+    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone,
+    SegmentClaim, Turn, VniClaim,
 };
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId,
-    PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    SubnetPoolId, Vni,
+    PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId, SubnetPoolId, Vni,
 };
 use uuid::Uuid;
 
@@ -94,6 +94,37 @@ impl Encoded for VniClaim {
     fn from_message(message: VniClaimMessage) -> Result<Self, DecodeError> {
         Ok(VniClaim {
             vni: Vni::new(message.vni).ok_or_else(|| bad("VNI"))?,
+            network_id: NetworkId(uuid(&message.network_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct SegmentClaimMessage {
+    #[prost(string, tag = "1")]
+    physical_network: String,
+    #[prost(uint32, tag = "2")]
+    vlan: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    network_id: Vec<u8>,
+}
+
+impl Encoded for SegmentClaim {
+    type Message = SegmentClaimMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> SegmentClaimMessage {
+        SegmentClaimMessage {
+            physical_network: self.segment.network.clone(),
+            vlan: self.segment.vlan.map_or(0, |vlan| vlan.get().into()),
+            network_id: uuid_bytes(self.network_id.0),
+        }
+    }
+
+    fn from_message(message: SegmentClaimMessage) -> Result<Self, DecodeError> {
+        let vlan = super::network::vlan(message.vlan)?;
+        Ok(SegmentClaim {
+            segment: PhysicalSegment { network: message.physical_network, vlan },
             network_id: NetworkId(uuid(&message.network_id)?),
         })
     }

@@ -17,11 +17,13 @@ pub(crate) struct HostMessage {
     key_fingerprint: Vec<u8>,
     #[prost(int64, tag = "5")]
     joined_at: i64,
+    #[prost(string, repeated, tag = "6")]
+    physical_networks: Vec<String>,
 }
 
 impl Encoded for Host {
     type Message = HostMessage;
-    const LAST_FIELD: u32 = 5;
+    const LAST_FIELD: u32 = 6;
 
     fn to_message(&self) -> HostMessage {
         HostMessage {
@@ -30,6 +32,7 @@ impl Encoded for Host {
             underlay: address_bytes(self.underlay),
             key_fingerprint: self.key_fingerprint.to_vec(),
             joined_at: self.joined_at.0,
+            physical_networks: self.physical_networks.clone(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Encoded for Host {
             underlay: address(&message.underlay)?,
             key_fingerprint: digest(&message.key_fingerprint)?,
             joined_at: Timestamp(message.joined_at),
+            physical_networks: message.physical_networks,
         })
     }
 }

@@ -3,10 +3,12 @@
 use super::Encoded;
 use super::parts::{StampMessage, bad, stamp, stamp_message, uuid, uuid_bytes};
 use crate::DecodeError;
-use hadron_model::{Network, NetworkId, NetworkNumber, Segment, Vni};
+use hadron_model::{Network, NetworkId, NetworkNumber, PhysicalSegment, Segment, VlanId, Vni};
 
 const LOCAL: u32 = 1;
 const VXLAN: u32 = 2;
+/// Of a physical network; the number is a VLAN, or 0.
+const PHYSICAL: u32 = 3;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct NetworkMessage {
@@ -37,6 +39,8 @@ pub(crate) struct NetworkMessage {
     port_security_disabled: bool,
     #[prost(bool, tag = "13")]
     privacy_addresses: bool,
+    #[prost(string, tag = "14")]
+    physical_network: String,
     #[prost(string, repeated, tag = "30")]
     availability_zone_hints: Vec<String>,
 }
@@ -47,10 +51,12 @@ impl Encoded for Network {
     with_tags!();
 
     fn to_message(&self) -> NetworkMessage {
-        let (segment_type, segment_number) = match self.segment {
-            Segment::Local => (LOCAL, 0),
-            Segment::Vxlan(vni) => (VXLAN, vni.get()),
+        let segment_type = match self.segment {
+            Segment::Local => LOCAL,
+            Segment::Vxlan(_) => VXLAN,
+            Segment::Physical(_) => PHYSICAL,
         };
+        let physical_network = self.segment.physical().map(|physical| physical.network.clone());
         NetworkMessage {
             id: uuid_bytes(self.id.0),
             number: self.number.0,
@@ -61,7 +67,8 @@ impl Encoded for Network {
             was_shared: self.was_shared,
             mtu: self.mtu,
             segment_type,
-            segment_number,
+            segment_number: self.segment.segmentation_id().unwrap_or(0),
+            physical_network: physical_network.unwrap_or_default(),
             availability_zone_hints: self.availability_zone_hints.clone(),
             stamp: stamp_message(&self.stamp),
             port_security_disabled: !self.port_security_enabled,
@@ -82,6 +89,10 @@ impl Encoded for Network {
             segment: match message.segment_type {
                 LOCAL => Segment::Local,
                 VXLAN => Segment::Vxlan(Vni::new(message.segment_number).ok_or_else(|| bad("VNI"))?),
+                PHYSICAL => Segment::Physical(PhysicalSegment {
+                    network: message.physical_network,
+                    vlan: vlan(message.segment_number)?,
+                }),
                 _ => return Err(bad("segment type")),
             },
             port_security_enabled: !message.port_security_disabled,
@@ -90,4 +101,12 @@ impl Encoded for Network {
             stamp: stamp(message.stamp),
         })
     }
+}
+
+/// The VLAN of a number; 0 is none.
+pub(super) fn vlan(number: u32) -> Result<Option<VlanId>, DecodeError> {
+    if number == 0 {
+        return Ok(None);
+    }
+    u16::try_from(number).ok().and_then(VlanId::new).map(Some).ok_or_else(|| bad("VLAN"))
 }

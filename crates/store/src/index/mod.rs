@@ -214,6 +214,7 @@ macro_rules! not_indexed {
 not_indexed!(
     crate::MacClaim,
     crate::FloatingClaim,
+    crate::SegmentClaim,
     JoinToken,
     hadron_model::identity::Assignment,
     hadron_model::identity::GroupAssignment,

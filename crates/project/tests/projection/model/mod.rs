@@ -317,6 +317,7 @@ fn a_host(host: u8, joined: u32, address: u8) -> Host {
         underlay: Ipv4Addr::new(192, 0, address, host).into(),
         key_fingerprint: [0; 32],
         joined_at: Timestamp(0),
+        physical_networks: Vec::new(),
     }
 }
 
