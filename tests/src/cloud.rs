@@ -17,6 +17,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The host with API and identity.
 pub const CONTROLLER: &str = "controller";
 
+/// The physical network of hosts that have an interface to one.
+pub const PHYSICAL_NETWORK: &str = "physnet1";
+
 /// How far the second server's ports are from the first one's.
 const SECOND: u16 = 1000;
 /// etcd's port on the controller.
@@ -45,12 +48,14 @@ pub struct Options {
     pub tables: &'static str,
     /// Whether the store is an etcd on the controller.
     pub is_on_etcd: bool,
+    /// Whether the hosts have an interface to the physical network [`PHYSICAL_NETWORK`].
+    pub has_physical: bool,
 }
 
 impl Default for Options {
     /// Many hosts on one machine.
     fn default() -> Self {
-        Self { server: Vec::new(), tables: "small", is_on_etcd: false }
+        Self { server: Vec::new(), tables: "small", is_on_etcd: false, has_physical: false }
     }
 }
 
@@ -63,7 +68,11 @@ impl Cloud {
     /// The same with other options.
     pub fn up_with(name: &str, underlay: Underlay, computes: &[&str], options: Options) -> Result<Self> {
         let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
-        let lab = Topology::new(name).underlay(underlay).hosts(hosts).up()?;
+        let mut lab = Topology::new(name).underlay(underlay).hosts(hosts);
+        if options.has_physical {
+            lab = lab.physical();
+        }
+        let lab = lab.up()?;
         let mut cloud = Self {
             agents: BTreeMap::new(),
             server: None,
@@ -201,11 +210,18 @@ impl Cloud {
             ])
             .arg("--state-dir")
             .arg(namespace.dir().join("node"))
+            .args(self.mappings())
             .args(options)
             .log_name("agent")
             .spawn()?;
         self.agents.insert(host.to_owned(), agent);
         Ok(())
+    }
+
+    fn mappings(&self) -> Vec<String> {
+        let mapping =
+            self.options.has_physical.then(|| format!("--bridge-mappings={PHYSICAL_NETWORK}:physical"));
+        mapping.into_iter().collect()
     }
 
     /// Kills the agent of `host` as a crash would.
@@ -268,6 +284,19 @@ impl Cloud {
     pub fn network(&self, name: &str) -> Result<String> {
         let answer = self.call(Method::POST, "/v2.0/networks", Some(json!({"network": {"name": name}})))?;
         id_of(&answer["network"])
+    }
+
+    /// Creates a network on the physical network, untagged or in a VLAN, and returns its id.
+    pub fn physical_network(&self, name: &str, vlan: Option<u16>) -> Result<String> {
+        let mut network = json!({
+            "name": name,
+            "provider:network_type": if vlan.is_some() { "vlan" } else { "flat" },
+            "provider:physical_network": PHYSICAL_NETWORK,
+        });
+        if let Some(vlan) = vlan {
+            network["provider:segmentation_id"] = vlan.into();
+        }
+        self.made("network", network)
     }
 
     /// Creates a subnet of `network` and returns its id.

@@ -75,7 +75,7 @@ impl Cloud {
     }
 
     /// Creates an object and returns its id.
-    pub(crate) fn made(&self, kind: &str, object: Value) -> Result<String> {
+    pub fn made(&self, kind: &str, object: Value) -> Result<String> {
         let member = kind.replace('-', "_");
         let answer = self.call(Method::POST, &format!("/v2.0/{kind}s"), Some(json!({&*member: object})))?;
         id_of(&answer[&*member])

@@ -74,7 +74,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that are attached to interfaces.
-const ATTACHED: &[&str] = &[program::FROM_PORT, program::FROM_OVERLAY];
+const ATTACHED: &[&str] = &[program::FROM_PORT, program::FROM_OVERLAY, program::FROM_PROVIDER];
 
 /// What the packet path must know about its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +239,16 @@ impl Datapath {
     /// was attached to is let go.
     pub fn attach_overlay(&self, ifindex: u32) -> Result<()> {
         self.state().links.attach(Attachment { door: Door::Overlay, ifindex }, &self.programs)
+    }
+
+    /// Attaches the packet path to an interface to a physical network; again is no error.
+    pub fn attach_provider(&self, ifindex: u32) -> Result<()> {
+        self.state().links.attach(Attachment { door: Door::Provider(ifindex), ifindex }, &self.programs)
+    }
+
+    /// Detaches an interface to a physical network; false when it was not attached. Its frames are then the host's own again.
+    pub fn detach_provider(&self, ifindex: u32) -> Result<bool> {
+        self.state().links.detach(Door::Provider(ifindex))
     }
 
     /// Everything that is attached. Links to interfaces that have gone are removed on the way.

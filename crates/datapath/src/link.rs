@@ -1,4 +1,4 @@
-//! Pinned links: `links/port-<port>-<ifindex>` and `links/overlay-<ifindex>`. The pins are the only record of what is attached.
+//! Pinned links: `links/port-<port>-<ifindex>`, `links/overlay-<ifindex>` and `links/provider-<ifindex>`. The pins are the only record of what is attached.
 
 use crate::bpffs;
 use crate::error::{Error, Result};
@@ -16,6 +16,8 @@ pub enum Door {
     Port(u32),
     /// The VXLAN device.
     Overlay,
+    /// An interface to a physical network; its index.
+    Provider(u32),
 }
 
 impl Door {
@@ -24,6 +26,7 @@ impl Door {
         match self {
             Door::Port(_) => program::FROM_PORT,
             Door::Overlay => program::FROM_OVERLAY,
+            Door::Provider(_) => program::FROM_PROVIDER,
         }
     }
 }
@@ -42,6 +45,7 @@ impl Attachment {
         match self.door {
             Door::Port(port) => format!("port-{port}-{}", self.ifindex),
             Door::Overlay => format!("overlay-{}", self.ifindex),
+            Door::Provider(_) => format!("provider-{}", self.ifindex),
         }
     }
 
@@ -53,6 +57,10 @@ impl Attachment {
                 Some(Attachment { door: Door::Port(port.parse().ok()?), ifindex: ifindex.parse().ok()? })
             }
             "overlay" => Some(Attachment { door: Door::Overlay, ifindex: rest.parse().ok()? }),
+            "provider" => {
+                let ifindex = rest.parse().ok()?;
+                Some(Attachment { door: Door::Provider(ifindex), ifindex })
+            }
             _ => None,
         }
     }
@@ -198,12 +206,14 @@ mod tests {
 
     #[test]
     fn names_of_pins() {
-        for attachment in
-            [Attachment { door: Door::Port(7), ifindex: 12 }, Attachment { door: Door::Overlay, ifindex: 3 }]
-        {
+        for attachment in [
+            Attachment { door: Door::Port(7), ifindex: 12 },
+            Attachment { door: Door::Overlay, ifindex: 3 },
+            Attachment { door: Door::Provider(5), ifindex: 5 },
+        ] {
             assert_eq!(Attachment::parse(&attachment.name()), Some(attachment));
         }
-        for other in ["port-7", "port-x-1", "overlay-", "links", "port-7-12-1"] {
+        for other in ["port-7", "port-x-1", "overlay-", "provider-x", "links", "port-7-12-1"] {
             assert_eq!(Attachment::parse(other), None, "{other}");
         }
     }

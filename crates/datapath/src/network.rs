@@ -11,6 +11,10 @@ pub struct NetworkState {
     pub vni: u32,
     /// Bits of [`hadron_pipeline::table::network_flag`].
     pub flags: u32,
+    /// Interface to the network's physical network; 0 for none.
+    pub provider: u32,
+    /// VLAN there; 0 for untagged frames.
+    pub vlan: u32,
 }
 
 /// The networks on this host and their flood lists, which share a row: the length of a list stands in the network's row, and
@@ -36,7 +40,8 @@ impl Networks {
         let mut lengths = BTreeMap::new();
         for (key, row) in networks.rows.dump()? {
             lengths.insert(key.network, row.flood_length);
-            let state = Some(NetworkState { vni: row.vni, flags: row.flags });
+            let state =
+                Some(NetworkState { vni: row.vni, flags: row.flags, provider: row.provider, vlan: row.vlan });
             known.insert(key.network, Known { state, targets: Vec::new() });
         }
         let slots: BTreeMap<_, _> = networks.slots.dump()?.into_iter().collect();
@@ -68,9 +73,9 @@ impl Networks {
     }
 
     fn write_row(&self, network: u32, known: &Known) -> Result<()> {
-        let Some(NetworkState { vni, flags }) = known.state else { return Ok(()) };
+        let Some(NetworkState { vni, flags, provider, vlan }) = known.state else { return Ok(()) };
         let flood_length = known.targets.len() as u32;
-        self.rows.put(&NetworkKey { network }, &Network { vni, flood_length, flags })
+        self.rows.put(&NetworkKey { network }, &Network { vni, flood_length, flags, provider, vlan })
     }
 
     /// Writes a network's row; its flood list stays as it is.

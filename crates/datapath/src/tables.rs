@@ -28,6 +28,8 @@ pub struct Tables {
     pub vnis: Map<VniKey, Vni>,
     /// Who may send into a VNI.
     pub vteps: Map<VtepKey, Vtep>,
+    /// (interface to a physical network, VLAN) → network.
+    pub segments: Map<SegmentKey, Segment>,
     /// Networks and their flood lists.
     pub networks: Networks,
     /// Sources of address pairs with a prefix.
@@ -84,6 +86,7 @@ impl Tables {
             hosts: hash(set, &table::HOSTS)?,
             vnis: hash(set, &table::VNIS)?,
             vteps: hash(set, &table::VTEPS)?,
+            segments: hash(set, &table::SEGMENTS)?,
             networks: Networks::new(hash(set, &table::NETWORKS)?, hash(set, &table::FLOOD)?)?,
             allowed_prefixes: hash(set, &table::ALLOWED_PREFIXES)?,
             policies: hash(set, &table::POLICIES)?,
@@ -216,6 +219,7 @@ impl Tables {
             self.hosts.status(),
             self.vnis.status(),
             self.vteps.status(),
+            self.segments.status(),
             networks.status(),
             flood.status(),
             self.allowed_prefixes.status(),

@@ -98,6 +98,11 @@ fn run_case(bench: &mut Bench, seed: u64) {
             let (vni, source) = world.tunnel_source(&mut random);
             let mac = case::elsewhere(&mut random);
             let frame = frames::any(&mut random, &world, mac);
+            if random.one_in(2) {
+                bench.provider_brings(world.provider, world.vlan(&mut random), &frame);
+                recent[earlier] = frame;
+                continue;
+            }
             bench.overlay_brings(vni, source, &frame);
             recent[earlier] = frame;
         } else {

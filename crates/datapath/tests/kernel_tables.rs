@@ -336,7 +336,7 @@ fn flood_lists_are_mended() {
     let (rows, slots) = networks.tables();
     slots.put(&FloodKey { network: 1, slot: 2 }, &port_target(4)).unwrap();
     slots.put(&FloodKey { network: 1, slot: 7 }, &port_target(9)).unwrap();
-    rows.put(&NetworkKey { network: 2 }, &Network { vni: 0, flood_length: 3, flags: 0 }).unwrap();
+    rows.put(&NetworkKey { network: 2 }, &Network { flood_length: 3, ..Network::default() }).unwrap();
     drop(datapath);
 
     let datapath = support::open("mend");

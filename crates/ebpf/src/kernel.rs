@@ -8,7 +8,7 @@ use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
     bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-    bpf_skb_store_bytes,
+    bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
@@ -51,6 +51,32 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     fn has_vlan_tag(&self) -> bool {
         // SAFETY: as in `length`.
         unsafe { (*self.skb).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn vlan(&self) -> u32 {
+        // SAFETY: as in `length`.
+        unsafe {
+            if TEST {
+                (&raw const (*self.skb).cb[0]).read_volatile()
+            } else if (*self.skb).vlan_present != 0 {
+                (*self.skb).vlan_tci & VLAN_ID
+            } else {
+                0
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pop_vlan(&mut self) -> bool {
+        // SAFETY: the helper works on the context alone; no pointer into the packet is kept anywhere.
+        unsafe { bpf_skb_vlan_pop(self.skb) == 0 }
+    }
+
+    #[inline(always)]
+    fn push_vlan(&mut self, vlan: u32) -> bool {
+        // SAFETY: as in `pop_vlan`.
+        unsafe { bpf_skb_vlan_push(self.skb, VLAN_PROTOCOL.to_be(), vlan as u16) == 0 }
     }
 
     #[inline(always)]
@@ -170,6 +196,11 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn vni(&self, vni: u32) -> Option<&Vni> {
         row(maps::VNIS.get_ptr(VniKey { vni }))
+    }
+
+    #[inline(always)]
+    fn segment(&self, key: &SegmentKey) -> Option<&Segment> {
+        row(maps::SEGMENTS.get_ptr(key))
     }
 
     #[inline(always)]
@@ -459,6 +490,10 @@ impl<const TEST: bool> Env for Kernel<TEST> {
         punt(self.skb, header)
     }
 }
+
+/// EtherType of a VLAN tag (IEEE 802.1Q §9.6), and the part of it that names the VLAN.
+const VLAN_PROTOCOL: u16 = 0x8100;
+const VLAN_ID: u32 = 0xfff;
 
 /// Offsets that are read in place; headers end long before.
 const LINEAR: u32 = 0x3ff;

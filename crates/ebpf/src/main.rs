@@ -10,7 +10,7 @@ mod maps;
 mod tunnel;
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::bindings::{__sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT};
+use aya_ebpf::bindings::{__sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use hadron_pipeline::{Packet, Verdict, VerdictKind};
@@ -35,6 +35,18 @@ pub fn from_overlay_test(ctx: TcContext) -> i32 {
     run::<true>(ctx, hadron_pipeline::from_overlay)
 }
 
+/// Ingress of an interface to a physical network.
+#[classifier]
+pub fn from_provider(ctx: TcContext) -> i32 {
+    run::<false>(ctx, hadron_pipeline::from_provider)
+}
+
+/// As `from_provider`, with the VLAN in `skb->cb`. Never attached.
+#[classifier]
+pub fn from_provider_test(ctx: TcContext) -> i32 {
+    run::<true>(ctx, hadron_pipeline::from_provider)
+}
+
 #[inline(always)]
 fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut Packet) -> Verdict) -> i32 {
     let skb: *mut __sk_buff = ctx.as_ptr().cast();
@@ -42,10 +54,14 @@ fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut P
     let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return TC_ACT_SHOT };
     // SAFETY: this CPU's scratch is in no other use: tc programs run with bottom halves disabled and don't nest, since copies
     // are queued by the devices that they are redirected to.
-    let verdict = door(&mut kernel, unsafe { &mut *scratch });
+    let packet = unsafe { &mut *scratch };
+    let verdict = door(&mut kernel, packet);
     record(skb, verdict);
     match verdict.kind {
-        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST => TC_ACT_REDIRECT,
+        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST | LEAVES_TO_PROVIDER => TC_ACT_REDIRECT,
+        IS_NOT_OURS => TC_ACT_UNSPEC,
+        // The host hears what is said to everyone there.
+        IS_COPIED if packet.from_provider == 1 && packet.vlan == 0 => TC_ACT_UNSPEC,
         _ => TC_ACT_SHOT,
     }
 }
@@ -53,6 +69,9 @@ fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut P
 const LEAVES_TO_PORT: u32 = VerdictKind::Deliver as u32;
 const LEAVES_AS_ANSWER: u32 = VerdictKind::Answer as u32;
 const LEAVES_TO_HOST: u32 = VerdictKind::Tunnel as u32;
+const LEAVES_TO_PROVIDER: u32 = VerdictKind::Provider as u32;
+const IS_NOT_OURS: u32 = VerdictKind::Pass as u32;
+const IS_COPIED: u32 = VerdictKind::Flood as u32;
 
 /// Leaves the verdict in `skb->cb`, where `BPF_PROG_TEST_RUN` shows it; the next owner of the packet overwrites it.
 #[inline(always)]

@@ -27,6 +27,7 @@ hashes! {
     HOSTS: HashMap<HostKey, Host>;
     VNIS: HashMap<VniKey, Vni>;
     VTEPS: HashMap<VtepKey, Vtep>;
+    SEGMENTS: HashMap<SegmentKey, Segment>;
     METERS: HashMap<PortKey, Meters>;
     PORT_COUNTERS: PerCpuHashMap<PortKey, PortCounters>;
     POLICIES: HashMap<PolicyKey, Policy>;

@@ -60,7 +60,9 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Config {
     let overlay = OverlayConfig { port: node.vxlan_port, ..OverlayConfig::default() };
     let packet_log = node.packet_log.clone();
     let availability_zone = node.availability_zone.clone();
-    let settings = Settings { overlay, limits, packet_log, availability_zone, ..Settings::default() };
+    let bridge_mappings = node.bridge_mappings.iter().cloned().collect();
+    let settings =
+        Settings { overlay, limits, packet_log, availability_zone, bridge_mappings, ..Settings::default() };
     Config { state, pins: node.pin_dir.clone(), sizes, settings }
 }
 

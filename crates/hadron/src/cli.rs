@@ -168,6 +168,9 @@ pub struct Node {
     /// Availability zone of this host, which the API shows [default: nova].
     #[arg(long, default_value = "", hide_default_value = true)]
     pub availability_zone: String,
+    /// Interface to a physical network, as `physnet1:eth1`; may be given several times, or several separated by commas.
+    #[arg(long, value_name = "NETWORK:INTERFACE", value_delimiter = ',', value_parser = bridge_mapping)]
+    pub bridge_mappings: Vec<(String, String)>,
     /// UDP port of the tunnel.
     #[arg(long, default_value_t = 4789)]
     pub vxlan_port: u16,
@@ -407,6 +410,16 @@ pub enum LabAction {
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A physical network and the interface to it.
+fn bridge_mapping(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((network, interface)) if !network.is_empty() && (1..=15).contains(&interface.len()) => {
+            Ok((network.to_owned(), interface.to_owned()))
+        }
+        _ => Err("a physical network and an interface are written as physnet1:eth1".to_owned()),
+    }
 }
 
 /// A place in the table of timeouts, and seconds.

@@ -5,7 +5,7 @@ use crate::marks::{self, ProcessId};
 use crate::netlink::{self, VethEnd};
 use crate::stage::Stage;
 use crate::warden::Warden;
-use crate::{Host, LabError, Namespace, Result, is_available};
+use crate::{Host, Instance, LabError, Namespace, Result, is_available};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ const OWNER: &str = "owner";
 const BRIDGE: &str = "underlay";
 /// A host's interface on the underlay.
 pub(crate) const UPLINK: &str = "underlay";
+/// The bridge that is the physical network, and a host's interface on it.
+const PHYSICAL: &str = "physical";
 /// The kernel raises links in its own time, which is less than this.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Host numbers are the last octet of an IPv4 address.
@@ -61,6 +63,7 @@ pub struct Topology {
     id: String,
     underlay: Underlay,
     mtu: u32,
+    has_physical: bool,
     hosts: Vec<String>,
 }
 
@@ -73,7 +76,7 @@ impl Topology {
     }
 
     pub(crate) fn with_id(id: String) -> Self {
-        Self { id, underlay: Underlay::default(), mtu: 1500, hosts: Vec::new() }
+        Self { id, underlay: Underlay::default(), mtu: 1500, has_physical: false, hosts: Vec::new() }
     }
 
     /// Which family the underlay has [default: IPv4].
@@ -85,6 +88,12 @@ impl Topology {
     /// Largest IP packet of the underlay, octets [default: 1500].
     pub fn mtu(mut self, mtu: u32) -> Self {
         self.mtu = mtu;
+        self
+    }
+
+    /// Gives the hosts another network in common, by an interface `physical` without addresses: see [`Lab::outsider`].
+    pub fn physical(mut self) -> Self {
+        self.has_physical = true;
         self
     }
 
@@ -126,6 +135,9 @@ impl Topology {
             }
         };
         netlink::add_bridge(&lab.bridge, BRIDGE, self.mtu)?;
+        if self.has_physical {
+            netlink::add_bridge(&lab.bridge, PHYSICAL, self.mtu)?;
+        }
         for name in &self.hosts {
             let host = self.raise_host(&lab, name)?;
             lab.hosts.push(host);
@@ -175,6 +187,14 @@ impl Topology {
             &VethEnd { namespace: &namespace, name: UPLINK, mac: None, mtu, is_up: true },
         )?;
         netlink::join_bridge(&lab.bridge, BRIDGE, &port)?;
+        if self.has_physical {
+            let port = format!("physical-{number}");
+            netlink::add_veth(
+                &VethEnd { namespace: &lab.bridge, name: &port, mac: None, mtu, is_up: true },
+                &VethEnd { namespace: &namespace, name: PHYSICAL, mac: None, mtu, is_up: true },
+            )?;
+            netlink::join_bridge(&lab.bridge, PHYSICAL, &port)?;
+        }
         let address = self.underlay.address(number);
         netlink::add_address(&namespace, UPLINK, address, self.underlay.prefix_len())?;
         Ok(Host::new(namespace, address, self.underlay.prefix_len(), Arc::clone(&lab.bridge), port))
@@ -225,6 +245,15 @@ impl Lab {
     /// A host by its name.
     pub fn host(&self, name: &str) -> Result<&Host> {
         self.hosts.iter().find(|host| host.name() == name).ok_or_else(|| LabError::NoHost(name.to_owned()))
+    }
+
+    /// A machine on the hosts' physical network, which is no host: `eth0` with `mac`, up.
+    pub fn outsider(&self, name: &str, mac: &str) -> Result<Instance> {
+        let instance = Instance::boot(&self.bridge, name, &format!("{name:-<11}"), mac)?;
+        netlink::join_bridge(&self.bridge, PHYSICAL, instance.interface_name())?;
+        netlink::set_up(&self.bridge, instance.interface_name(), true)?;
+        instance.wait_for_link(SOON)?;
+        Ok(instance)
     }
 
     /// The namespace of the bridge between the hosts: a place to capture or to drop what goes over the underlay. The port to the

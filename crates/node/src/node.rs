@@ -23,8 +23,9 @@ use crate::plane::{Plane, PlaneParts, Punts};
 use crate::reconcile::{Parts, Reconciler};
 use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
-use crate::sync::{Link, Sync};
+use crate::sync::{Link, Place, Sync};
 use hadron_datapath::{HostConfig, Sizes};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub packet_log: Option<PathBuf>,
     /// The host's availability zone; empty for the default one.
     pub availability_zone: String,
+    /// Name of the interface to each physical network, by the network's name.
+    pub bridge_mappings: BTreeMap<String, String>,
     /// Domain that DHCP clients learn; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -98,6 +101,7 @@ impl Default for Settings {
             limits: Limits::default(),
             packet_log: None,
             availability_zone: String::new(),
+            bridge_mappings: BTreeMap::new(),
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -165,7 +169,10 @@ impl Node {
             summary,
         };
         let cache = Cache::new(&state, identity.host_number);
-        let availability_zone = settings.availability_zone.clone();
+        let place = Place {
+            availability_zone: settings.availability_zone.clone(),
+            physical_networks: settings.bridge_mappings.keys().cloned().collect(),
+        };
         let reconciler = Reconciler::new(to, settings, &identity, cache)?;
         let host = identity.host_name.clone();
         let renew_after = SystemTime::UNIX_EPOCH;
@@ -173,7 +180,7 @@ impl Node {
         let first = identity.host_number as usize;
         let sync = Sync {
             identity,
-            availability_zone,
+            place,
             state,
             news,
             outbox: outbox.clone(),

@@ -28,7 +28,7 @@ use crate::sync::{Rows, ServerNews};
 use hadron_pipeline::table::PortKey;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PortRow, Row, RowKey};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -75,6 +75,8 @@ pub(crate) struct Reconciler<P, L> {
     /// Index and name of the interface of each port that has one, to take it down when the port goes.
     attached: HashMap<u32, (u32, String)>,
     refused_raises: HashMap<u32, String>,
+    /// Interfaces to physical networks that take in frames for any MAC.
+    open_providers: BTreeSet<u32>,
     overlay_error: Option<String>,
     /// The last trouble with keeping the overlay's packets untracked, to tell it once.
     untracked_error: Option<String>,
@@ -101,6 +103,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             overlay: None,
             overlay_mtu: settings.overlay_mtu(identity.underlay, USUAL_MTU),
             limits: settings.limits,
+            providers: settings.bridge_mappings.keys().map(|network| (network.clone(), None)).collect(),
         };
         let mut writer = Writer::default();
         writer.observe(parts.plane.dump().map_err(Error::Plane)?);
@@ -118,6 +121,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             touched: BTreeSet::new(),
             attached: HashMap::new(),
             refused_raises: HashMap::new(),
+            open_providers: BTreeSet::new(),
             overlay_error: None,
             untracked_error: None,
             overlay: Retry::default(),
@@ -258,6 +262,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         for port in self.calculation.ports_named(&link.name) {
             self.writer.vanished(&Key::PortProgram(PortKey { port }));
         }
+        self.writer.vanished(&Key::ProviderProgram(index));
         if link.name == self.settings.overlay.name {
             self.writer.vanished(&Key::OverlayProgram(()));
         }
@@ -269,7 +274,53 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.touched.extend(self.calculation.ports_named(name));
     }
 
+    /// The index of the interface to each physical network.
+    fn providers(&self) -> BTreeMap<String, Option<u32>> {
+        let index = |name: &String| self.interfaces.named(name).map(|link| link.index);
+        let mappings = self.settings.bridge_mappings.iter();
+        mappings.map(|(network, interface)| (network.clone(), index(interface))).collect()
+    }
+
+    /// Has the interfaces to physical networks take in frames for any MAC: instances have their own.
+    async fn open_providers(&mut self) {
+        let wanted: BTreeSet<u32> = self.calculation.host().providers.values().copied().flatten().collect();
+        for index in wanted.difference(&self.open_providers).copied().collect::<Vec<_>>() {
+            match self.parts.links.open(index).await {
+                Ok(()) => drop(self.open_providers.insert(index)),
+                Err(error) => {
+                    tracing::warn!(
+                        index,
+                        error = chain(&error),
+                        "an interface to a physical network is not usable"
+                    );
+                }
+            }
+        }
+        self.open_providers.retain(|index| wanted.contains(index));
+    }
+
+    /// Why frames of the port's network don't come to this host, if they don't.
+    fn physical_problem(&self, port: &PortRow) -> Option<String> {
+        let Row::Network(network) = self.calculation.rows().get(&RowKey::Network(port.network))? else {
+            return None;
+        };
+        let physical = &network.physical.as_ref()?.network;
+        match (self.settings.bridge_mappings.get(physical), self.calculation.host().providers.get(physical)) {
+            (Some(_), Some(Some(_))) => None,
+            (Some(interface), _) => {
+                Some(format!("interface {interface} to physical network {physical} is missing"))
+            }
+            (None, _) => Some(format!(
+                "this host has no interface to physical network {physical}; see --bridge-mappings"
+            )),
+        }
+    }
+
     fn look_at_host(&mut self) {
+        let providers = self.providers();
+        if self.calculation.host().providers != providers {
+            self.touched.extend(self.calculation.ports());
+        }
         let host = self.calculation.host().clone();
         let overlay = self.interfaces.named(&self.settings.overlay.name).filter(|link| link.vxlan.is_some());
         let mtu =
@@ -277,6 +328,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.calculation.set_host(HostFacts {
             overlay: overlay.map(|link| link.index),
             overlay_mtu: self.settings.overlay_mtu(host.underlay, mtu),
+            providers,
             ..host
         });
     }
@@ -294,6 +346,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         has_failed |= is_complete && !self.commit();
         has_failed |= !self.raise().await;
         self.settle_overlay().await;
+        self.open_providers().await;
         self.tell();
         if has_failed {
             self.retry.failed();
@@ -478,6 +531,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let unwritten = unwritten.or_else(|| self.writer.blamed_error(self.calculation.blames(row)));
         let unwritten = unwritten.map(str::to_owned);
         unwritten
+            .or_else(|| self.physical_problem(row))
             .or_else(|| self.calculation.policy_problem(row))
             .or_else(|| self.refused_raises.get(&port).cloned())
     }

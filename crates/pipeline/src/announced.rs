@@ -33,6 +33,17 @@ pub(crate) fn by_host<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropRe
     if is_announcement(packet) { learn(env, packet, target::HOST, packet.peer) } else { Ok(()) }
 }
 
+/// Learns from what a physical network brings: who has an address there, and that a MAC has left the port or host that had it.
+#[inline(never)]
+pub(crate) fn by_provider<E: Env>(env: &mut E, packet: &Packet) {
+    note_neighbour(env, packet);
+    let key = FdbKey::new(packet.network, packet.source);
+    let place = LearnedMac { kind: target::PROVIDER, id: 0 };
+    if is_announcement(packet) && env.learned_mac(&key).is_some_and(|row| *row != place) {
+        env.learn_mac(&key, &place);
+    }
+}
+
 /// ARP, or neighbour discovery with a link-layer address, from its own MAC.
 #[inline(always)]
 fn is_announcement(packet: &Packet) -> bool {

@@ -4,6 +4,7 @@ use crate::announced;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
+use crate::origin;
 use crate::packet::{FLOOD, Packet, ether};
 use crate::policy;
 use crate::privacy;
@@ -34,6 +35,27 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     send(env, packet)
 }
 
+/// Sends the physical network's packet to the port here, or to everyone here, that it is for; the rest is the host's own where it
+/// has no tag.
+#[inline(always)]
+pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Deliver);
+    announced::by_provider(env, packet);
+    privacy::defend(env, packet);
+    let is_here = if packet.destination.is_multicast() {
+        !packet.destination.is_bridge_reserved() && switch::everyone(env, packet)
+    } else {
+        switch::by_mac(env, packet) && packet.target_kind == target::PORT
+    };
+    if is_here {
+        send(env, packet)
+    } else if packet.vlan == 0 {
+        origin::pass(packet)
+    } else {
+        Err(DropReason::NotHere.into())
+    }
+}
+
 #[inline(always)]
 fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let found = if packet.destination.is_multicast() {
@@ -55,6 +77,7 @@ fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     match packet.target_kind {
         target::PORT => Ok(to_port(env, packet)?),
         target::HOST => Ok(to_host(env, packet)?),
+        target::PROVIDER => Ok(to_provider(env, packet)?),
         FLOOD => {
             flood(env, packet);
             Ok(())
@@ -80,6 +103,17 @@ fn to_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     Ok(())
 }
 
+#[inline(never)]
+fn to_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    aim_at_provider(env, packet)?;
+    if packet.vlan != 0 && !env.push_vlan(packet.vlan) {
+        return Err(DropReason::OutputFailed);
+    }
+    env.redirect(packet.out);
+    packet.verdict = Verdict::new(VerdictKind::Provider, packet.network, packet.out);
+    Ok(())
+}
+
 /// Copies to the flood list, but for the sender, and for other hosts when the overlay brought the packet (split horizon).
 #[inline(always)]
 fn flood<E: Env>(env: &mut E, packet: &mut Packet) {
@@ -97,6 +131,7 @@ pub fn copy_to_slot<E: Env>(env: &mut E, packet: &mut Packet, slot: u32) {
     let aimed = match kind {
         target::PORT if packet.from_overlay == 1 || id != packet.port => aim_at_port(env, packet, id),
         target::HOST if packet.from_overlay == 0 => aim_at_host(env, packet, id),
+        target::PROVIDER if packet.from_provider == 0 => aim_at_provider(env, packet),
         _ => return,
     };
     match aimed {
@@ -104,12 +139,26 @@ pub fn copy_to_slot<E: Env>(env: &mut E, packet: &mut Packet, slot: u32) {
             let mark = if kind == target::HOST { HOST_MARK } else { 0 };
             packet.verdict.a = packet.verdict.a.wrapping_add(1);
             packet.verdict.b = packet.verdict.b.wrapping_add(id ^ mark);
-            if !env.clone_redirect(packet.out) {
+            let vlan = if kind == target::PROVIDER { packet.vlan } else { 0 };
+            if !copy(env, packet.out, vlan) {
                 env.count_drop(DropReason::OutputFailed);
             }
         }
         Err(reason) => env.count_drop(reason),
     }
+}
+
+/// Sends a copy out of an interface, with a tag if `vlan` says so.
+#[inline(never)]
+fn copy<E: Env>(env: &mut E, out: u32, vlan: u32) -> bool {
+    if vlan == 0 {
+        return env.clone_redirect(out);
+    }
+    if !env.push_vlan(vlan) {
+        return false;
+    }
+    let is_sent = env.clone_redirect(out);
+    env.pop_vlan() && is_sent
 }
 
 /// What sets ids of hosts apart from ids of ports in [`VerdictKind::Flood`].
@@ -133,6 +182,14 @@ fn aim_at_port<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), 
     let counter = if allowed.is_ok() { PortCounter::Received } else { PortCounter::ReceivedDropped };
     env.count_port(id, counter, packet.length);
     allowed
+}
+
+/// Sets [`Packet::out`] to the interface to the network's physical network, and [`Packet::vlan`] to its VLAN there.
+#[inline(never)]
+fn aim_at_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
+    let Some(network) = env.network(packet.network) else { return Err(DropReason::TargetGone) };
+    (packet.out, packet.vlan) = (network.provider, network.vlan);
+    if packet.out == 0 { Err(DropReason::TargetGone) } else { Ok(()) }
 }
 
 /// Sets [`Packet::out`] to the overlay's interface, and the tunnel key to the network's VNI and the host's VTEP.

@@ -48,6 +48,15 @@ pub fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     finish(env, packet, walk)
 }
 
+/// A packet from a physical network: origin, classify, deliver to ports here. What is not for them is the host's own.
+#[inline(always)]
+pub fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
+    *packet = Packet::EMPTY;
+    packet.from_provider = 1;
+    let walk = walk_from_provider(env, packet);
+    finish(env, packet, walk)
+}
+
 #[inline(always)]
 fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
@@ -68,13 +77,23 @@ fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exi
 }
 
 #[inline(always)]
+fn walk_from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    origin::from_provider(env, packet)?;
+    classify(env, packet)?;
+    if origin::is_own(env, packet) {
+        return Err(DropReason::OwnReturned.into());
+    }
+    deliver::from_provider(env, packet)
+}
+
+#[inline(always)]
 fn finish<E: Env>(env: &mut E, packet: &mut Packet, walk: Result<(), Exit>) -> Verdict {
     if let Err(Exit::Drop(reason)) = walk {
         env.count_drop(reason);
         if is_of_port_security(reason) {
             log::tell_of_spoof(env, packet, reason as u32);
         }
-        if packet.from_overlay == 0 {
+        if packet.from_overlay == 0 && packet.from_provider == 0 {
             count_sender_drop(env, packet);
         }
         packet.verdict = Verdict::new(VerdictKind::Drop, reason as u32, packet.network);

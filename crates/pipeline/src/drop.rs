@@ -62,6 +62,7 @@ reasons! {
         NoTunnelKey = 14, "no_tunnel_key", "The packet came from the tunnel device without a VNI and an outer source.";
         UnknownVni = 15, "unknown_vni", "No network on this host has the VNI.";
         UnknownVtep = 16, "unknown_vtep", "The outer source is no host of the VNI.";
+        OwnReturned = 59, "own_returned", "The physical network brought a frame from the MAC of a port of this host.";
     }
     PortSecurity {
         SourceMac = 17, "source_mac", "The source MAC is not the port's.";

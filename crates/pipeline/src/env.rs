@@ -12,7 +12,7 @@ use crate::table::{
     FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac,
     LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network,
     Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader,
-    Route, RouteKey, RouterInterface, Rule, RuleKey, Vni, Vtep, VtepKey,
+    Route, RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -71,6 +71,12 @@ pub trait Env: Sized {
     fn gso_size(&self) -> u32;
     /// True when a VLAN tag is kept beside the bytes, as the kernel does on receive.
     fn has_vlan_tag(&self) -> bool;
+    /// The VLAN of the tag that stands beside the bytes; 0 when there is none, or one without a VLAN (IEEE 802.1Q §9.6).
+    fn vlan(&self) -> u32;
+    /// Takes the tag away.
+    fn pop_vlan(&mut self) -> bool;
+    /// Puts a tag beside the bytes, where there is none.
+    fn push_vlan(&mut self, vlan: u32) -> bool;
     /// `N` bytes at `offset`; none when the frame is shorter.
     fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
     /// Overwrites `N` bytes at `offset`, without touching any checksum.
@@ -121,6 +127,8 @@ pub trait Env: Sized {
     fn host(&self, host: u32) -> Option<&Host>;
     /// `VNIS`
     fn vni(&self, vni: u32) -> Option<&Vni>;
+    /// `SEGMENTS`
+    fn segment(&self, key: &SegmentKey) -> Option<&Segment>;
     /// `VTEPS`
     fn vtep(&self, key: &VtepKey) -> Option<&Vtep>;
 

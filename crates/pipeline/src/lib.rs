@@ -2,7 +2,7 @@
 //!
 //! This crate owns the stages that a packet meets ([`stage`]), the reasons for dropping it ([`drop`]), and the layouts of the
 //! tables that it is judged by ([`table`]). It does no I/O and allocates nothing; who fills the tables, and how, is the loader's
-//! matter. Begin reading at the doors, [`from_port`] and [`from_overlay`].
+//! matter. Begin reading at the doors, [`from_port`], [`from_overlay`] and [`from_provider`].
 //!
 //! # Contract with the loader
 //!
@@ -13,21 +13,24 @@
 //! | `from_port` | tc ingress (TCX) of the interface of an instance | `TCX_DROP`, `TCX_REDIRECT` |
 //! | `from_overlay` | tc ingress (TCX) of the collect-metadata VXLAN device | `TCX_DROP`, `TCX_REDIRECT` |
 //! | `from_overlay_test` | nothing; for `BPF_PROG_TEST_RUN`, whose context has no tunnel key | the same |
+//! | `from_provider` | tc ingress (TCX) of an interface to a physical network | `TCX_DROP`, `TCX_REDIRECT`, `TCX_NEXT` |
+//! | `from_provider_test` | nothing; for `BPF_PROG_TEST_RUN`, whose context has no VLAN tag | the same |
 //!
-//! No packet is ever passed on to the host's stack.
+//! What comes from instances and from the overlay is never passed on to the host's stack. Of what comes from a physical network the
+//! host gets what is of no network here, and of untagged frames what is for no port, and broadcasts.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
 //! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
-//! `CONFIG`; `HOSTS`; `NETWORKS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
+//! `CONFIG`; `HOSTS`; `NETWORKS`, `SEGMENTS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
 //! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
 //! **`skb->cb`** (five 32-bit words, free at tc ingress): the programs write the [`Verdict`] into words 0 to 2 (kind, a, b).
-//! `from_overlay_test` reads the VNI from word 0 and the outer source, 16 bytes in network order, from words 1 to 4.
+//! `from_provider_test` reads the VLAN from word 0. `from_overlay_test` reads the VNI from word 0 and the outer source, 16 bytes in network order, from words 1 to 4.
 //!
 //! **Ring buffer** `PUNTS`: each record is a [`table::PuntHeader`] (16 bytes) and then the frame, cut at
 //! [`table::PUNT_SNAPLEN`] bytes. **Ring buffer** `LOGS`: each record is a [`table::LogEvent`].
@@ -66,7 +69,7 @@ mod verdict;
 
 pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
-pub use door::{from_overlay, from_port};
+pub use door::{from_overlay, from_port, from_provider};
 pub use env::{Env, Meter, PortCounter, Tunnel};
 pub use packet::Packet;
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
@@ -81,4 +84,8 @@ pub mod program {
     pub const FROM_OVERLAY: &str = "from_overlay";
     /// As `from_overlay`, with the tunnel key in `skb->cb`.
     pub const FROM_OVERLAY_TEST: &str = "from_overlay_test";
+    /// Ingress of an interface to a physical network.
+    pub const FROM_PROVIDER: &str = "from_provider";
+    /// As `from_provider`, with the VLAN in `skb->cb`.
+    pub const FROM_PROVIDER_TEST: &str = "from_provider_test";
 }

@@ -1,10 +1,12 @@
 //! Stage 1: which port and which network a packet comes from.
 
+use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
 use crate::packet::Packet;
 use crate::stage::Stage;
-use crate::table::{LAYOUT_VERSION, VtepKey, port_flag};
+use crate::table::{FdbKey, LAYOUT_VERSION, SegmentKey, VtepKey, port_flag, target};
+use crate::verdict::{Verdict, VerdictKind};
 
 /// By the interface.
 #[inline(always)]
@@ -37,6 +39,37 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     let Some(vtep) = env.vtep(&key) else { return Err(DropReason::UnknownVtep) };
     packet.peer = vtep.host;
     Ok(())
+}
+
+/// By the interface to a physical network and the VLAN. What is of no network here is the host's own.
+#[inline(never)]
+pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Origin);
+    packet.vlan = env.vlan();
+    let key = SegmentKey { ifindex: env.ifindex(), vlan: packet.vlan };
+    let network = match env.segment(&key) {
+        Some(segment) if layout(env).is_ok() => segment.network,
+        _ => return pass(packet),
+    };
+    packet.network = network;
+    if env.has_vlan_tag() && !env.pop_vlan() {
+        return Err(DropReason::OutputFailed.into());
+    }
+    Ok(())
+}
+
+/// Leaves the packet to the host's own stack.
+#[inline(always)]
+pub(crate) fn pass(packet: &mut Packet) -> Result<(), Exit> {
+    packet.verdict = Verdict::new(VerdictKind::Pass, 0, 0);
+    Err(Exit::Done)
+}
+
+/// A frame from a port's own MAC has come back, or somebody pretends to be the port.
+#[inline(never)]
+pub(crate) fn is_own<E: Env>(env: &E, packet: &Packet) -> bool {
+    let key = FdbKey::new(packet.network, packet.source);
+    env.fdb(&key).is_some_and(|entry| entry.kind == target::PORT)
 }
 
 #[inline(always)]

@@ -62,6 +62,8 @@ pub struct Packet {
     pub router_interface: u32,
     /// That by which it leaves the last one.
     pub exit: u32,
+    /// VLAN of a packet that a physical network brought, or of one that leaves for one; 0 for none.
+    pub vlan: u32,
     /// Largest IP packet that the next network carries, when that is the trouble.
     pub error_mtu: u32,
     /// What became of the packet.
@@ -92,6 +94,8 @@ pub struct Packet {
     pub has_link: u8,
     /// 1 when the overlay brought the packet.
     pub from_overlay: u8,
+    /// 1 when a physical network brought the packet.
+    pub from_provider: u8,
     /// Flags of the TCP header ([`tcp_flag`]).
     pub tcp_flags: u8,
     /// [`crate::table::port_flag`] bits of the port whose rules are asked.
@@ -138,6 +142,7 @@ impl Packet {
         entered: 0,
         router_interface: 0,
         exit: 0,
+        vlan: 0,
         error_mtu: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
@@ -153,6 +158,7 @@ impl Packet {
         hop_limit: 0,
         has_link: 0,
         from_overlay: 0,
+        from_provider: 0,
         tcp_flags: 0,
         judged_flags: 0,
     };

@@ -47,9 +47,18 @@ pub(crate) fn by_mac<E: Env>(env: &E, packet: &mut Packet) -> bool {
         (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
         return true;
     }
-    let Some(entry) = env.learned_mac(&key) else { return false };
-    (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
-    true
+    if let Some(entry) = env.learned_mac(&key) {
+        (packet.target_kind, packet.target_id) = (entry.kind, entry.id);
+        return true;
+    }
+    // A physical network has MACs that nobody has told of.
+    (packet.target_kind, packet.target_id) = (target::PROVIDER, 0);
+    is_physical(env, packet.network)
+}
+
+#[inline(never)]
+fn is_physical<E: Env>(env: &E, network: u32) -> bool {
+    env.network(network).is_some_and(|network| network.provider != 0)
 }
 
 /// Makes the flood list of the packet's network the destination.

@@ -30,6 +30,10 @@ pub enum VerdictKind {
     Punt = 5,
     /// Copies. a: their number; b: sum of their targets' ids, wrapping, those of hosts with bit 31 flipped.
     Flood = 6,
+    /// Out of an interface to a physical network. a: network id; b: interface index.
+    Provider = 7,
+    /// Not ours: to the host's own stack. a: 0; b: 0.
+    Pass = 8,
 }
 
 /// Why a packet is handed to the host's responders.

@@ -10,7 +10,8 @@ pub(crate) use security::{AddressEntries, entries_only_in, names};
 use crate::projection::Settings;
 use crate::{Interest, touch::DhcpPorts};
 use hadron_model::{
-    Host, HostNumber, HostRoute, Ipv6Mode, Network, NetworkNumber, Port, PortNumber, Subnet, SubnetId,
+    Host, HostNumber, HostRoute, Ipv6Mode, Network, NetworkNumber, Port, PortNumber, Segment, Subnet,
+    SubnetId, VlanId,
 };
 use hadron_store::{Snapshot, Stored};
 use hadron_wire::Row;
@@ -67,13 +68,15 @@ impl<'a> Source<'a> {
         self.model.network_by_number(NetworkNumber(number))
     }
 
-    /// The host that wires the port: the one that it is bound to, if that has joined and wires this kind of interface.
+    /// The host that wires the port: the one that it is bound to, if that has joined, wires this kind of interface and has one to the
+    /// network's physical network.
     fn host_of(self, port: &Port) -> Option<&'a Arc<Stored<Host>>> {
         let is_wirable = matches!(port.binding.vnic_type.as_str(), "" | "normal");
         if port.is_distributed() || !is_wirable {
             None
         } else {
-            self.model.get::<Host>(&port.binding.host_id)
+            let network = self.model.get::<Network>(&port.network_id)?;
+            self.model.get::<Host>(&port.binding.host_id).filter(|host| host.reaches(&network.segment))
         }
     }
 
@@ -94,7 +97,7 @@ impl<'a> Source<'a> {
             (Interest::Network(network), Place::Everywhere)
         } else {
             let host = self.host_of(port)?.number.0;
-            let stays_within_host = of.segment.vni().is_none();
+            let stays_within_host = of.segment == Segment::Local;
             let interest = if stays_within_host { Interest::Host(host) } else { Interest::Network(network) };
             (interest, Place::Host(host))
         };
@@ -163,6 +166,10 @@ impl<'a> Source<'a> {
 }
 
 fn network_row(model: &Snapshot, network: &Network) -> row::NetworkRow {
+    let physical = network.segment.physical().map(|physical| row::PhysicalSegment {
+        network: physical.network.clone(),
+        vlan: physical.vlan.map(VlanId::get),
+    });
     row::NetworkRow {
         number: network.number.0,
         uuid: network.id.0.into_bytes(),
@@ -170,7 +177,10 @@ fn network_row(model: &Snapshot, network: &Network) -> row::NetworkRow {
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,
-        unlisted_addresses: network.privacy_addresses || model.has_unlisted_addresses(network.id),
+        unlisted_addresses: network.privacy_addresses
+            || physical.is_some()
+            || model.has_unlisted_addresses(network.id),
+        physical,
     }
 }
 

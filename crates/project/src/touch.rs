@@ -10,7 +10,7 @@
 //! | address group | the members that came or went |
 //! | policy | its own |
 //! | packet log | those of the ports that it covers |
-//! | host that came, went, or has another number or address | its presences, its ports and their locations |
+//! | host that came, went, or has another number, address or other physical networks | its presences, its ports and their locations |
 //! | router | its routes; if it came, went, or is up or down, also its interfaces and what hangs together by it |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
@@ -97,8 +97,8 @@ impl Touched {
                 }
             }
             RecordKey::Host(name) => {
-                let [before, after] =
-                    sides.map(|side| side.get::<Host>(name).map(|host| (host.number, host.underlay)));
+                let facts = |host: &Host| (host.number, host.underlay, host.physical_networks.clone());
+                let [before, after] = sides.map(|side| side.get::<Host>(name).map(|host| facts(host)));
                 if before != after {
                     sides.into_iter().for_each(|side| self.host(name, side, sides));
                 }

@@ -2,18 +2,23 @@
 
 use super::capture::{Capture, Left};
 use super::case::Interfaces;
-use crate::support::{self, program};
+use crate::support;
+use crate::support::program::{self as test_run, Input};
 use hadron_datapath::drop::DropReason;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Datapath, Logs, Punts, Totals};
-use hadron_pipeline::VerdictKind;
 use hadron_pipeline::host::{Frame, Node, Outcome, Output};
+use hadron_pipeline::{VerdictKind, program};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 const REDIRECT: u32 = 7;
 const SHOT: u32 = 2;
+const NEXT: u32 = u32::MAX;
+/// Verdicts of packets that are redirected.
+const LEAVES: [VerdictKind; 4] =
+    [VerdictKind::Deliver, VerdictKind::Answer, VerdictKind::Tunnel, VerdictKind::Provider];
 /// How far the model's clock may be behind, nanoseconds.
 const MOMENT: u64 = 1_000_000;
 /// Instances' interfaces, one of which is down.
@@ -24,13 +29,14 @@ pub struct Bench {
     pub(super) datapath: Datapath,
     pub(super) from_port: OwnedFd,
     pub(super) from_overlay: OwnedFd,
+    pub(super) from_provider: OwnedFd,
     pub(super) interfaces: Interfaces,
     pub(super) node: Node,
     pub(super) capture: Capture,
     pub(super) punts: Punts,
     pub(super) logs: Logs,
     pub(super) runtime: tokio::runtime::Runtime,
-    pub(super) output: program::Output,
+    pub(super) output: test_run::Output,
     /// When the case began, by the programs' clock.
     pub(super) began: u64,
     pub(super) was_held_up: bool,
@@ -70,6 +76,7 @@ impl Bench {
         Bench {
             from_port: datapath.load_program("from_port").expect("from_port"),
             from_overlay: datapath.load_program("from_overlay_test").expect("from_overlay_test"),
+            from_provider: datapath.load_program("from_provider_test").expect("from_provider_test"),
             before: datapath.tables().totals().expect("counters"),
             datapath,
             node: Node::new(Default::default()),
@@ -78,7 +85,7 @@ impl Bench {
             punts,
             logs,
             runtime,
-            output: program::Output::new(),
+            output: test_run::Output::new(),
             began: 0,
             was_held_up: false,
             verdicts: BTreeMap::new(),
@@ -113,12 +120,12 @@ impl Bench {
 
     /// The model's clock says what the kernel's will say in a moment.
     fn keep_time(&mut self) {
-        self.node.now = program::monotonic();
+        self.node.now = test_run::monotonic();
     }
 
     /// After a longer moment the model takes over where the kernel's rate limits stand.
     fn catch_up(&mut self) {
-        if program::monotonic() - self.node.now < MOMENT {
+        if test_run::monotonic() - self.node.now < MOMENT {
             return;
         }
         self.was_held_up = true;
@@ -138,8 +145,8 @@ impl Bench {
         };
         let gso_size = if would_copy { 0 } else { gso_size };
         let expected = self.node.from_port(ifindex, frame(gso_size));
-        let input = program::Input { frame: bytes, ifindex, cb: [0; 5], gso_size };
-        self.compare(&input, &expected, false);
+        let input = Input { frame: bytes, ifindex, cb: [0; 5], gso_size };
+        self.compare(program::FROM_PORT, &input, &expected);
         self.hold_addresses();
     }
 
@@ -151,20 +158,39 @@ impl Bench {
         for (word, bytes) in cb[1..].iter_mut().zip(source.0.chunks_exact(4)) {
             *word = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         }
-        let input = program::Input { frame: bytes, ifindex: self.interfaces.overlay, cb, gso_size: 0 };
-        self.compare(&input, &expected, true);
+        let input = Input { frame: bytes, ifindex: self.interfaces.overlay, cb, gso_size: 0 };
+        self.compare(program::FROM_OVERLAY_TEST, &input, &expected);
     }
 
-    fn compare(&mut self, input: &program::Input<'_>, expected: &Outcome, from_overlay: bool) {
-        let fd = if from_overlay { self.from_overlay.as_fd() } else { self.from_port.as_fd() };
-        program::run(fd, input, &mut self.output).expect("test run");
+    /// A packet from a physical network through both.
+    pub fn provider_brings(&mut self, ifindex: u32, vlan: u32, bytes: &[u8]) {
+        self.keep_time();
+        let tag = (vlan != 0).then_some(vlan as u16);
+        let expected =
+            self.node.from_provider(ifindex, Frame { bytes: bytes.to_vec(), vlan: tag, ..Frame::default() });
+        let input = Input { frame: bytes, ifindex, cb: [vlan, 0, 0, 0, 0], gso_size: 0 };
+        self.compare(program::FROM_PROVIDER_TEST, &input, &expected);
+    }
+
+    fn compare(&mut self, name: &str, input: &Input<'_>, expected: &Outcome) {
+        let fd = match name {
+            program::FROM_PORT => &self.from_port,
+            program::FROM_OVERLAY_TEST => &self.from_overlay,
+            _ => &self.from_provider,
+        };
+        test_run::run(fd.as_fd(), input, &mut self.output).expect("test run");
         self.catch_up();
         let verdict = expected.verdict;
         let cb = &self.output.cb;
-        let context = || format!("{:02x?}\nby {} from_overlay {from_overlay}", input.frame, input.ifindex);
+        let context = || format!("{:02x?}\nby {} to {name}, {:?}", input.frame, input.ifindex, input.cb);
         assert_eq!([cb[0], cb[1], cb[2]], [verdict.kind, verdict.a, verdict.b], "verdict of {}", context());
-        let leaves = [VerdictKind::Deliver, VerdictKind::Answer, VerdictKind::Tunnel];
-        let code = if leaves.iter().any(|kind| *kind as u32 == verdict.kind) { REDIRECT } else { SHOT };
+        let is_heard = name == program::FROM_PROVIDER_TEST && input.cb[0] == 0;
+        let is = |kinds: &[VerdictKind]| kinds.iter().any(|kind| *kind as u32 == verdict.kind);
+        let code = match () {
+            () if is(&LEAVES) => REDIRECT,
+            () if is(&[VerdictKind::Pass]) || is_heard && is(&[VerdictKind::Flood]) => NEXT,
+            () => SHOT,
+        };
         assert_eq!(self.output.code, code, "code of {}", context());
         assert_eq!(self.output.frame(), expected.bytes, "bytes of {}", context());
         *self.verdicts.entry(verdict.kind).or_default() += 1;
@@ -239,7 +265,7 @@ impl Bench {
 
     /// The packets were of use: every kind of verdict was met, and every reason that a test run can meet.
     pub fn assert_covered(&self) {
-        for kind in 1..=6 {
+        for kind in 1..=8 {
             assert!(self.verdicts.contains_key(&kind), "no packet had a verdict of kind {kind}");
         }
         // Frames under 14 bytes, VLAN tags beside the frame and packets without a tunnel key can't be given to a test run;

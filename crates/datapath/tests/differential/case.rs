@@ -4,7 +4,7 @@ use super::policies::Policies;
 use super::random::Random;
 use super::routers::Routers;
 use hadron_datapath::table::*;
-use hadron_datapath::{Address, Mac};
+use hadron_datapath::{Address, Mac, NetworkState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The interfaces of the bench.
@@ -22,7 +22,8 @@ pub struct World {
     pub ports: BTreeMap<PortKey, Port>,
     pub states: BTreeSet<u32>,
     pub allowed: BTreeSet<AllowedKey>,
-    pub networks: BTreeMap<u32, (u32, u32)>,
+    pub networks: BTreeMap<u32, NetworkState>,
+    pub segments: BTreeMap<SegmentKey, Segment>,
     pub flood: BTreeSet<(u32, FloodTarget)>,
     pub fdb: BTreeMap<FdbKey, FdbEntry>,
     pub privacy_prefixes: BTreeSet<PrivacyPrefixKey>,
@@ -33,6 +34,8 @@ pub struct World {
     pub vnis: BTreeMap<VniKey, Vni>,
     pub vteps: BTreeMap<VtepKey, Vtep>,
     pub routers: Routers,
+    /// The interface to physical networks.
+    pub provider: u32,
     pub all_interfaces: Vec<u32>,
     pub macs: Vec<Mac>,
     pub addresses_v4: Vec<Address>,
@@ -78,6 +81,14 @@ fn vni_of(network: u32) -> u32 {
     if network == NETWORKS { 0 } else { 0x00ab_cd00 + network }
 }
 
+/// Which of the instances' interfaces leads to physical networks too.
+const PROVIDER: usize = 4;
+
+/// The first network's frames are untagged.
+fn vlan_of(network: u32) -> u32 {
+    network - 1
+}
+
 /// A host with the interfaces of the bench.
 pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
     let is_underlay_v6 = random.one_in(3);
@@ -96,6 +107,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         states: BTreeSet::new(),
         allowed: BTreeSet::new(),
         networks: BTreeMap::new(),
+        segments: BTreeMap::new(),
         flood: BTreeSet::new(),
         fdb: BTreeMap::new(),
         allowed_prefixes: BTreeSet::new(),
@@ -106,6 +118,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         vnis: BTreeMap::new(),
         vteps: BTreeMap::new(),
         routers: Routers::default(),
+        provider: interfaces.ports[PROVIDER],
         all_interfaces: interfaces.ports.iter().copied().chain([interfaces.overlay]).collect(),
         macs: (1..=12).map(port_mac).chain([SERVICE_MAC]).collect(),
         addresses_v4: (1..=14).map(v4).collect(),
@@ -129,7 +142,14 @@ impl World {
         for network in 1..=NETWORKS {
             let dhcp = if random.one_in(4) { 0 } else { network_flag::DHCP4 };
             let flags = dhcp | if random.one_in(2) { 0 } else { network_flag::UNLISTED };
-            self.networks.insert(network, (vni_of(network), flags));
+            let mut state = NetworkState { vni: vni_of(network), flags, ..NetworkState::default() };
+            if random.one_in(3) {
+                (state.provider, state.vlan) = (self.provider, vlan_of(network));
+                let key = SegmentKey { ifindex: self.provider, vlan: state.vlan };
+                self.segments.insert(key, Segment { network });
+                self.flood.insert((network, FloodTarget { kind: target::PROVIDER, id: 0 }));
+            }
+            self.networks.insert(network, state);
             if vni_of(network) != 0 {
                 self.vnis.insert(VniKey { vni: vni_of(network) }, Vni { network });
             }
@@ -212,9 +232,9 @@ impl World {
         }
         // Members and entries that lead to nobody, to a port in another network, or nowhere that a program knows.
         for _ in 0..random.below(4) {
-            let entry = FdbEntry { kind: random.below(6) as u32, id: random.below(9) as u32 };
+            let entry = FdbEntry { kind: random.below(7) as u32, id: random.below(9) as u32 };
             self.fdb.insert(FdbKey::new(1, random.pick(&self.macs)), entry);
-            self.flood.insert((1, FloodTarget { kind: random.below(4) as u32, id: random.below(9) as u32 }));
+            self.flood.insert((1, FloodTarget { kind: random.below(6) as u32, id: random.below(9) as u32 }));
         }
     }
 
@@ -234,6 +254,7 @@ impl World {
         lose(&mut self.hosts, random, 20);
         lose(&mut self.vnis, random, 20);
         lose(&mut self.vteps, random, 20);
+        lose(&mut self.segments, random, 20);
         lose(&mut self.routers.interfaces, random, 30);
         lose(&mut self.routers.routes, random, 30);
         self.states.retain(|_| !random.one_in(30));
@@ -254,6 +275,11 @@ impl World {
     pub fn interface_of(&self, frame: &[u8]) -> Option<u32> {
         let instances = &self.all_interfaces[..self.all_interfaces.len() - 1];
         instances.get(usize::from(frame[11]).checked_sub(1)?).copied()
+    }
+
+    /// The VLAN of a packet from a physical network.
+    pub fn vlan(&self, random: &mut Random) -> u32 {
+        random.pick(&[0, 0, 0, 0, 1, 1, 2, 3])
     }
 
     /// VNI and outer source of a packet from the overlay.

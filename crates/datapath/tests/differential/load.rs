@@ -4,7 +4,6 @@ use super::bench::Bench;
 use super::case::World;
 use super::policies::Policies;
 use crate::support::{self, program};
-use hadron_datapath::NetworkState;
 use hadron_datapath::table::*;
 use hadron_pipeline::host::{Node, PrefixKey, Prefixes};
 use std::collections::{BTreeMap, HashMap};
@@ -49,9 +48,10 @@ impl Bench {
         for (network, target) in &world.flood {
             networks.add_target(*network, *target).expect("flood list");
         }
-        for (network, (vni, flags)) in &world.networks {
-            networks.put(*network, NetworkState { vni: *vni, flags: *flags }).expect("network");
+        for (network, state) in &world.networks {
+            networks.put(*network, *state).expect("network");
         }
+        replace(&tables.segments, &world.segments);
         for port in tables.port_states().expect("states") {
             tables.remove_port_state(port).expect("state");
         }
@@ -119,6 +119,7 @@ impl Bench {
             ports: rows(&tables.ports),
             allowed: rows(&tables.allowed),
             networks: rows(networks),
+            segments: rows(&tables.segments),
             fdb: rows(&tables.fdb),
             neighbours: rows(&tables.neighbours),
             flood: rows(flood),

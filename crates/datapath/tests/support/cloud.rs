@@ -133,7 +133,7 @@ impl Host {
     pub fn write_rows(&self, hosts: &[Host], instances: &[Instance]) {
         let tables = self.datapath().tables();
         allow_all(tables, POLICY);
-        let state = NetworkState { vni: VNI, flags: network_flag::DHCP4 };
+        let state = NetworkState { vni: VNI, flags: network_flag::DHCP4, ..NetworkState::default() };
         tables.networks.put(NETWORK, state).expect("network");
         tables.vnis.put(&VniKey { vni: VNI }, &Vni { network: NETWORK }).expect("VNI");
         for host in hosts.iter().filter(|host| host.number != self.number) {

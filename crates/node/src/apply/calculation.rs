@@ -6,11 +6,11 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | network row | presence, port and router interface rows of the network |
+//! | network row | presence, location, port and router interface rows of the network |
 //! | subnet row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
-//! | the host's number or limits | all |
+//! | the host's number, limits or interfaces to physical networks | all |
 
 use super::claims::{Claims, Source};
 use super::policy::{Blame, Policies};
@@ -20,8 +20,8 @@ use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
-use hadron_wire::row::{PolicyRow, PortRow, Row, RowKey, RuleRow};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use hadron_wire::row::{NetworkRow, PolicyRow, PortRow, Row, RowKey, RuleRow};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 /// Connections that a port may have unless an operator says another number: an eighth of what a host of 1,000 ports keeps, so that
@@ -85,6 +85,18 @@ pub struct HostFacts {
     pub overlay_mtu: u32,
     /// Limits of each port.
     pub limits: Limits,
+    /// Index of the interface to each physical network; `None` while it is not there.
+    pub providers: BTreeMap<String, Option<u32>>,
+}
+
+impl HostFacts {
+    /// The interface and the VLAN, 0 for untagged frames, by which the network's frames come; `None` for a network that is in no
+    /// physical one, or while there is no interface.
+    pub(super) fn segment_of(&self, network: &NetworkRow) -> Option<(u32, u32)> {
+        let physical = network.physical.as_ref()?;
+        let ifindex = self.providers.get(&physical.network).copied().flatten()?;
+        Some((ifindex, physical.vlan.unwrap_or(0).into()))
+    }
 }
 
 /// All that entries follow from.
@@ -157,6 +169,11 @@ impl Calculation {
         self.inputs.port(number)
     }
 
+    /// The ports that are bound here.
+    pub fn ports(&self) -> impl Iterator<Item = u32> + '_ {
+        self.places.keys().copied()
+    }
+
     /// The host.
     pub fn host(&self) -> &HostFacts {
         &self.inputs.host
@@ -200,8 +217,8 @@ impl Calculation {
         }
         let old = std::mem::replace(&mut self.inputs.host, host);
         self.recompute(Source::Host);
-        let HostFacts { number, limits, .. } = self.inputs.host;
-        if (old.number, old.limits) != (number, limits) {
+        let HostFacts { number, limits, providers, .. } = &self.inputs.host;
+        if (&old.number, &old.limits, &old.providers) != (number, limits, providers) {
             let keys: Vec<RowKey> = self.inputs.rows.iter().map(|(key, _)| *key).collect();
             for key in keys {
                 self.recompute(Source::Row(key));
@@ -310,9 +327,7 @@ impl Calculation {
 
     fn dependents(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
         let members = self.inputs.members.get(&network).into_iter().flatten().copied();
-        members.filter(|key| {
-            matches!(key, RowKey::Presence { .. } | RowKey::Port(_) | RowKey::RouterInterface { .. })
-        })
+        members.filter(|key| !matches!(key, RowKey::Network(_) | RowKey::Subnet { .. }))
     }
 
     /// Keeps the indexes in step with the row of `key`.

@@ -40,6 +40,8 @@ entries! {
     Host: table::HostKey => table::Host;
     /// A network, but for its flood list.
     Network: table::NetworkKey => NetworkFacts;
+    /// The network of a VLAN that comes in by an interface.
+    Segment: table::SegmentKey => table::Segment;
     /// A prefix in which a network's instances choose their own addresses.
     PrivacyPrefix: table::PrivacyPrefixKey => ();
     /// What the programs keep of a port: counters and rate limits.
@@ -81,6 +83,8 @@ entries! {
     Vni: table::VniKey => table::Vni;
     /// The program on the overlay device; the value is the device's index.
     OverlayProgram: () => u32;
+    /// The program on an interface to a physical network, by the interface's index.
+    ProviderProgram: u32 => ();
     /// The program on a port's interface, by port; the value is the interface's index.
     PortProgram: table::PortKey => u32;
     /// The port behind an interface.
@@ -94,6 +98,10 @@ pub struct NetworkFacts {
     pub vni: u32,
     /// Bits of [`table::network_flag`].
     pub flags: u32,
+    /// Index of the interface to its physical network; 0 for none.
+    pub provider: u32,
+    /// VLAN there; 0 for untagged frames.
+    pub vlan: u32,
 }
 
 /// A direction of a policy without its generation: that is the plane's.
@@ -103,7 +111,7 @@ pub struct PolicyFacts {
     pub set_count: u32,
 }
 
-/// A port or host that gets a network's broadcasts.
+/// A port, host or physical network that gets a network's broadcasts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FloodMember {
     /// The network's number.

@@ -5,8 +5,8 @@ use super::entry::{FloodMember, NetworkFacts};
 use super::{Key, Value, policy, router};
 use hadron_pipeline::table::{
     self, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
-    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, PrivacyPrefixKey, RuleCounterKey, Vni,
-    VniKey, Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
+    LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, PrivacyPrefixKey, RuleCounterKey, Segment,
+    SegmentKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
@@ -47,6 +47,8 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
     };
     let mut entries = vec![(Key::Config(()), Value::Config(config))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
+    let providers = host.providers.values().flatten();
+    entries.extend(providers.map(|index| (Key::ProviderProgram(*index), Value::ProviderProgram(()))));
     entries
 }
 
@@ -55,8 +57,14 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
     let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 }
         | if row.unlisted_addresses { network_flag::UNLISTED } else { 0 };
-    let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags };
+    let (provider, vlan) = inputs.host.segment_of(row).unwrap_or((0, 0));
+    let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags, provider, vlan };
     let mut entries = vec![(Key::Network(NetworkKey { network: row.number }), Value::Network(value))];
+    if provider != 0 {
+        let key = SegmentKey { ifindex: provider, vlan };
+        entries.push((Key::Segment(key), Value::Segment(Segment { network: row.number })));
+        entries.push((flood(row.number, target::PROVIDER, 0), Value::Flood(())));
+    }
     if let Some(vni) = row.vni {
         entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
     }
@@ -108,6 +116,9 @@ fn location(inputs: &Inputs, row: &LocationRow) -> Entries {
         Place::Everywhere => (FdbEntry { kind: target::SERVICE, id: 0 }, neighbour_kind::SERVICE),
         Place::Host(host) if host == inputs.host.number => {
             (FdbEntry { kind: target::PORT, id: row.port }, neighbour_kind::INSTANCE)
+        }
+        Place::Host(_) if is_physical(inputs, row.network) => {
+            (FdbEntry { kind: target::PROVIDER, id: 0 }, neighbour_kind::INSTANCE)
         }
         Place::Host(host) => (FdbEntry { kind: target::HOST, id: host }, neighbour_kind::INSTANCE),
     };
@@ -186,6 +197,10 @@ fn allowed(port: u32, mac: Mac, prefix: Prefix) -> (Key, Value) {
         let key = AllowedPrefixKey::new(port, mac, address, prefix.length);
         (Key::AllowedPrefix(key), Value::AllowedPrefix(()))
     }
+}
+
+fn is_physical(inputs: &Inputs, network: u32) -> bool {
+    network_of(inputs, network).is_some_and(|network| network.physical.is_some())
 }
 
 pub(super) fn network_of(inputs: &Inputs, network: u32) -> Option<&NetworkRow> {

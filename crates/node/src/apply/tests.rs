@@ -25,6 +25,7 @@ fn host() -> HostFacts {
         overlay: Some(77),
         overlay_mtu: 1450,
         limits: Limits::default(),
+        providers: Default::default(),
     }
 }
 
@@ -45,6 +46,7 @@ fn network(number: u32, vni: Option<u32>) -> Row {
         admin_up: true,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     })
 }
 
@@ -172,6 +174,7 @@ fn administrative_state_of_port_or_network_disables_and_unfloods() {
         admin_up: false,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     });
     for rows in [[network(5, None), Row::Port(down)], [network_down, Row::Port(port(9, 5, 7))]] {
         let entries = calculated(rows, &[("tap9", 33)]);
@@ -294,6 +297,7 @@ fn row() -> impl Strategy<Value = Row> {
                 admin_up,
                 privacy_addresses: false,
                 unlisted_addresses: false,
+                physical: None,
             })
         }),
         (net.clone(), 1..3u32, any::<bool>()).prop_map(|(n, s, dhcp)| subnet(n, s, dhcp)),

@@ -45,7 +45,9 @@ impl Writer {
             .tracker
             .desired_entries()
             .map(|(key, _)| *key)
-            .filter(|key| matches!(key, Key::PortProgram(_) | Key::OverlayProgram(())))
+            .filter(|key| {
+                matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_))
+            })
             .filter(|key| self.tracker.actual(key).is_some_and(|actual| attached.get(key) != Some(actual)))
             .collect();
         for key in &missing {

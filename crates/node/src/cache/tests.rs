@@ -14,6 +14,7 @@ fn network(number: u32) -> Bytes {
         admin_up: true,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     }))
 }
 

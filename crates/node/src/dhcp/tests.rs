@@ -59,6 +59,7 @@ fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
         admin_up: true,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     });
     let rows = subnets.into_iter().map(Row::Subnet).chain([network]);
     let changes = rows.map(|row| RowChange::encode_set(&row)).collect();

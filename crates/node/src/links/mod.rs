@@ -34,6 +34,9 @@ pub trait Links: Send + 'static {
     /// Takes interfaces down. One that is gone is no error.
     fn lower(&self, indexes: Vec<u32>) -> impl Future<Output = ()> + Send;
 
+    /// Brings an interface up and has it take in frames for any MAC. One that is gone is no error.
+    fn open(&self, index: u32) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Makes the overlay device as configured, given what is there now.
     fn settle_overlay(
         &self,
@@ -180,6 +183,20 @@ impl Netlink {
                 }
             })
             .await;
+    }
+
+    /// Brings an interface up and has it take in frames for any MAC.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn open(&self, index: u32) -> Result<(), Error> {
+        let message = LinkUnspec::new_with_index(index).up().promiscuous(true).build();
+        match self.handle.link().set(message).execute().await {
+            Err(error) if errno(&error) != Some(libc::ENODEV) => {
+                Err(Error::Link { name: format!("index {index}"), action: "open", source: error })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The interface that has this address.

@@ -50,6 +50,10 @@ impl Links for Monitor {
         self.netlink.lower(indexes).await;
     }
 
+    async fn open(&self, index: u32) -> Result<(), Error> {
+        self.netlink.open(index).await
+    }
+
     async fn settle_overlay(&self, config: &OverlayConfig, present: Option<&Link>) -> Result<(), Error> {
         self.netlink.settle_overlay(config, present).await
     }

@@ -105,6 +105,11 @@ impl Links for Simulated {
         }
     }
 
+    async fn open(&self, index: u32) -> Result<(), Error> {
+        self.paper.change(index, |link| link.is_up = true);
+        Ok(())
+    }
+
     async fn settle_untracked(&self, _: u16) -> Result<(), Error> {
         Ok(())
     }

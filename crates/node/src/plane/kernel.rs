@@ -49,7 +49,7 @@ impl Kernel {
 impl Kernel {
     /// Programs are attached and detached with expedited grace periods.
     fn expedited(&self, key: &Key) -> Option<Expedited> {
-        let waits = matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()));
+        let waits = matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_));
         (self.expedites && waits).then(Expedited::begin).flatten()
     }
 }
@@ -122,9 +122,12 @@ impl Plane for Kernel {
                 .into_iter()
                 .map(|port| (Key::PortState(table::PortKey { port }), Value::PortState(()))),
         );
-        all.extend(tables.networks.dump().into_iter().map(|(network, NetworkState { vni, flags })| {
-            (Key::Network(table::NetworkKey { network }), Value::Network(NetworkFacts { vni, flags }))
+        all.extend(tables.networks.dump().into_iter().map(|(network, state)| {
+            let NetworkState { vni, flags, provider, vlan } = state;
+            let facts = NetworkFacts { vni, flags, provider, vlan };
+            (Key::Network(table::NetworkKey { network }), Value::Network(facts))
         }));
+        rows(&mut all, tables.segments.dump(), |k, v| (Key::Segment(k), Value::Segment(v)))?;
         all.extend(
             tables
                 .networks
@@ -143,6 +146,7 @@ impl Plane for Kernel {
                 (Key::PortProgram(table::PortKey { port }), Value::PortProgram(attachment.ifindex))
             }
             Door::Overlay => (Key::OverlayProgram(()), Value::OverlayProgram(attachment.ifindex)),
+            Door::Provider(ifindex) => (Key::ProviderProgram(ifindex), Value::ProviderProgram(())),
         };
         Ok(attachments.into_iter().map(entry).collect())
     }
@@ -154,9 +158,11 @@ impl Plane for Kernel {
         match (key, value) {
             (Key::Config(()), Value::Config(row)) => datapath.configure(&host_config(row)),
             (Key::Host(key), Value::Host(row)) => tables.hosts.put(key, row),
-            (Key::Network(key), Value::Network(NetworkFacts { vni, flags })) => {
-                tables.networks.put(key.network, NetworkState { vni: *vni, flags: *flags })
+            (Key::Network(key), Value::Network(NetworkFacts { vni, flags, provider, vlan })) => {
+                let state = NetworkState { vni: *vni, flags: *flags, provider: *provider, vlan: *vlan };
+                tables.networks.put(key.network, state)
             }
+            (Key::Segment(key), Value::Segment(row)) => tables.segments.put(key, row),
             (Key::PrivacyPrefix(key), Value::PrivacyPrefix(())) => {
                 tables.privacy_prefixes.put(key, &table::PrivacyPrefix::default())
             }
@@ -187,6 +193,7 @@ impl Plane for Kernel {
             (Key::Vtep(key), Value::Vtep(row)) => tables.vteps.put(key, row),
             (Key::Vni(key), Value::Vni(row)) => tables.vnis.put(key, row),
             (Key::OverlayProgram(()), Value::OverlayProgram(ifindex)) => datapath.attach_overlay(*ifindex),
+            (Key::ProviderProgram(ifindex), Value::ProviderProgram(())) => datapath.attach_provider(*ifindex),
             (Key::PortProgram(key), Value::PortProgram(ifindex)) => datapath.attach_port(*ifindex, key.port),
             (Key::Interface(key), Value::Interface(row)) => tables.interfaces.put(key, row),
             _ => {
@@ -207,6 +214,7 @@ impl Plane for Kernel {
             Key::Config(()) => Ok(()),
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
+            Key::Segment(key) => tables.segments.remove(key).map(drop),
             Key::PrivacyPrefix(key) => tables.privacy_prefixes.remove(key).map(drop),
             Key::PortState(key) => tables.remove_port_state(key.port),
             Key::Member(key) => tables.members.remove(key).map(drop),
@@ -228,6 +236,7 @@ impl Plane for Kernel {
             Key::Vni(key) => tables.vnis.remove(key).map(drop),
             // The device is gone, and with it the program; looking at the list removes the pin.
             Key::OverlayProgram(()) => self.datapath.attachments().map(drop),
+            Key::ProviderProgram(ifindex) => self.datapath.detach_provider(*ifindex).map(drop),
             Key::PortProgram(key) => self.datapath.detach_port(key.port).map(drop),
             Key::Interface(key) => tables.interfaces.remove(key).map(drop),
         }

@@ -85,7 +85,9 @@ impl Plane for Memory {
 
     fn attached(&mut self) -> Result<Vec<(Key, Value)>, PlaneError> {
         let mut all = self.dump()?;
-        all.retain(|(key, _)| matches!(key, Key::PortProgram(_) | Key::OverlayProgram(())));
+        all.retain(|(key, _)| {
+            matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_))
+        });
         Ok(all)
     }
 

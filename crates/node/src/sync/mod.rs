@@ -99,13 +99,22 @@ impl Link {
     }
 }
 
+/// Where a host stands, as it tells its servers.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Its availability zone; empty for the default one.
+    pub availability_zone: String,
+    /// The physical networks that it has an interface to, sorted.
+    pub physical_networks: Vec<String>,
+}
+
 /// Speaks with the server until its future is dropped.
 #[derive(Debug)]
 pub struct Sync {
     /// Who the node is.
     pub identity: Identity,
-    /// The host's availability zone; empty for the default one.
-    pub availability_zone: String,
+    /// Where it is.
+    pub place: Place,
     /// Where a renewed identity is kept.
     pub state: PathBuf,
     /// To the node's loop.
@@ -158,17 +167,11 @@ impl Sync {
         }
         let position = self.position().await;
         self.outbox.close();
-        let session = match Session::open(
-            channel.clone(),
-            (&self.identity, &self.availability_zone),
-            instance,
-            position,
-        )
-        .await?
-        {
-            Ok(session) => session,
-            Err(end) => return Ok(end),
-        };
+        let session =
+            match Session::open(channel.clone(), &self.identity, &self.place, instance, position).await? {
+                Ok(session) => session,
+                Err(end) => return Ok(end),
+            };
         self.link.up();
         let servers = hadron_wire::ticket::servers(&self.identity.server);
         tracing::info!(server = servers.get(server), mode = ?session.mode(), "connected");

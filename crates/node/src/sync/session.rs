@@ -1,5 +1,6 @@
 //! One stream, from Hello to its end.
 
+use super::Place;
 use super::outbox::Outbox;
 use super::{Rows, ServerNews};
 use crate::cache::Position;
@@ -60,12 +61,13 @@ impl Session {
     /// Says Hello and waits for Welcome; the inner error is the server's Goodbye.
     pub(super) async fn open(
         channel: Channel,
-        (identity, zone): (&Identity, &str),
+        identity: &Identity,
+        place: &Place,
         instance: &[u8; 16],
         position: Option<Position>,
     ) -> Result<Result<Self, End>, Error> {
         let (outgoing, stream) = mpsc::channel(16);
-        let hello = node_message::Message::Hello(hello(identity, zone, instance, position));
+        let hello = node_message::Message::Hello(hello(identity, place, instance, position));
         let _ = outgoing.try_send(NodeMessage { message: Some(hello) });
         let mut client = NodesClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let begin = async {
@@ -166,7 +168,7 @@ impl From<Goodbye> for End {
     }
 }
 
-fn hello(identity: &Identity, zone: &str, instance: &[u8; 16], position: Option<Position>) -> Hello {
+fn hello(identity: &Identity, place: &Place, instance: &[u8; 16], position: Option<Position>) -> Hello {
     let (history, revision) = match position {
         Some(Position { history, revision }) => (history.to_vec(), revision),
         None => (Vec::new(), 0),
@@ -179,6 +181,7 @@ fn hello(identity: &Identity, zone: &str, instance: &[u8; 16], position: Option<
         instance_id: instance.to_vec().into(),
         history_id: history.into(),
         revision,
-        availability_zone: zone.to_owned(),
+        availability_zone: place.availability_zone.clone(),
+        physical_networks: place.physical_networks.clone(),
     }
 }

@@ -121,6 +121,7 @@ fn network() -> Row {
         admin_up: true,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     })
 }
 

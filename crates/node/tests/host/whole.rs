@@ -76,6 +76,7 @@ fn rows() -> [Row; 5] {
             admin_up: true,
             privacy_addresses: false,
             unlisted_addresses: false,
+            physical: None,
         }),
         Row::Subnet(subnet),
         Row::Location(location),

@@ -59,7 +59,7 @@ impl Plane for Host {
             (Key::Config(()), Value::Config(row)) => tables.config = row,
             (Key::Host(key), Value::Host(row)) => drop(tables.hosts.insert(key, row)),
             (Key::Network(key), Value::Network(facts)) => {
-                let row = table::Network { vni: facts.vni, flood_length: 0, flags: facts.flags };
+                let row = table::Network { vni: facts.vni, flags: facts.flags, ..table::Network::default() };
                 tables.networks.insert(key, row);
                 self.write_flood(key.network);
             }
@@ -88,7 +88,7 @@ impl Plane for Host {
             (Key::Vtep(key), Value::Vtep(row)) => drop(tables.vteps.insert(key, row)),
             (Key::Vni(key), Value::Vni(row)) => drop(tables.vnis.insert(key, row)),
             (Key::Interface(key), Value::Interface(row)) => drop(tables.interfaces.insert(key, row)),
-            (Key::OverlayProgram(()) | Key::PortProgram(_), _) => {}
+            (Key::OverlayProgram(()) | Key::ProviderProgram(_) | Key::PortProgram(_), _) => {}
             other => panic!("{other:?}"),
         }
         Ok(())

@@ -15,7 +15,7 @@ use hadron_pipeline::{Address, Mac, VerdictKind};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub const NETWORK: u32 = 1;
@@ -90,7 +90,14 @@ pub struct World {
 fn facts(connections: u32) -> HostFacts {
     let none = per_second(0);
     let limits = Limits { punt: none, miss: none, flood: none, connections, log: none, ..Limits::default() };
-    HostFacts { number: SELF, underlay: vtep(SELF).into(), overlay: Some(7), overlay_mtu: 1450, limits }
+    HostFacts {
+        number: SELF,
+        underlay: vtep(SELF).into(),
+        overlay: Some(7),
+        overlay_mtu: 1450,
+        limits,
+        providers: BTreeMap::new(),
+    }
 }
 
 impl World {
@@ -124,6 +131,7 @@ impl World {
             admin_up: true,
             privacy_addresses: false,
             unlisted_addresses: false,
+            physical: None,
         };
         let presence = |host| {
             Row::Presence(PresenceRow { network: NETWORK, host, underlay: vtep(host).to_ipv6_mapped() })

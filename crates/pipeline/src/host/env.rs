@@ -58,7 +58,21 @@ impl Env for Run<'_> {
     }
 
     fn has_vlan_tag(&self) -> bool {
-        self.frame.has_vlan_tag
+        self.frame.vlan.is_some()
+    }
+
+    fn vlan(&self) -> u32 {
+        self.frame.vlan.unwrap_or(0).into()
+    }
+
+    fn pop_vlan(&mut self) -> bool {
+        self.frame.vlan = None;
+        true
+    }
+
+    fn push_vlan(&mut self, vlan: u32) -> bool {
+        self.frame.vlan = Some(vlan as u16);
+        true
     }
 
     fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
@@ -164,6 +178,10 @@ impl Env for Run<'_> {
 
     fn vni(&self, vni: u32) -> Option<&Vni> {
         self.node.tables.vnis.get(&VniKey { vni })
+    }
+
+    fn segment(&self, key: &SegmentKey) -> Option<&Segment> {
+        self.node.tables.segments.get(key)
     }
 
     fn vtep(&self, key: &VtepKey) -> Option<&Vtep> {

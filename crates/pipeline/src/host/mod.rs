@@ -1,7 +1,7 @@
 //! The pipeline on the host: packets as bytes, tables as hash maps, a clock that is set. Tests, the differential test against
 //! the kernel, and whoever wants to know what would become of a packet run it.
 //!
-//! [`Node`] is one host; put a packet in by [`Node::from_port`] or [`Node::from_overlay`], and read the [`Outcome`].
+//! [`Node`] is one host; put a packet in by [`Node::from_port`], [`Node::from_overlay`] or [`Node::from_provider`], and read the [`Outcome`].
 
 mod env;
 mod prefixes;
@@ -26,8 +26,8 @@ pub struct Frame {
     pub bytes: Vec<u8>,
     /// Payload bytes of each segment of a GSO frame; 0 for an ordinary one.
     pub gso_size: u32,
-    /// A VLAN tag stands beside the bytes.
-    pub has_vlan_tag: bool,
+    /// The VLAN of a tag that stands beside the bytes.
+    pub vlan: Option<u16>,
     /// The transport checksum covers the pseudo-header only, for a device to complete (`CHECKSUM_PARTIAL`).
     pub has_partial_checksum: bool,
 }
@@ -111,6 +111,13 @@ impl Node {
         let tunnel = Tunnel { vni, remote: source, local: Address::UNSPECIFIED };
         let mut run = Run::new(self, frame.into(), ifindex, Some(tunnel));
         let verdict = crate::from_overlay(&mut run, &mut Packet::EMPTY.clone());
+        run.finish(verdict)
+    }
+
+    /// A physical network brings a packet by an interface.
+    pub fn from_provider(&mut self, ifindex: u32, frame: impl Into<Frame>) -> Outcome {
+        let mut run = Run::new(self, frame.into(), ifindex, None);
+        let verdict = crate::from_provider(&mut run, &mut Packet::EMPTY.clone());
         run.finish(verdict)
     }
 }

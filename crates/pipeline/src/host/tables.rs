@@ -23,6 +23,7 @@ pub struct Tables {
     pub hosts: HashMap<HostKey, Host>,
     pub vnis: HashMap<VniKey, Vni>,
     pub vteps: HashMap<VtepKey, Vtep>,
+    pub segments: HashMap<SegmentKey, Segment>,
     pub meters: HashMap<PortKey, Meters>,
     pub port_counters: HashMap<PortKey, PortCounters>,
     pub allowed_prefixes: Prefixes<AllowedPrefixKey, Allowed>,

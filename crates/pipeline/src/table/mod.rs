@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 
 mod sealed {
     pub trait Sealed {}
@@ -192,13 +192,35 @@ layout! {
 
 layout! {
     /// Value of `NETWORKS`.
-    Network: 12 {
+    Network: 20 {
         /// VNI of the network in the overlay, 24 bits; 0 for a network that stays on its host.
         0 => vni: u32,
         /// Length of the flood list: its members are `FLOOD[(network, 0..flood_length)]`, at most [`MAX_FLOOD`].
         4 => flood_length: u32,
         /// Bits of [`network_flag`].
         8 => flags: u32,
+        /// Interface to the network's physical network; 0 for a network that is in none.
+        12 => provider: u32,
+        /// VLAN there; 0 for untagged frames.
+        16 => vlan: u32,
+    }
+}
+
+layout! {
+    /// Key of `SEGMENTS`: frames of a VLAN that come in by an interface to a physical network.
+    SegmentKey: 8 {
+        /// Interface index.
+        0 => ifindex: u32,
+        /// VLAN; 0 for untagged frames.
+        4 => vlan: u32,
+    }
+}
+
+layout! {
+    /// Value of `SEGMENTS`.
+    Segment: 4 {
+        /// Network id.
+        0 => network: u32,
     }
 }
 
@@ -225,11 +247,11 @@ layout! {
 }
 
 layout! {
-    /// Value of `FLOOD`: a port here or a host elsewhere that gets broadcast and multicast of the network.
+    /// Value of `FLOOD`: a port here, a host elsewhere or the physical network that gets broadcast and multicast of the network.
     FloodTarget: 8 {
-        /// [`target::PORT`] or [`target::HOST`].
+        /// [`target::PORT`], [`target::HOST`] or [`target::PROVIDER`].
         0 => kind: u32,
-        /// Port id or host id.
+        /// Port id, host id, or 0.
         4 => id: u32,
     }
 }
@@ -244,6 +266,8 @@ pub mod target {
     pub const SERVICE: u32 = 3;
     /// A router, which every host is; the id is its interface's in `ROUTER_INTERFACES`.
     pub const ROUTER: u32 = 4;
+    /// The physical network that the network is in; the id is unused and 0.
+    pub const PROVIDER: u32 = 5;
 }
 
 layout! {
@@ -503,6 +527,8 @@ tables! {
     VNIS: Hash<VniKey, Vni> = 16_384;
     /// Who may send into a VNI.
     VTEPS: Hash<VtepKey, Vtep> = 262_144;
+    /// (interface to a physical network, VLAN) → network.
+    SEGMENTS: Hash<SegmentKey, Segment> = 4096;
     /// Rate limits' state; written by the programs.
     METERS: Hash<PortKey, Meters> = 4096;
     /// Counters per port; rows are made by the loader, without a row nothing is counted.

@@ -52,7 +52,7 @@ fn vlan_tags_in_the_frame_and_beside_it() {
         });
     }
     let (mut node, a, b) = pair();
-    let frame = Frame { bytes: udp_v4(&a, &b, 1, 2), has_vlan_tag: true, ..Frame::default() };
+    let frame = Frame { bytes: udp_v4(&a, &b, 1, 2), vlan: Some(7), ..Frame::default() };
     assert_drop(&mut node, DropReason::VlanTagged, |n| n.from_port(a.ifindex(), frame));
 }
 

@@ -122,6 +122,7 @@ fn add_everywhere(tables: &mut Tables, host: u32, instance: &Instance) {
         vni: vni(network),
         flood_length: 0,
         flags: network_flag::DHCP4,
+        ..Network::default()
     });
     let is_local = instance.host == host;
     let (kind, id) = if is_local { (target::PORT, port) } else { (target::HOST, instance.host) };

@@ -56,10 +56,10 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 fn any_frame() -> impl Strategy<Value = Frame> {
     let bytes = prop_oneof![4 => mutated(), 1 => prop::collection::vec(any::<u8>(), 0..120)];
     (bytes, prop_oneof![3 => Just(0u32), 1 => any::<u32>()], prop::bool::weighted(0.05), any::<bool>())
-        .prop_map(|(bytes, gso_size, has_vlan_tag, has_partial_checksum)| Frame {
+        .prop_map(|(bytes, gso_size, has_tag, has_partial_checksum)| Frame {
             bytes,
             gso_size,
-            has_vlan_tag,
+            vlan: has_tag.then_some(7),
             has_partial_checksum,
         })
 }

@@ -22,6 +22,7 @@ mod overlay;
 mod permissions;
 mod policies;
 mod privacy;
+mod provider;
 mod reference;
 mod routers;
 mod routing;

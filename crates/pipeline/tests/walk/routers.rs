@@ -74,7 +74,7 @@ fn flood_to(node: &mut Node, network: u32, host: u32) {
 
 fn add_interface(node: &mut Node, router: u32, network: u32) {
     let tables = &mut node.tables;
-    let row = Network { vni: cloud::vni(network), flood_length: 0, flags: 0 };
+    let row = Network { vni: cloud::vni(network), ..Network::default() };
     tables.networks.entry(NetworkKey { network }).or_insert(row);
     let (interface, mac) = (id(router, network), mac(router, network));
     let (own_v4, own_v6) = (own_v4(router, network), own_v6(router, network));

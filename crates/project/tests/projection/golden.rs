@@ -390,7 +390,14 @@ fn text(change: bytes::Bytes) -> String {
 fn contents(row: &Row) -> String {
     match row {
         Row::Network(row) => {
-            let segment = row.vni.map_or("local".to_owned(), |vni| format!("vni {vni}"));
+            let segment = match (&row.physical, row.vni) {
+                (Some(physical), _) => {
+                    let vlan = physical.vlan.map_or(String::new(), |vlan| format!(" vlan {vlan}"));
+                    format!("on {}{vlan}", physical.network)
+                }
+                (None, Some(vni)) => format!("vni {vni}"),
+                (None, None) => "local".to_owned(),
+            };
             let unlisted = if row.unlisted_addresses { ", more addresses" } else { "" };
             format!("{segment}, mtu {}, {}{unlisted}", row.mtu, up(row.admin_up))
         }

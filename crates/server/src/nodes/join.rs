@@ -111,6 +111,35 @@ pub(super) async fn record_underlay(store: &Store, host: &Host, underlay: &[u8])
     }
 }
 
+/// Most physical networks that a host may have, and most characters of a name.
+const MOST_PHYSICAL_NETWORKS: usize = 64;
+
+/// Records the physical networks that the node has now.
+pub(super) async fn record_physical_networks(
+    store: &Store,
+    host: &Host,
+    networks: &[String],
+) -> Result<(), Farewell> {
+    if networks.len() > MOST_PHYSICAL_NETWORKS
+        || networks.iter().any(|name| name.is_empty() || name.len() > MOST_PHYSICAL_NETWORKS)
+    {
+        return Err(Farewell::protocol(format!(
+            "more than {MOST_PHYSICAL_NETWORKS} physical networks, or a name that is empty or longer than that"
+        )));
+    }
+    if networks == host.physical_networks {
+        return Ok(());
+    }
+    let write = |tx: &mut hadron_store::Tx| host::set_physical_networks(tx, &host.name, networks);
+    match store.write(by_node(&host.name), write).await {
+        Ok(_) => {
+            tracing::info!(host = host.name, ?networks, "a host's physical networks changed");
+            Ok(())
+        }
+        Err(error) => Err(Farewell::protocol(format!("the physical networks can't be recorded: {error}"))),
+    }
+}
+
 fn status(error: Error) -> Status {
     let code = match &error {
         Error::Store(_) => Code::Unavailable,

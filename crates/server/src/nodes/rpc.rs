@@ -55,6 +55,7 @@ impl Rpc {
             let _ = self.hub.store.wait_current().await;
         }
         join::record_underlay(&self.hub.store, &host, &hello.underlay).await?;
+        join::record_physical_networks(&self.hub.store, &host, &hello.physical_networks).await?;
         self.hub.reach(self.hub.store.snapshot().position().revision).await;
         let session = self
             .hub

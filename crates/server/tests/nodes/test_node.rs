@@ -46,6 +46,7 @@ pub fn hello(host: &str) -> Hello {
         host_name: host.to_owned(),
         software_version: "test".into(),
         availability_zone: String::new(),
+        physical_networks: Vec::new(),
         underlay: bytes::Bytes::new(),
         instance_id: bytes::Bytes::copy_from_slice(&[7; 16]),
         history_id: bytes::Bytes::new(),

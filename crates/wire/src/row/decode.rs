@@ -4,8 +4,8 @@ mod policy;
 mod router;
 
 use super::{
-    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow, Place, PortAddress,
-    PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
+    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow, PhysicalSegment, Place,
+    PortAddress, PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -150,7 +150,17 @@ impl Reader {
             admin_up: row.admin_up,
             privacy_addresses: row.privacy_addresses,
             unlisted_addresses: row.unlisted_addresses,
+            physical: row.physical.map(|physical| self.physical(physical)).transpose()?,
         })
+    }
+
+    fn physical(self, physical: proto::PhysicalSegment) -> Result<PhysicalSegment, MalformedRow> {
+        let vlan = match physical.vlan {
+            0 => None,
+            vlan @ 1..=4094 => Some(vlan as u16),
+            _ => return Err(self.bad("vlan")),
+        };
+        Ok(PhysicalSegment { network: physical.network, vlan })
     }
 
     fn subnet(self, row: proto::SubnetRow) -> Result<SubnetRow, MalformedRow> {

@@ -59,6 +59,10 @@ fn network(row: &NetworkRow) -> proto::NetworkRow {
         admin_up: row.admin_up,
         privacy_addresses: row.privacy_addresses,
         unlisted_addresses: row.unlisted_addresses,
+        physical: row.physical.as_ref().map(|physical| proto::PhysicalSegment {
+            network: physical.network.clone(),
+            vlan: physical.vlan.unwrap_or(0).into(),
+        }),
     }
 }
 

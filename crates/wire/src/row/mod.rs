@@ -179,6 +179,17 @@ pub struct NetworkRow {
     pub privacy_addresses: bool,
     /// Ports may have addresses that no location lists: of allowed pairs, chosen by themselves, or any without port security.
     pub unlisted_addresses: bool,
+    /// The physical network whose frames are its own, if any.
+    pub physical: Option<PhysicalSegment>,
+}
+
+/// A broadcast domain of a physical network.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PhysicalSegment {
+    /// The physical network's name.
+    pub network: String,
+    /// 1 to 4094; `None` for untagged frames.
+    pub vlan: Option<u16>,
 }
 
 /// A subnet of such a network.

@@ -25,8 +25,11 @@ fn any_mode() -> impl Strategy<Value = Option<Ipv6Mode>> {
 }
 
 fn any_network() -> impl Strategy<Value = Row> {
-    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<[bool; 3]>()).prop_map(
-        |(number, uuid, vni, mtu, [admin_up, privacy_addresses, unlisted_addresses])| {
+    let physical = (0u16..4095)
+        .prop_map(|vlan| PhysicalSegment { network: "physnet1".into(), vlan: (vlan != 0).then_some(vlan) });
+    let physical = prop::option::of(physical);
+    (any::<u32>(), any::<[u8; 16]>(), 0u32..1 << 24, any::<u32>(), any::<[bool; 3]>(), physical).prop_map(
+        |(number, uuid, vni, mtu, [admin_up, privacy_addresses, unlisted_addresses], physical)| {
             let vni = (vni != 0).then_some(vni);
             Row::Network(NetworkRow {
                 number,
@@ -36,6 +39,7 @@ fn any_network() -> impl Strategy<Value = Row> {
                 admin_up,
                 privacy_addresses,
                 unlisted_addresses,
+                physical,
             })
         },
     )

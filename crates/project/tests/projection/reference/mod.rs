@@ -59,7 +59,12 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,
+        physical: network.segment.physical().map(|physical| PhysicalSegment {
+            network: physical.network.clone(),
+            vlan: physical.vlan.map(|vlan| vlan.get()),
+        }),
         unlisted_addresses: network.privacy_addresses
+            || network.segment.physical().is_some()
             || model.ports.values().any(|port| port.network_id == network.id && has_further(port)),
     })];
     for subnet in model.subnets.values().filter(|subnet| subnet.network_id == network.id) {
