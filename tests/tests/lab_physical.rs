@@ -48,7 +48,8 @@ fn instances_are_directly_on_an_untagged_network() -> Result<()> {
         }
     }
     // A full frame of the physical network passes whole.
-    let whole = one.instance.ping(IpAddr::from([203, 0, 113, 250])).size(1500 - 28).unfragmented().count(2).run()?;
+    let whole =
+        one.instance.ping(IpAddr::from([203, 0, 113, 250])).size(1500 - 28).unfragmented().count(2).run()?;
     ensure!(whole.lost() == 0, "a packet of 1500 octets was lost");
     Ok(())
 }

@@ -4,14 +4,16 @@ use anyhow::{Result, ensure};
 use hadron_lab::{Underlay, until};
 use hadron_tests::cloud::{Cloud, PATIENCE};
 use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, expect};
+use hadron_tests::knock::{Outcome, expect, goes_on};
 use hadron_tests::routers::Dual;
 use hyper::Method;
 use serde_json::json;
 use std::net::IpAddr;
+use std::time::Duration;
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 const WEB: u16 = 8080;
+const PACE: Duration = Duration::from_millis(20);
 
 /// Two networks, and a router that joins them.
 fn joined(name: &str, underlay: Underlay) -> Result<(Cloud, [Dual; 2], String)> {
@@ -125,6 +127,35 @@ fn routers_in_a_chain_show_the_path_that_was_drawn() -> Result<()> {
     let unreachable = || one.pings_with(target, &[]).is_ok_and(|text| text.contains("Net Unreachable"));
     until(PATIENCE, "the router has no route", unreachable)?;
     Ok(())
+}
+
+#[test]
+fn a_subnet_is_enlarged_under_running_traffic() -> Result<()> {
+    let (cloud, [blue, green], _) = joined("enlarged", Underlay::V4)?;
+    let one = blue.guest(&cloud, HOSTS[0], "one")?;
+    let two = green.guest(&cloud, HOSTS[1], "two")?;
+    one.reaches(&two)?;
+    let target = two.port.address(false)?;
+    let door = two.at(false, WEB)?;
+    let _server = two.instance.tcp_echo(door)?;
+    let transfer = one.instance.tcp_flow(door, PACE)?;
+    let ping = one.instance.ping(target).interval(PACE).start()?;
+    let subnet = &green.subnets[0];
+    let change = json!({"subnet": {"cidr": "10.0.2.0/23"}});
+    let answer = cloud.call(Method::PUT, &format!("/v2.0/subnets/{subnet}"), Some(change))?;
+    ensure!(answer["subnet"]["cidr"] == "10.0.2.0/23", "{answer}");
+    // A guest in the new part, and one that still has the old mask: its way leads through the gateway.
+    let fixed_ips = json!([{"subnet_id": subnet, "ip_address": "10.0.3.7"}]);
+    let port = cloud.port_with(&green.network, HOSTS[0], json!({"fixed_ips": fixed_ips}))?;
+    let new = Guest::plug(&cloud, port, HOSTS[0], "new")?;
+    for (from, to) in [(&new, &two), (&two, &new), (&one, &new)] {
+        until(PATIENCE, "the new part is reached", || {
+            from.pings(to.port.address(false).unwrap_or(target)).is_ok()
+        })?;
+    }
+    let report = ping.stop()?;
+    ensure!(report.lost() <= 1, "{} of {} requests were lost", report.lost(), report.sent);
+    goes_on(&transfer)
 }
 
 #[test]

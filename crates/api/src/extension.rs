@@ -210,6 +210,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2026-11-21T00:00:00-00:00",
     },
     Extension {
+        alias: "hadron-subnet-enlarging",
+        name: "Enlarging subnets",
+        description: "The prefix of a subnet can become one that covers it",
+        updated: "2026-11-21T00:00:00-00:00",
+    },
+    Extension {
         alias: "ip-substring-filtering",
         name: "IP address substring filtering",
         description: "Ports can be filtered by a part of an address",

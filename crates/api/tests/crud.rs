@@ -29,6 +29,25 @@ async fn a_network_lives() {
 }
 
 #[tokio::test]
+async fn a_subnet_becomes_larger_in_place() {
+    let cloud = Cloud::new().await;
+    let network = cloud.create(MEMBER, "networks", json!({})).await;
+    let subnet = json!({"network_id": id(&network), "ip_version": 4, "cidr": "10.0.0.0/24"});
+    let subnet = cloud.create(MEMBER, "subnets", subnet).await;
+    let change =
+        async |token, cidr: Value| cloud.update(token, "subnets", &id(&subnet), json!({"cidr": cidr})).await;
+    let changed = change(MEMBER, json!("10.0.1.5/22")).await.expect(200);
+    assert_eq!((&changed["cidr"], &changed["gateway_ip"]), (&json!("10.0.0.0/22"), &json!("10.0.0.1")));
+    assert_eq!(changed["allocation_pools"], json!([{"start": "10.0.0.2", "end": "10.0.3.254"}]));
+    assert_eq!(change(MEMBER, json!("10.0.0.0/23")).await.error(), (400, "InvalidInput"), "smaller");
+    assert_eq!(change(MEMBER, json!("much")).await.error(), (400, "InvalidInput"));
+    assert_eq!(change(READER, json!("10.0.0.0/21")).await.error(), (403, "PolicyNotAuthorized"));
+    assert_eq!(change(OTHER, json!("10.0.0.0/21")).await.error(), (404, "SubnetNotFound"));
+    let extension = cloud.get(MEMBER, "/v2.0/extensions/hadron-subnet-enlarging").await.expect(200);
+    assert_eq!(extension["alias"], "hadron-subnet-enlarging");
+}
+
+#[tokio::test]
 async fn a_dual_stack_port_lives() {
     let cloud = Cloud::new().await;
     let network = cloud.create(MEMBER, "networks", json!({})).await;

@@ -8,7 +8,7 @@ use crate::filter::Filters;
 use crate::values::Values;
 use hadron_control::agent::{self, AgentChange};
 use hadron_control::{Config, Error, Step};
-use hadron_model::{Agent, AgentId, AgentRole, Timestamp};
+use hadron_model::{Agent, AgentId, AgentRole, Host, Timestamp};
 use hadron_store::{Snapshot, Stored, Tx};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,7 +67,11 @@ fn time(time: Timestamp) -> Field<'static> {
 fn configurations(agent: &Agent, view: &Snapshot) -> Value {
     let ports = view.ports_of_host(&agent.host).count();
     match agent.role {
-        AgentRole::Switching => json!({"devices": ports, "tunnel_types": ["vxlan"]}),
+        AgentRole::Switching => {
+            let host = view.get::<Host>(&agent.host);
+            let physical = host.map(|host| host.physical_networks.clone()).unwrap_or_default();
+            json!({"devices": ports, "tunnel_types": ["vxlan"], "physical_networks": physical})
+        }
         AgentRole::Dhcp => json!({"networks": agent::networks_of(view, agent).len(), "ports": ports}),
     }
 }

@@ -73,7 +73,7 @@ const TABLE: &[Column] = &[
         .default(Default::Bool(false))
         .convert(Convert::Boolean),
     Column::new("cidr", |subnet, _| Some(Field::Prefix(subnet.cidr)))
-        .post()
+        .post_put()
         .filter_sort()
         .default(Default::Unspecified)
         .convert(Convert::Prefix)
@@ -275,6 +275,7 @@ impl Resource for Subnets {
         Ok(SubnetChange {
             name: values.text("name"),
             description: values.text("description"),
+            cidr: values.prefix("cidr"),
             gateway_ip: values.address("gateway_ip"),
             allocation_pools: values.pools("allocation_pools"),
             dns_nameservers: values.addresses("dns_nameservers"),

@@ -35,6 +35,23 @@ pub(super) fn check_overlap(
     Ok(())
 }
 
+/// Refuses the prefix that a subnet is about to get if a router that is on it has another subnet that overlaps with it.
+pub(crate) fn check_enlarged(tx: &mut Tx, subnet: &Subnet) -> Result<(), Error> {
+    let ports: Vec<Port> = {
+        let routes =
+            |port: &Port| routed_subnets(tx.view(), port).iter().any(|routed| routed.id == subnet.id);
+        let ports = tx.view().router_ports_on(subnet.network_id);
+        ports.filter(|port| routes(port)).map(|port| port.value.clone()).collect()
+    };
+    for port in ports {
+        let Some((router, role)) = port.router() else { continue };
+        // Guarded: the router may not get another interface meanwhile.
+        tx.get::<Router>(&router);
+        check_overlap(tx.view(), router, &[subnet], role, Some(port.id))?;
+    }
+    Ok(())
+}
+
 fn collide(old: &Subnet, new: &Subnet, has: Option<RouterPortRole>, gets: RouterPortRole) -> bool {
     let are_gateways = has == Some(RouterPortRole::Gateway) && gets == RouterPortRole::Gateway;
     let is_one_network = are_gateways && old.network_id == new.network_id;

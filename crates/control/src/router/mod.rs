@@ -9,7 +9,7 @@ mod interface;
 mod port;
 mod routes;
 
-pub(crate) use check::uses_of_port;
+pub(crate) use check::{check_enlarged, uses_of_port};
 pub use gateway::GatewayRequest;
 pub use interface::{Attachment, Detachment, Interface, attach, detach};
 pub(crate) use port::{after_change, check_change, check_removal};

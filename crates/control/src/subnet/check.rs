@@ -28,6 +28,28 @@ pub(super) fn new_subnet(config: &Config, new: &NewSubnet, cidr: IpNet) -> Resul
     }
 }
 
+/// Checks the prefix that a subnet is to have in place of its own.
+pub(super) fn enlarged(subnet: &Subnet, cidr: IpNet) -> Result<(), Error> {
+    let version = Version::of(subnet.cidr.addr());
+    version.check(cidr.addr(), "cidr", cidr)?;
+    if !cidr.contains(&subnet.cidr) {
+        return Err(Error::InvalidInput(format!(
+            "cidr {cidr} does not cover {}: a subnet can only be enlarged",
+            subnet.cidr
+        )));
+    }
+    if cidr.prefix_len() == 0 {
+        return Err(Error::input("a CIDR with prefix length 0 is not allowed"));
+    }
+    if cidr.addr().is_ipv6() && cidr.addr().is_unspecified() {
+        return Err(Error::input("the IPv6 subnet '::' is not supported"));
+    }
+    if subnet.enable_dhcp {
+        dhcp(cidr)?;
+    }
+    subnet.gateway_ip.map_or(Ok(()), |address| gateway(version, cidr, address))
+}
+
 /// Checks changes to a subnet.
 pub(super) fn change(config: &Config, old: &Subnet, change: &SubnetChange) -> Result<(), Error> {
     let version = Version::of(old.cidr.addr());

@@ -1,6 +1,7 @@
 //! Subnets.
 
 mod check;
+mod enlarge;
 mod pools;
 
 use crate::network::{self, set};
@@ -92,6 +93,8 @@ pub struct SubnetChange {
     pub name: Option<String>,
     /// Description.
     pub description: Option<String>,
+    /// A prefix that covers the one that it has.
+    pub cidr: Option<IpNet>,
     /// Gateway; `Some(None)` removes it.
     pub gateway_ip: Option<Option<IpAddr>>,
     /// Pools.
@@ -126,7 +129,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
     if new.allocation_pools.is_some() {
         pools::check_gateway(gateway_ip, &allocation_pools)?;
     }
-    check_overlap(tx, new.network_id, cidr)?;
+    check_overlap(tx, new.network_id, cidr, None)?;
     subnet_pool::check_affinity(tx, new.network_id, IpVersion::of(cidr.addr()), subnetpool_id)?;
     rbac::check_reliance(tx, &new.relies_on)?;
     quota::check(tx, config, &new.project_id, Counted::Subnet, 1)?;
@@ -192,8 +195,11 @@ pub fn update(
 ) -> Result<Subnet, Error> {
     let old = tx.get::<Subnet>(&id).ok_or(Error::SubnetNotFound(id))?;
     stamp::check_revision(&old.stamp, revision)?;
-    check::change(config, &old, change)?;
     let mut subnet = old.value.clone();
+    if let Some(cidr) = change.cidr {
+        enlarge::enlarge(tx, &mut subnet, cidr)?;
+    }
+    check::change(config, &subnet, change)?;
     if let Some(gateway_ip) = change.gateway_ip {
         if gateway_ip != old.gateway_ip {
             check_gateway_unused(tx, &old)?;
@@ -269,9 +275,10 @@ pub(crate) fn of_network(tx: &Tx, network: NetworkId) -> Vec<std::sync::Arc<hadr
     subnets
 }
 
-fn check_overlap(tx: &Tx, network: NetworkId, cidr: IpNet) -> Result<(), Error> {
-    let overlaps = |other: IpNet| other.contains(&cidr) || cidr.contains(&other);
-    if tx.view().subnets_of(network).any(|other| overlaps(other.cidr)) {
+/// Refuses a prefix that overlaps with another subnet of the network than `except`.
+fn check_overlap(tx: &Tx, network: NetworkId, cidr: IpNet, except: Option<SubnetId>) -> Result<(), Error> {
+    let overlaps = |other: &Subnet| other.cidr.contains(&cidr) || cidr.contains(&other.cidr);
+    if tx.view().subnets_of(network).any(|other| Some(other.id) != except && overlaps(other)) {
         return Err(Error::InvalidInput(format!(
             "requested subnet with CIDR {cidr} for network {network} overlaps with another subnet"
         )));

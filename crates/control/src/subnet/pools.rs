@@ -34,6 +34,11 @@ fn usable(cidr: IpNet) -> AddressRange {
     AddressRange::new(first, last).expect("a prefix has at least one usable address")
 }
 
+/// Whether ports may have the address.
+pub(super) fn is_usable(cidr: IpNet, address: IpAddr) -> bool {
+    usable(cidr).contains(address)
+}
+
 /// Every usable address but the gateway.
 pub(super) fn default_pools(cidr: IpNet, gateway: Option<IpAddr>) -> Vec<AddressRange> {
     let all = usable(cidr);

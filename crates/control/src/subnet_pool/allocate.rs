@@ -67,6 +67,41 @@ pub(crate) fn take(
     Ok(prefix)
 }
 
+/// Takes the rest of `new`, of which a subnet of the project has `old` already. It is taken when the subnet is written.
+pub(crate) fn take_around(
+    tx: &mut Tx,
+    id: SubnetPoolId,
+    project: &str,
+    old: IpNet,
+    new: IpNet,
+) -> Result<(), Error> {
+    let pool = tx.get::<SubnetPool>(&id).ok_or(PoolError::PoolNotFound(id))?;
+    if new.prefix_len() < pool.min_prefixlen {
+        return Err(PoolError::BelowMin { length: new.prefix_len(), min: pool.min_prefixlen }.into());
+    }
+    for rest in rest_of(new, old) {
+        if !tx.view().is_prefix_free(id, rest) {
+            return Err(PoolError::Allocation(format!("{rest} is not of its free prefixes")).into());
+        }
+        check_quota(tx.view(), &pool, project, rest)?;
+    }
+    tx.put(pool.value.clone());
+    Ok(())
+}
+
+/// What of `whole` is beside `part`, which is in it: a prefix of each length between theirs.
+fn rest_of(whole: IpNet, part: IpNet) -> Vec<IpNet> {
+    let mut rest = Vec::new();
+    let mut part = part;
+    while part.prefix_len() > whole.prefix_len() {
+        let Some(around) = part.supernet() else { break };
+        let halves = around.subnets(part.prefix_len()).into_iter().flatten();
+        rest.extend(halves.filter(|half| *half != part));
+        part = around;
+    }
+    rest
+}
+
 /// The prefix of this length in which the address lies.
 fn around(address: IpAddr, length: u8) -> Result<IpNet, Error> {
     let prefix = IpNet::new(address, length);

@@ -9,7 +9,7 @@ mod check;
 mod onboard;
 mod prefix;
 
-pub(crate) use allocate::{Taken, check_affinity, take};
+pub(crate) use allocate::{Taken, check_affinity, take, take_around};
 pub use onboard::onboard;
 
 use crate::network::set;
