@@ -10,6 +10,7 @@
 mod admission;
 mod attribute;
 pub mod auth;
+mod bodies;
 mod body;
 pub mod coverage;
 mod description;
@@ -34,6 +35,7 @@ mod view;
 
 pub use admission::Shares;
 pub use auth::{AccessRule, AuthError, Authenticate, Authentication, Caller};
+pub use bodies::BodyShares;
 pub use description::{Column, Description, Operation, OperationKind, descriptions};
 pub use error::ApiError;
 pub use router::router;

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::admission::{Admission, Crowded};
+use crate::bodies::{Bodies, Room};
 use crate::error::json_response;
 use crate::json::Writer;
 use crate::path::Path;
@@ -15,11 +16,12 @@ use crate::state::ApiState;
 use crate::{ApiError, AuthError, auth, extension, openapi, version};
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -38,11 +40,12 @@ struct Current {
     state: ApiState,
     endpoints: Vec<Box<dyn Endpoint>>,
     admission: Arc<Admission>,
+    bodies: Arc<Bodies>,
 }
 
 impl Current {
-    fn new(state: ApiState, admission: Arc<Admission>) -> Self {
-        Self { endpoints: resource::all(&state.policy), state, admission }
+    fn new(state: ApiState, admission: Arc<Admission>, bodies: Arc<Bodies>) -> Self {
+        Self { endpoints: resource::all(&state.policy), state, admission, bodies }
     }
 }
 
@@ -54,8 +57,8 @@ impl Api {
         if Arc::ptr_eq(&policy, &current.state.policy) {
             return current;
         }
-        let current =
-            Arc::new(Current::new(ApiState { policy, ..current.state.clone() }, current.admission.clone()));
+        let state = ApiState { policy, ..current.state.clone() };
+        let current = Arc::new(Current::new(state, current.admission.clone(), current.bodies.clone()));
         self.current.store(current.clone());
         current
     }
@@ -64,7 +67,8 @@ impl Api {
 /// The Networking API v2.0.
 pub fn router(state: ApiState) -> Router {
     let admission = Arc::new(Admission::new(state.config.shares));
-    let api = Api { current: ArcSwap::from_pointee(Current::new(state, admission)) };
+    let bodies = Arc::new(Bodies::new(state.config.bodies));
+    let api = Api { current: ArcSwap::from_pointee(Current::new(state, admission, bodies)) };
     Router::new().fallback(handle).with_state(Arc::new(api))
 }
 
@@ -147,9 +151,10 @@ async fn answer(
         Path::Resource(name, id, below) => {
             let endpoint = endpoint(&api.endpoints, &name, below.first().map(String::as_str));
             let endpoint = endpoint.ok_or_else(ApiError::not_found)?;
+            let mut room = api.bodies.open(caller.project());
             let call = Call {
                 query: Query::parse(parts.uri.query().unwrap_or_default())?,
-                body: read(api, &parts.headers, body).await?,
+                body: read(api, &parts.headers, body, &mut room).await?,
                 address: format!("{base}{}", parts.uri.path()),
                 method: parts.method,
                 headers: parts.headers,
@@ -230,31 +235,42 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The body, within limits of size and time.
-async fn read(api: &Current, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+/// The body, within limits of size and time; what arrives is counted in `room`.
+async fn read(api: &Current, headers: &HeaderMap, body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
     let limit = api.state.config.max_body;
-    let too_large = || {
-        let message = format!("the body is larger than the {limit} octets that are taken");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTPRequestEntityTooLarge", message)
-    };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match announced {
         Some(0) => return Ok(Bytes::new()),
-        Some(length) if length > limit => return Err(too_large()),
+        Some(length) if length > limit => return Err(too_large(limit)),
         _ => {}
     }
-    match tokio::time::timeout(api.state.config.body_timeout, to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
-        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body can't be read: {error}"))),
+    match tokio::time::timeout(api.state.config.body_timeout, collect(body, limit, room)).await {
+        Ok(read) => read,
         Err(_) => {
             Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "HTTPRequestTimeout", "the body took too long"))
         }
     }
 }
 
-fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<http_body_util::LengthLimitError>() || error.source().is_some_and(is_too_large)
+async fn collect(mut body: Body, limit: usize, room: &mut Room) -> Result<Bytes, ApiError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| ApiError::bad_request(format!("the body can't be read: {error}")))?;
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limit - whole.len() {
+            return Err(too_large(limit));
+        }
+        room.grow(data.len())?;
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+fn too_large(limit: usize) -> ApiError {
+    let message = format!("the body is larger than the {limit} octets that are taken");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTPRequestEntityTooLarge", message)
 }
 
 /// The scheme and host that links begin with.

@@ -1,7 +1,7 @@
 //! What every request works with.
 
 use crate::policy::{LivePolicy, Policy};
-use crate::{Authenticate, Shares};
+use crate::{Authenticate, BodyShares, Shares};
 use hadron_control::Config;
 use hadron_store::{Snapshot, Store};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct ApiConfig {
     pub max_url: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How much of bodies is held at once.
+    pub bodies: BodyShares,
     /// How many requests of each project are worked on at once.
     pub shares: Shares,
 }
@@ -35,6 +37,7 @@ impl Default for ApiConfig {
             max_body: 4 * 1024 * 1024,
             max_url: 64 * 1024,
             body_timeout: Duration::from_secs(60),
+            bodies: BodyShares::default(),
             shares: Shares::default(),
         }
     }

@@ -4,10 +4,11 @@
 
 mod support;
 
+#[path = "support/recipes.rs"]
+mod recipes;
+
 use hadron_api::{Description, Operation, OperationKind, descriptions};
-use hadron_control::agent::{self, Report};
-use hadron_model::{Host, HostNumber, Timestamp};
-use hadron_store::CommitInfo;
+use recipes::{Made, make};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use support::*;
@@ -21,173 +22,6 @@ const FACTS: &[&str] = &["loggable_resources", "floatingip_pools", "availability
 
 /// Collections that everybody may know of, so that asking for one is refused and not unknown.
 const KNOWN: &[&str] = &["quotas", "default_security_group_rules"];
-
-/// An object of PROJECT's, or of administrators.
-struct Made {
-    id: String,
-    /// What it stands below.
-    parent: Option<String>,
-    /// What stands below it, where that has an address.
-    below: Option<String>,
-    /// Where it is shown.
-    shown_at: String,
-    /// The token of who made it.
-    owner: &'static str,
-    /// The body that made it, or that would make another one beside it.
-    body: Value,
-}
-
-/// Makes an object of a collection.
-async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
-    let network = async || id(&cloud.create(MEMBER, "networks", json!({})).await);
-    let group = async || id(&cloud.create(MEMBER, "security-groups", json!({})).await);
-    let shown = |id: &str| format!("/v2.0/{}/{id}", collection.replace('_', "-"));
-    let (owner, mut body) = match collection {
-        "networks" | "routers" | "security_groups" => (MEMBER, json!({"name": "mine"})),
-        "subnets" => (MEMBER, json!({"network_id": network().await, "ip_version": 4, "cidr": "10.0.0.0/24"})),
-        "ports" => (MEMBER, json!({"network_id": network().await})),
-        "security_group_rules" => {
-            (MEMBER, json!({"security_group_id": group().await, "direction": "ingress"}))
-        }
-        "address_groups" => (MEMBER, json!({"addresses": ["10.0.0.0/24"]})),
-        "default_security_group_rules" => (
-            ADMIN,
-            json!({"direction": "ingress", "protocol": "tcp", "used_in_default_sg": true, "used_in_non_default_sg": true}),
-        ),
-        "logs" => {
-            let group = group().await;
-            (ADMIN, json!({"resource_type": "security_group", "resource_id": group, "project_id": PROJECT}))
-        }
-        "subnetpools" => {
-            (MEMBER, json!({"name": "mine", "prefixes": ["10.8.0.0/16"], "default_prefixlen": 24}))
-        }
-        "address_scopes" => (MEMBER, json!({"name": "mine", "ip_version": 4})),
-        "rbac_policies" => {
-            let network = network().await;
-            let action = "access_as_shared";
-            (
-                MEMBER,
-                json!({"object_type": "network", "object_id": network, "action": action, "target_tenant": ADMIN_PROJECT}),
-            )
-        }
-        "floatingips" => (MEMBER, json!({"floating_network_id": external(cloud).await})),
-        "security_groups_default_statefulness" => {
-            let body = json!({"stateful": false});
-            let path = "/v2.0/security-groups-default-statefulness";
-            let sent = json!({"security_group_default_statefulness": body});
-            let id = id(&cloud.call("manager", "POST", path, Some(sent)).await.expect(201));
-            return Some(Made {
-                shown_at: shown(&id),
-                id,
-                parent: None,
-                below: None,
-                owner: "manager",
-                body,
-            });
-        }
-        "port_forwardings" => return Some(forwarding(cloud).await),
-        "agents" => return Some(agent(cloud).await),
-        "network_ip_availabilities" => {
-            let id = network().await;
-            return Some(Made {
-                shown_at: shown(&id),
-                id,
-                parent: None,
-                below: None,
-                owner: ADMIN,
-                body: Value::Null,
-            });
-        }
-        "quotas" => {
-            let body = json!({"quota": {"port": 7}});
-            cloud.call(ADMIN, "PUT", &shown(PROJECT), Some(body)).await.expect(200);
-            let id = PROJECT.to_owned();
-            return Some(Made {
-                shown_at: shown(&id),
-                id,
-                parent: None,
-                below: None,
-                owner: ADMIN,
-                body: Value::Null,
-            });
-        }
-        _ => return None,
-    };
-    let id = id(&cloud.create(owner, &collection.replace('_', "-"), body.clone()).await);
-    if collection == "subnets" {
-        body["cidr"] = json!("10.0.1.0/24");
-    }
-    Some(Made { shown_at: shown(&id), id, parent: None, below: None, owner, body })
-}
-
-/// A network whose addresses everybody may take floating IPs of.
-async fn external(cloud: &Cloud) -> String {
-    let network = id(&cloud.create(ADMIN, "networks", json!({"router:external": true})).await);
-    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "203.0.113.0/24"});
-    cloud.create(ADMIN, "subnets", subnet).await;
-    network
-}
-
-/// A port forwarding, whose parent is a floating IP of the same project.
-async fn forwarding(cloud: &Cloud) -> Made {
-    let external = external(cloud).await;
-    let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
-    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
-    let subnet = id(&cloud.create(MEMBER, "subnets", subnet).await);
-    let router = json!({"external_gateway_info": {"network_id": external}});
-    let router = id(&cloud.create(MEMBER, "routers", router).await);
-    let attach = format!("/v2.0/routers/{router}/add_router_interface");
-    let attached = cloud.call(MEMBER, "PUT", &attach, Some(json!({"subnet_id": subnet}))).await;
-    assert_eq!(attached.status, 200, "{}", attached.text);
-    let port = cloud.create(MEMBER, "ports", json!({"network_id": network})).await;
-    let floating = id(&cloud.create(MEMBER, "floatingips", json!({"floating_network_id": external})).await);
-    let path = format!("/v2.0/floatingips/{floating}/port_forwardings");
-    let mut body = json!({
-        "protocol": "tcp", "external_port": 80, "internal_port": 80,
-        "internal_port_id": id(&port), "internal_ip_address": port["fixed_ips"][0]["ip_address"],
-    });
-    let sent = json!({"port_forwarding": body});
-    let id = id(&cloud.call(MEMBER, "POST", &path, Some(sent)).await.expect(201));
-    body["external_port"] = json!(81);
-    body["internal_port"] = json!(81);
-    Made { shown_at: format!("{path}/{id}"), id, parent: Some(floating), below: None, owner: MEMBER, body }
-}
-
-/// A DHCP agent that is asked to serve a network of PROJECT's; another network of it is what can be added.
-async fn agent(cloud: &Cloud) -> Made {
-    let now = Timestamp::now();
-    let host = Host {
-        name: "host-1".to_owned(),
-        number: HostNumber(1),
-        underlay: [192, 0, 2, 1].into(),
-        key_fingerprint: [1; 32],
-        joined_at: now,
-    };
-    let report =
-        Report { host: host.name.clone(), availability_zone: String::new(), started_at: now, heard_at: now };
-    let write = |tx: &mut hadron_store::Tx| {
-        tx.put(host.clone());
-        agent::report(tx, &report)
-    };
-    cloud.store.write(CommitInfo::system(), write).await.unwrap();
-    let agents = cloud.get(ADMIN, "/v2.0/agents?agent_type=DHCP%20agent").await.expect(200);
-    let agent = id(&agents[0]);
-    let networks = [
-        id(&cloud.create(MEMBER, "networks", json!({})).await),
-        id(&cloud.create(MEMBER, "networks", json!({})).await),
-    ];
-    let path = format!("/v2.0/agents/{agent}/dhcp-networks");
-    let served = Some(json!({"network_id": networks[0]}));
-    assert_eq!(cloud.call(ADMIN, "POST", &path, served).await.status, 201);
-    Made {
-        shown_at: format!("/v2.0/agents/{agent}"),
-        id: agent,
-        parent: None,
-        below: Some(networks[0].clone()),
-        owner: ADMIN,
-        body: json!({"network_id": networks[1]}),
-    }
-}
 
 /// A change that the collection takes.
 fn change(description: &Description) -> Value {

@@ -126,9 +126,28 @@ pub struct Server {
     pub keystone: Keystone,
     #[command(flatten)]
     pub policy: PolicyFiles,
+    #[command(flatten)]
+    pub limits: Limits,
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,
+}
+
+/// What clients of the Networking API and of the identity service may cost.
+#[derive(Args, Debug, Clone)]
+pub struct Limits {
+    /// Connections of clients at once, of each of the two listeners; more are closed.
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// Seconds that a client may take to send the head of a request, and that a connection may be idle.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_timeout: u64,
+    /// Seconds that a client may take to send a body, and that it may take nothing of its answer.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub body_timeout: u64,
+    /// Largest body of a request to the Networking API, octets.
+    #[arg(long, default_value_t = 4 << 20, value_parser = clap::value_parser!(u32).range(65536..=1 << 30))]
+    pub max_body: u32,
 }
 
 /// Where the model is kept.

@@ -4,7 +4,7 @@ use crate::agent::machine_name;
 use crate::{cli, shutdown};
 use anyhow::{Context, Result};
 use hadron_control::{Quotas, Underlay};
-use hadron_server::{Config, KeystoneConfig, Server};
+use hadron_server::{Config, KeystoneConfig, Limits, Server};
 use hadron_store::etcd::{EtcdOptions, EtcdTls};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,6 +80,12 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         node_servers: options.node_servers.clone(),
         region: options.region.clone(),
         token_lifetime: Duration::from_secs(options.token_lifetime),
+        limits: Limits {
+            connections: options.limits.max_connections as usize,
+            head_timeout: Duration::from_secs(options.limits.head_timeout),
+            body_timeout: Duration::from_secs(options.limits.body_timeout),
+            max_body: options.limits.max_body as usize,
+        },
         keystone: keystone(&options.keystone)?,
         policy: crate::policy::config(&options.policy),
         control,

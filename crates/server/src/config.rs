@@ -3,6 +3,7 @@
 use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A server's configuration.
 #[derive(Clone, Debug)]
@@ -24,13 +25,39 @@ pub struct Config {
     /// The region's name in the service catalogue.
     pub region: String,
     /// How long a token of the identity service lasts.
-    pub token_lifetime: std::time::Duration,
+    pub token_lifetime: Duration,
+    /// What clients may cost.
+    pub limits: Limits,
     /// The Keystone that validates tokens; without one the embedded identity does.
     pub keystone: Option<hadron_cloud::keystone::KeystoneConfig>,
     /// Who may do what.
     pub policy: hadron_api::policy::PolicyConfig,
     /// What the operations on objects depend on.
     pub control: hadron_control::Config,
+}
+
+/// What clients may cost, at the listeners of the Networking API and of the identity service.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once, of each listener; more are closed.
+    pub connections: usize,
+    /// How long a client may take to send the head of a request, and how long a connection may be idle.
+    pub head_timeout: Duration,
+    /// How long a client may take to send a body, and how long it may take nothing of its answer.
+    pub body_timeout: Duration,
+    /// Largest body of a request to the Networking API, in octets.
+    pub max_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(60),
+            max_body: 4 << 20,
+        }
+    }
 }
 
 impl Config {

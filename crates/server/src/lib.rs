@@ -15,6 +15,7 @@
 
 pub mod admin;
 mod config;
+mod connection;
 mod error;
 mod listener;
 mod maintenance;
@@ -23,7 +24,7 @@ mod server;
 mod state_dir;
 pub mod trust;
 
-pub use config::Config;
+pub use config::{Config, Limits};
 pub use error::ServerError;
 pub use hadron_cloud::keystone::KeystoneConfig;
 pub use server::{Server, restore};

@@ -154,8 +154,9 @@ impl Server {
     ) -> Result<(), ServerError> {
         let tls = self.authority.https_config(&self.config.names())?;
         let handle = self.handles[handle].clone();
+        let limits = self.config.limits.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = listener::serve(listener, tls, router, handle).await {
+            if let Err(error) = listener::serve(listener, tls, router, &limits, handle).await {
                 tracing::error!(%error, "the listener for {what} failed");
             }
             what
@@ -289,6 +290,8 @@ fn api_config(config: &Config) -> ApiConfig {
         control: config.control.clone(),
         public_url: Some(config.public_url(config.api)),
         is_https: true,
+        max_body: config.limits.max_body,
+        body_timeout: config.limits.body_timeout,
         ..ApiConfig::default()
     }
 }

@@ -46,6 +46,9 @@ pub enum IdentityError {
         /// Most bytes accepted.
         limit: usize,
     },
+    /// The body takes too long to arrive. 408.
+    #[error("The request body took too long to arrive.")]
+    TooSlow,
     /// Too many failed logins, or more logins at once than can be checked. 429.
     #[error("Too many attempts to authenticate; try again in {retry_after} seconds.")]
     TooMany {
@@ -87,6 +90,7 @@ impl IdentityError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) | Self::Store(StoreError::Conflict) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Closed) => {
                 StatusCode::SERVICE_UNAVAILABLE

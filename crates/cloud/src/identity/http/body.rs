@@ -5,9 +5,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// Most bytes of a body, as Keystone's `max_request_body_size`.
 pub(crate) const MAX_BODY: usize = 112 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A JSON object; empty if there was no body.
 pub(crate) struct JsonBody(pub(crate) Map<String, Value>);
@@ -36,7 +40,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, Iden
     if length.is_some_and(|length: usize| length > MAX_BODY) {
         return Err(too_large());
     }
-    to_bytes(body, MAX_BODY).await.map_err(|_| too_large())
+    let whole = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY)).await;
+    whole.map_err(|_| IdentityError::TooSlow)?.map_err(|_| too_large())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
