@@ -72,7 +72,7 @@ impl Bench {
         let tables = self.datapath.tables();
         let host = hadron_datapath::HostConfig { timeouts, ..support::config("cost").host };
         self.datapath.configure(&host).expect("host");
-        tables.networks.put(1, NetworkState { vni: VNI, flags: 0 }).expect("network");
+        tables.networks.put(1, NetworkState { vni: VNI, ..NetworkState::default() }).expect("network");
         tables.vnis.put(&VniKey { vni: VNI }, &Vni { network: 1 }).expect("VNI");
         tables.vteps.put(&VtepKey { vni: VNI, address: ELSEWHERE }, &Vtep { host: 2 }).expect("VTEP");
         for port in [1, 2] {

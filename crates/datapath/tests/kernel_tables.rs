@@ -128,7 +128,7 @@ fn other_sizes_keep_all_rows() {
     let datapath = support::open("sizes");
     datapath.attach_port(ifindex, 1).unwrap();
     datapath.tables().fdb.put(&fdb(1, 1), &HERE).unwrap();
-    datapath.tables().networks.put(1, NetworkState { vni: 5, flags: 0 }).unwrap();
+    datapath.tables().networks.put(1, NetworkState { vni: 5, flags: 0, ..NetworkState::default() }).unwrap();
     datapath.tables().ensure_port_state(1).unwrap();
     // One drop is counted, for the interface is nobody's.
     send(&datapath, ifindex);
@@ -139,7 +139,10 @@ fn other_sizes_keep_all_rows() {
     assert_eq!(datapath.start(), Start::Reused);
     assert_eq!(entries(&datapath), BTreeSet::from([(fdb(1, 1), HERE)]));
     assert_eq!(datapath.tables().fdb.status().capacity, 10_000);
-    assert_eq!(datapath.tables().networks.dump()[&1], NetworkState { vni: 5, flags: 0 });
+    assert_eq!(
+        datapath.tables().networks.dump()[&1],
+        NetworkState { vni: 5, flags: 0, ..NetworkState::default() }
+    );
     assert_eq!(datapath.tables().port_states().unwrap(), [1]);
     assert_eq!(datapath.tables().totals().unwrap().drop(DropReason::UnknownInterface), 1);
     let second = programs("size0");
@@ -304,14 +307,14 @@ fn flood_lists_are_sets() {
     let networks = &datapath.tables().networks;
     networks.add_target(1, port_target(10)).unwrap();
     assert_eq!(flood_list(&datapath, 1), BTreeSet::new(), "without a row there is no list");
-    networks.put(1, NetworkState { vni: 5, flags: 1 }).unwrap();
+    networks.put(1, NetworkState { vni: 5, flags: 1, ..NetworkState::default() }).unwrap();
     for id in [11, 12, 13, 12] {
         networks.add_target(1, port_target(id)).unwrap();
     }
     assert_eq!(flood_list(&datapath, 1), [10, 11, 12, 13].map(port_target).into());
     assert!(networks.remove_target(1, port_target(11)).unwrap());
     assert!(!networks.remove_target(1, port_target(11)).unwrap());
-    networks.put(1, NetworkState { vni: 6, flags: 0 }).unwrap();
+    networks.put(1, NetworkState { vni: 6, flags: 0, ..NetworkState::default() }).unwrap();
     assert_eq!(flood_list(&datapath, 1), [10, 12, 13].map(port_target).into());
     assert_eq!(networks.dump_targets(), [10, 12, 13].map(|id| (1, port_target(id))).into());
     assert!(networks.remove(1).unwrap());
@@ -329,7 +332,7 @@ fn flood_lists_are_sets() {
 fn flood_lists_are_mended() {
     let datapath = support::open("mend");
     let networks = &datapath.tables().networks;
-    networks.put(1, NetworkState { vni: 5, flags: 0 }).unwrap();
+    networks.put(1, NetworkState { vni: 5, flags: 0, ..NetworkState::default() }).unwrap();
     (0..5).for_each(|id| networks.add_target(1, port_target(id)).unwrap());
     networks.add_target(3, port_target(1)).unwrap();
     // As processes leave it that end while they take member 2 out, and while they put one in.

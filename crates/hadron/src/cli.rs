@@ -20,9 +20,9 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// One host with API, identity and node in one process.
-    Up(Up),
+    Up(Box<Up>),
     /// The control plane: API, identity and the nodes' listener.
-    Server(Server),
+    Server(Box<Server>),
     /// The node of a host.
     Agent(Agent),
     /// Hosts of a running server: tickets to join, list, removal.

@@ -45,8 +45,8 @@ fn run(command: Command) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Up(command) => up::run(command).await,
-            Command::Server(command) => server::run(command).await,
+            Command::Up(command) => up::run(*command).await,
+            Command::Server(command) => server::run(*command).await,
             Command::Agent(command) => agent::run(command).await,
             Command::Host(command) => host::run(command).await,
             Command::RotateKeys(command) => host::rotate_keys(command).await,

@@ -11,6 +11,7 @@ fn network(number: u32, mtu: u32) -> Row {
         admin_up: true,
         privacy_addresses: false,
         unlisted_addresses: false,
+        physical: None,
     })
 }
 

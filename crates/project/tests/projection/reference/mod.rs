@@ -59,7 +59,7 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,
-        physical: network.segment.physical().map(|physical| PhysicalSegment {
+        physical: network.segment.physical().map(|physical| hadron_wire::row::PhysicalSegment {
             network: physical.network.clone(),
             vlan: physical.vlan.map(|vlan| vlan.get()),
         }),
