@@ -144,6 +144,11 @@ impl Server {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// URL of the Networking API, without its version.
+    pub fn network_url(&self) -> String {
+        format!("https://{}", self.api)
+    }
+
     /// URL of the identity service, with its version.
     pub fn identity_url(&self) -> String {
         format!("https://{}/v3", self.identity)

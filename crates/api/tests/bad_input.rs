@@ -1,5 +1,5 @@
-//! Values that fit nowhere, at every attribute of every collection; bodies and addresses without measure; and what a project that sends
-//! them costs the others.
+//! Values that fit nowhere, at every attribute of every collection; bodies and addresses without measure; and what a project that
+//! sends them costs the others.
 
 mod support;
 

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `packets [MILLIONS]` | the packet path's host build against the plain reference, then its programs in the kernel against the host build; 100 millions each |
 //! | `frames [SECONDS]` | the fuzz target `frames`; 600 seconds |
+//! | `schemathesis [EXAMPLES]` | requests made from the served description, so many of each operation; 50 |
 
 use crate::command::{self, cargo_bin, path_with_cargo_bin, root, run, status};
 use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::process::{Child, Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS]";
+const USAGE: &str =
+    "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS] | long schemathesis [EXAMPLES]";
 
 /// Packets of a case of `kernel_differential`.
 const PER_CASE: u64 = 1000;
@@ -26,6 +28,7 @@ pub fn start(arguments: &[String]) -> Result<ExitCode> {
     match what.as_str() {
         "packets" => packets(amount.unwrap_or(100) * 1_000_000),
         "frames" => frames(amount.unwrap_or(600)),
+        "schemathesis" => schemathesis(amount.unwrap_or(50)),
         _ => bail!(USAGE),
     }
 }
@@ -71,6 +74,14 @@ fn frames(seconds: u64) -> Result<ExitCode> {
         .arg(format!("-max_total_time={seconds}"));
     // The compiler's switches for fuzzing are those of a nightly one.
     status(fuzz.env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR"))
+}
+
+fn schemathesis(examples: u64) -> Result<ExitCode> {
+    let environment = setup::schemathesis_environment()?;
+    run(command::cargo().args(["build", "--quiet", "--package", "hadron"]))?;
+    run(command::cargo().args(["build", "--quiet", "--package", "hadron-tests", "--bin", "schemathesis"]))?;
+    let mut program = nice(command::target().join("debug/schemathesis"));
+    status(program.arg(environment).arg(examples.to_string()))
 }
 
 fn test(package: &str, test: &str, arguments: &[&str]) -> Command {

@@ -34,6 +34,7 @@ const KEYSTONE: &[&str] = &["keystone==30.0.0"];
 const OPENSTACK_CLIENT: &[&str] = &["python-openstackclient==10.5.0", "python-neutronclient==14.0.0"];
 /// The public suites, which `spec/conformance` is about.
 const SUITES: &[&str] = &["tempest==47.0.0", "neutron-tempest-plugin==3.3.0"];
+const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
 
 /// Installs what is missing.
 pub fn run() -> Result<()> {
@@ -148,6 +149,13 @@ pub fn suites_environment() -> Result<PathBuf> {
     let constraints = format!("--constraint={}", root().join("spec/conformance/constraints.txt").display());
     let packages: Vec<&str> = SUITES.iter().copied().chain([constraints.as_str()]).collect();
     python_environment(&environment, &packages, &["stestr", "--version"])?;
+    Ok(environment)
+}
+
+/// The virtual environment with schemathesis, installed if it isn't there.
+pub fn schemathesis_environment() -> Result<PathBuf> {
+    let environment = target().join("tools/schemathesis");
+    python_environment(&environment, SCHEMATHESIS, &["schemathesis", "--version"])?;
     Ok(environment)
 }
 
