@@ -125,6 +125,8 @@ pub enum Convert {
     RemotePrefix,
     /// `convert_valid_object_type`
     SharedType,
+    /// `convert_string_to_case_insensitive`
+    LowerCase,
     /// `convert_to_protocol`
     ForwardedProtocol,
 }
@@ -189,6 +191,20 @@ pub enum Validate {
     NotEmptyName,
     /// `availability_zone_hint_list`: distinct texts of at most 255 characters.
     ZoneHints,
+    /// `dict_or_none` of hints for the switch of a host.
+    Hints,
+    /// `list_of_any_key_specs_or_none` of DHCP options.
+    DhcpOpts,
+    /// `dns_host_name`, at most so many characters.
+    DnsName(usize),
+    /// `fip_dns_host_name`, at most so many characters.
+    RelativeDnsName(usize),
+    /// `dns_domain_name`, at most so many characters.
+    DnsDomain(usize),
+    /// `list_of_subnet_service_types`
+    ServiceTypes,
+    /// `boolean`
+    Boolean,
     /// `list_of_unique_strings`, each at most so many characters.
     UniqueStrings(usize),
     /// `dict_or_nodata` of a router's gateway: null or empty for none.

@@ -26,6 +26,15 @@ pub const MISSING: &[Missing] = &[
         alias: "network_availability_zone",
         effect: "hints place nothing: every host serves a network itself",
     },
+    Missing { alias: "extra_dhcp_opt", effect: "DHCP answers without the extra options" },
+    Missing { alias: "dns-integration", effect: "no name is answered for or published" },
+    Missing { alias: "dns-domain-ports", effect: "domains are kept and shown" },
+    Missing { alias: "subnet-dns-publish-fixed-ip", effect: "nothing is published" },
+    Missing {
+        alias: "uplink-status-propagation",
+        effect: "interfaces don't follow the uplink, whatever is said",
+    },
+    Missing { alias: "port-hints", effect: "hints are kept and shown" },
     Missing { alias: "dhcp_agent_scheduler", effect: "every host answers DHCP, whatever is scheduled" },
 ];
 

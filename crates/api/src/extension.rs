@@ -83,6 +83,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2014-02-03T10:00:00-00:00",
     },
     Extension {
+        alias: "data-plane-status",
+        name: "Port data plane status extension",
+        description: "Monitors can tell that a port does not forward",
+        updated: "2017-01-24T10:00:00-00:00",
+    },
+    Extension {
         alias: "default-subnetpools",
         name: "Default Subnetpools",
         description: "Subnets can be taken from the default pool of their family",
@@ -93,6 +99,18 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "DHCP Agent Scheduler",
         description: "Shows which hosts answer DHCP for which networks",
         updated: "2013-02-07T10:00:00-00:00",
+    },
+    Extension {
+        alias: "dns-domain-ports",
+        name: "dns_domain for ports",
+        description: "Ports have a domain of their own",
+        updated: "2017-04-24T10:00:00-00:00",
+    },
+    Extension {
+        alias: "dns-integration",
+        name: "DNS Integration",
+        description: "Networks, ports and floating IPs have names",
+        updated: "2015-08-15T18:00:00-00:00",
     },
     Extension {
         alias: "dvr",
@@ -135,6 +153,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Neutron L3 External Gateway Multihoming",
         description: "Routers have several gateways",
         updated: "2023-01-18T00:00:00-00:00",
+    },
+    Extension {
+        alias: "extra_dhcp_opt",
+        name: "Neutron Extra DHCP options",
+        description: "Ports carry further options for their DHCP clients",
+        updated: "2013-03-17T12:00:00-00:00",
     },
     Extension {
         alias: "extraroute",
@@ -222,6 +246,18 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2017-11-28T09:00:00-00:00",
     },
     Extension {
+        alias: "ip_allocation",
+        name: "IP Allocation",
+        description: "Ports tell whether they get their addresses at once",
+        updated: "2016-06-10T23:00:00-00:00",
+    },
+    Extension {
+        alias: "l2_adjacency",
+        name: "L2 Adjacency",
+        description: "Networks tell whether all their ports are in one broadcast domain",
+        updated: "2016-04-12T16:00:00-00:00",
+    },
+    Extension {
         alias: "l3-ha",
         name: "HA Router extension",
         description: "Routers survive the loss of a host",
@@ -276,10 +312,46 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2016-06-12T00:00:00-00:00",
     },
     Extension {
+        alias: "port-device-profile",
+        name: "Port device profile",
+        description: "Ports name the accelerator that they want",
+        updated: "2020-12-17T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-hint-ovs-tx-steering",
+        name: "Port hint: Open vSwitch Tx steering",
+        description: "A hint can say how transmit queues are chosen",
+        updated: "2023-01-01T00:00:00-00:00",
+    },
+    Extension {
+        alias: "port-hints",
+        name: "Port hints",
+        description: "Ports carry hints for the switch of their host",
+        updated: "2023-01-01T00:00:00-00:00",
+    },
+    Extension {
         alias: "port-mac-address-regenerate",
         name: "Neutron Port MAC address regenerate",
         description: "A port whose MAC is set to null gets a new one",
         updated: "2018-05-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-numa-affinity-policy",
+        name: "Port NUMA affinity policy",
+        description: "Ports tell the compute service how near its memory must be",
+        updated: "2020-07-08T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-numa-affinity-policy-socket",
+        name: "Port NUMA affinity policy \"socket\"",
+        description: "Nearness of a port can be that of a processor socket",
+        updated: "2024-02-09T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-resource-request",
+        name: "Port Resource Request",
+        description: "Ports tell what they want to be sure of, which is nothing without QoS",
+        updated: "2018-05-08T10:00:00-00:00",
     },
     Extension {
         alias: "port-security",
@@ -292,6 +364,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Port filtering on security groups",
         description: "Ports can be filtered by their security groups",
         updated: "2018-01-09T09:00:00-00:00",
+    },
+    Extension {
+        alias: "port-trusted-vif",
+        name: "Port trusted vif",
+        description: "Ports say whether an instance may change its interface",
+        updated: "2024-07-10T10:00:00-00:00",
     },
     Extension {
         alias: "project-id",
@@ -462,10 +540,22 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2019-11-26T09:00:00-00:00",
     },
     Extension {
+        alias: "subnet-dns-publish-fixed-ip",
+        name: "Subnet DNS publish fixed IP",
+        description: "Subnets say whether names of their addresses are to be published",
+        updated: "2019-05-24T10:00:00-00:00",
+    },
+    Extension {
         alias: "subnet-external-network",
         name: "Subnet belongs to an external network",
         description: "Subnets show whether their network leads to the outside",
         updated: "2024-02-05T18:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet-service-types",
+        name: "Subnet service types",
+        description: "Subnets can be for ports of certain owners",
+        updated: "2016-03-15T18:00:00-00:00",
     },
     Extension {
         alias: "subnet_allocation",
@@ -496,6 +586,18 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Tag Ports During Bulk Creation",
         description: "Ports can be created with tags",
         updated: "2019-12-29T19:00:00-00:00",
+    },
+    Extension {
+        alias: "uplink-status-propagation",
+        name: "Uplink status propagation extension",
+        description: "Ports can be told to show the state of the uplink",
+        updated: "2018-05-31T18:00:00-00:00",
+    },
+    Extension {
+        alias: "uplink-status-propagation-updatable",
+        name: "Uplink status propagation updatable extension",
+        description: "Whether a port shows the state of the uplink can change",
+        updated: "2024-09-03T18:00:00-00:00",
     },
 ];
 

@@ -7,7 +7,7 @@
 use crate::{Config, Error, ipam, mac, port, stamp};
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{
-    Binding, FixedIp, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Subnet, SubnetId,
+    Binding, FixedIp, Network, NetworkId, Port, PortDetails, PortId, PortNumber, PortStatus, Subnet, SubnetId,
 };
 use hadron_store::{AddressClaim, Counter, Tx};
 
@@ -101,6 +101,7 @@ fn create(tx: &mut Tx, config: &Config, network: &Network, wanted: &[SubnetId]) 
         security_groups: vec![],
         allowed_address_pairs: vec![],
         policy: None,
+        details: PortDetails::default(),
         stamp: stamp::born(tx, 1),
     };
     claim(tx, &mut port, wanted)?;

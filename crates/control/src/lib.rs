@@ -32,6 +32,7 @@ pub mod network;
 pub mod packet_log;
 pub(crate) mod policy;
 pub mod port;
+pub mod port_details;
 pub mod port_forwarding;
 pub mod port_security;
 pub mod quota;

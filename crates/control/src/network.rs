@@ -37,6 +37,8 @@ pub struct NewNetwork {
     pub availability_zone_hints: Vec<String>,
     /// What an administrator asks for.
     pub provider: Provider,
+    /// Domain of its ports' names; empty for none.
+    pub dns_domain: String,
 }
 
 /// Changes to a network; `None` leaves as it is.
@@ -60,6 +62,8 @@ pub struct NetworkChange {
     pub privacy_addresses: Option<bool>,
     /// Provider attributes as given. A network's segment can't change; naming it as it is is no change.
     pub provider: Provider,
+    /// Domain of its ports' names; empty for none.
+    pub dns_domain: Option<String>,
 }
 
 /// Creates a network.
@@ -81,6 +85,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         port_security_enabled: new.port_security_enabled,
         privacy_addresses: new.privacy_addresses,
         availability_zone_hints: new.availability_zone_hints.clone(),
+        dns_domain: new.dns_domain.clone(),
         stamp: stamp::born(tx, 1),
     };
     tx.put(network.clone());
@@ -120,6 +125,7 @@ pub fn update(
     set(&mut network.admin_state_up, &change.admin_state_up);
     set(&mut network.port_security_enabled, &change.port_security_enabled);
     set(&mut network.privacy_addresses, &change.privacy_addresses);
+    set(&mut network.dns_domain, &change.dns_domain);
     if is_changed || network != old.value {
         stamp::touch(tx, &mut network);
         tx.put(network.clone());

@@ -3,6 +3,7 @@
 use crate::binding::{self, BindingChange, VifType};
 use crate::ipam::{self, FixedIpRequest, Holder};
 use crate::network::set;
+use crate::port_details::DetailsChange;
 use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
 use crate::rbac::Reliance;
@@ -10,7 +11,9 @@ use crate::{
     Config, Error, Step, dhcp, floating_ip, mac, packet_log, port_security, rbac, router, stamp, tag,
 };
 use hadron_model::port::DEVICE_OWNER_DHCP;
-use hadron_model::{Binding, Mac, Network, NetworkId, Port, PortId, PortNumber, PortStatus, Tags};
+use hadron_model::{
+    Binding, Mac, Network, NetworkId, Port, PortDetails, PortId, PortNumber, PortStatus, Tags,
+};
 use hadron_store::{Counter, Logged, Tx};
 
 /// A port to be created.
@@ -38,6 +41,8 @@ pub struct NewPort {
     pub binding: BindingChange,
     /// What filters its traffic.
     pub security: SecurityChange,
+    /// What it says for others.
+    pub details: DetailsChange,
     /// Its tags.
     pub tags: Tags,
     /// What of others it uses.
@@ -59,6 +64,7 @@ impl NewPort {
             device_owner: String::new(),
             binding: BindingChange::default(),
             security: SecurityChange::default(),
+            details: DetailsChange::default(),
             tags: Tags::default(),
             relies_on: vec![],
         }
@@ -95,6 +101,8 @@ pub struct PortChange {
     pub binding: BindingChange,
     /// What filters its traffic.
     pub security: SecurityChange,
+    /// What it says for others.
+    pub details: DetailsChange,
     /// What of others it begins to use.
     pub relies_on: Vec<Reliance>,
 }
@@ -142,8 +150,13 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
         security_groups: vec![],
         allowed_address_pairs: vec![],
         policy: None,
+        details: PortDetails {
+            is_addressless: new.fixed_ips.as_ref().is_some_and(Vec::is_empty),
+            ..PortDetails::default()
+        },
         stamp: stamp::born(tx, 1),
     };
+    new.details.apply(&mut port.details)?;
     tag::begin(&mut port.stamp, &new.tags, "ports", id.0)?;
     port_security::begin(tx, config, &network, &mut port, &new.security)?;
     rbac::check_reliance(tx, &new.relies_on)?;
@@ -179,6 +192,8 @@ pub fn update(
             port.fixed_ips = addresses;
         }
     }
+    port.details.is_addressless &= port.fixed_ips.is_empty();
+    change.details.apply(&mut port.details)?;
     port_security::change(tx, config, &mut port, &change.security)?;
     rbac::check_reliance(tx, &change.relies_on)?;
     if !port.admin_state_up {

@@ -47,7 +47,7 @@ pub fn fill(tx: &mut Tx, id: SubnetId) -> Result<Step<()>, Error> {
     let view = tx.view();
     let lacking: Vec<(Port, IpAddr)> = view
         .ports_of_network(subnet.network_id)
-        .filter(|port| applies_to(&port.device_owner))
+        .filter(|port| applies_to(&port.device_owner) && subnet.serves(&port.device_owner))
         .filter(|port| port.fixed_ips.iter().all(|ip| ip.subnet_id != id))
         .filter_map(|port| Some((port, address(&subnet, port.mac_address)?)))
         .filter(|(_, address)| !view.is_address_claimed(id, *address))

@@ -433,6 +433,8 @@ fn errors_are_neutron_s() {
         ObjectError::NetworkNotHostedByDhcpAgent { network, agent }.into(),
         ObjectError::NetworkServedWherePortsAre { network, host: text(), ports: 1 }.into(),
         ObjectError::AvailabilityZoneNotFound(text()).into(),
+        ObjectError::DuplicateDhcpOpt(text()).into(),
+        ObjectError::NoMatchingSubnet { network, device_owner: text() }.into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
         PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),

@@ -131,6 +131,8 @@ pub struct Network {
     pub privacy_addresses: bool,
     /// Zones in which it is to be served, as given; shown, and without effect.
     pub availability_zone_hints: Vec<String>,
+    /// Domain of its ports' names in lower case; empty for none.
+    pub dns_domain: String,
     /// Times and revision.
     pub stamp: Stamp,
 }

@@ -1,6 +1,8 @@
 //! Ports and their binding to a host.
 
-use crate::{Mac, NetworkId, PolicyNumber, PortId, PortNumber, SecurityGroupId, Stamp, SubnetId};
+use crate::{
+    Mac, NetworkId, PolicyNumber, PortDetails, PortId, PortNumber, SecurityGroupId, Stamp, SubnetId,
+};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -113,6 +115,8 @@ pub struct Port {
     pub allowed_address_pairs: Vec<AddressPair>,
     /// The number of the policy of its groups; `None` without port security.
     pub policy: Option<PolicyNumber>,
+    /// What it says for others.
+    pub details: PortDetails,
     /// Times and revision.
     pub stamp: Stamp,
 }

@@ -76,6 +76,19 @@ pub struct Subnet {
     pub ipv6_ra_mode: Option<Ipv6Mode>,
     /// How addresses are assigned, IPv6 only.
     pub ipv6_address_mode: Option<Ipv6Mode>,
+    /// The `device_owner`s of the ports that can have its addresses, in order; empty for any.
+    pub service_types: Vec<String>,
+    /// Whether names of its addresses are to be published.
+    pub dns_publish_fixed_ip: bool,
     /// Times and revision.
     pub stamp: Stamp,
+}
+
+impl Subnet {
+    /// Whether ports of this owner can have its addresses: its service types name it or none. The DHCP service can always.
+    pub fn serves(&self, device_owner: &str) -> bool {
+        self.service_types.is_empty()
+            || (self.enable_dhcp && device_owner == crate::port::DEVICE_OWNER_DHCP)
+            || self.service_types.iter().any(|service| service == device_owner)
+    }
 }

@@ -92,6 +92,8 @@ async fn prepare(store: &Store) -> Vec<(NetworkId, SubnetId)> {
                 enable_dhcp: true,
                 ipv6_ra_mode: None,
                 ipv6_address_mode: None,
+                service_types: vec![],
+                dns_publish_fixed_ip: false,
                 stamp: Stamp::default(),
             });
         }
@@ -125,6 +127,7 @@ fn create_port(tx: &mut Tx, (network_id, subnet_id): (NetworkId, SubnetId)) -> R
         status: PortStatus::Down,
         port_security_enabled: false,
         security_groups: vec![],
+        details: hadron_model::PortDetails::default(),
         allowed_address_pairs: vec![],
         policy: None,
         stamp: Stamp::default(),

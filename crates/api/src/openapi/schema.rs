@@ -54,6 +54,13 @@ fn by_check(validate: Validate) -> Option<Value> {
         Validate::FixedIps => objects(json!({"subnet_id": text, "ip_address": text})),
         Validate::Pools => objects(json!({"start": text, "end": text})),
         Validate::HostRoutes => objects(json!({"destination": text, "nexthop": text})),
+        Validate::DhcpOpts => {
+            json!({"type": ["array", "null"], "items": {"type": "object", "properties": {"opt_name": text,
+            "opt_value": text_or_null, "ip_version": {"type": ["integer", "string"]}}}})
+        }
+        Validate::Hints => json!({"type": ["object", "null"]}),
+        Validate::ServiceTypes => json!({"type": ["array", "null"], "items": text}),
+        Validate::DnsName(_) | Validate::RelativeDnsName(_) | Validate::DnsDomain(_) => text,
         Validate::AddressPairs => objects(json!({"mac_address": text_or_null, "ip_address": text})),
         Validate::NameServers | Validate::Uuids | Validate::Prefixes | Validate::UniqueStrings(_) => texts(),
         Validate::ObjectOrNone | Validate::Gateway => json!({"type": ["object", "null"]}),

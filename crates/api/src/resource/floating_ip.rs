@@ -3,7 +3,7 @@
 use super::floating_ip_fields::{ForwardingsOf, PortDetails};
 use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
 use crate::ApiError;
-use crate::attribute::{Attribute, Default, Mask, Validate};
+use crate::attribute::{Attribute, Convert, Default, Mask, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
@@ -108,6 +108,18 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |floating, _| Some(Field::Time(floating.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    Column::new("dns_name", |floating, _| Some(Field::Text(&floating.dns_name)))
+        .by(&["dns-integration"])
+        .post()
+        .default(Default::Text(""))
+        .convert(Convert::LowerCase)
+        .validate(Validate::RelativeDnsName(255)),
+    Column::new("dns_domain", |floating, _| Some(Field::Text(&floating.dns_domain)))
+        .by(&["dns-integration"])
+        .post()
+        .default(Default::Text(""))
+        .convert(Convert::LowerCase)
+        .validate(Validate::DnsDomain(255)),
     tagging::tags(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -182,6 +194,8 @@ impl Resource for FloatingIps {
             subnet_id: values.uuid("subnet_id").map(SubnetId),
             floating_ip_address: values.address("floating_ip_address").flatten(),
             association: association(request, values, values.uuid("port_id"))?,
+            dns_name: values.text("dns_name").unwrap_or_default(),
+            dns_domain: values.text("dns_domain").unwrap_or_default(),
             tags: Tags::default(),
         })
     }

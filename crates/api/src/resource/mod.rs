@@ -22,6 +22,7 @@ pub mod network;
 mod network_ip_availability;
 pub mod packet_log;
 pub mod port;
+mod port_detail;
 pub mod port_forwarding;
 mod port_values;
 mod quota;

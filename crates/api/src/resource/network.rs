@@ -111,6 +111,8 @@ const TABLE: &[Column] = &[
     .enforce_policy()
     .default(Default::Unspecified)
     .convert(Convert::Integer),
+    // A network's hosts are all in one broadcast domain.
+    Column::new("l2_adjacency", |_, _| Some(Field::Bool(true))).by(&["l2_adjacency"]),
     Column::new("port_security_enabled", |network, _| Some(Field::Bool(network.port_security_enabled)))
         .by(&["port-security"])
         .post_put()
@@ -152,6 +154,12 @@ const TABLE: &[Column] = &[
         Some(Field::Texts(agent::zones_of_network(view.snapshot(), network.id).into_iter().collect()))
     })
     .by(&["network_availability_zone"]),
+    Column::new("dns_domain", |network, _| Some(Field::Text(&network.dns_domain)))
+        .by(&["dns-integration"])
+        .post_put()
+        .default(Default::Text(""))
+        .convert(Convert::LowerCase)
+        .validate(Validate::DnsDomain(255)),
     tagging::tags(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -225,6 +233,7 @@ impl Resource for Networks {
                 .map(str::to_owned)
                 .collect(),
             provider: provider(values),
+            dns_domain: values.text("dns_domain").unwrap_or_default(),
         })
     }
 
@@ -244,6 +253,7 @@ impl Resource for Networks {
             port_security_enabled: values.boolean("port_security_enabled"),
             privacy_addresses: values.boolean("hadron:privacy_addresses"),
             provider: provider(values),
+            dns_domain: values.text("dns_domain"),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `/v2.0/ports`
 
 use super::port_values::{binding_change, check_device, fixed_ips, relies_on, security_change};
-use super::{Object, Request, Resource, Scope, Tagging, names, tagging};
+use super::{Object, Request, Resource, Scope, Tagging, names, port_detail, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -164,6 +164,18 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |port, _| Some(Field::Time(port.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    port_detail::DATA_PLANE_STATUS,
+    port_detail::PROPAGATE_UPLINK_STATUS,
+    port_detail::NUMA_AFFINITY_POLICY,
+    port_detail::DEVICE_PROFILE,
+    port_detail::HINTS,
+    port_detail::RESOURCE_REQUEST,
+    port_detail::TRUSTED,
+    port_detail::IP_ALLOCATION,
+    port_detail::EXTRA_DHCP_OPTS,
+    port_detail::DNS_NAME,
+    port_detail::DNS_DOMAIN,
+    port_detail::DNS_ASSIGNMENT,
     tagging::tags_on_create(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -260,6 +272,7 @@ impl Resource for Ports {
             device_owner,
             binding: binding_change(values)?,
             security,
+            details: port_detail::change(values),
             tags: values.texts("tags").unwrap_or_default().into_iter().collect(),
         })
     }
@@ -292,6 +305,7 @@ impl Resource for Ports {
             device_owner,
             binding: binding_change(values)?,
             security,
+            details: port_detail::change(values),
         })
     }
 

@@ -17,7 +17,7 @@ use hadron_model::{
 };
 use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -158,6 +158,18 @@ const TABLE: &[Column] = &[
     Column::new("updated_at", |subnet, _| Some(Field::Time(subnet.stamp.updated_at)))
         .by(&["standard-attr-timestamp"])
         .default(Default::Null),
+    Column::new("service_types", |subnet, _| {
+        Some(Field::Texts(subnet.service_types.iter().map(String::as_str).collect()))
+    })
+    .by(&["subnet-service-types"])
+    .post_put()
+    .default(Default::Unspecified)
+    .validate(Validate::ServiceTypes),
+    Column::new("dns_publish_fixed_ip", |subnet, _| Some(Field::Bool(subnet.dns_publish_fixed_ip)))
+        .by(&["subnet-dns-publish-fixed-ip"])
+        .post_put()
+        .default(Default::Bool(false))
+        .convert(Convert::Boolean),
     tagging::tags(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -263,6 +275,8 @@ impl Resource for Subnets {
             enable_dhcp: values.boolean("enable_dhcp").unwrap_or(true),
             ipv6_ra_mode: parse_mode(values.get("ipv6_ra_mode")),
             ipv6_address_mode: parse_mode(values.get("ipv6_address_mode")),
+            service_types: service_types(values).unwrap_or_default(),
+            dns_publish_fixed_ip: values.boolean("dns_publish_fixed_ip").unwrap_or(false),
         })
     }
 
@@ -281,6 +295,8 @@ impl Resource for Subnets {
             dns_nameservers: values.addresses("dns_nameservers"),
             host_routes: values.routes("host_routes"),
             enable_dhcp: values.boolean("enable_dhcp"),
+            service_types: service_types(values),
+            dns_publish_fixed_ip: values.boolean("dns_publish_fixed_ip"),
         })
     }
 
@@ -381,4 +397,11 @@ fn mode(mode: Option<Ipv6Mode>) -> Field<'static> {
 fn parse_mode(value: Option<&Value>) -> Option<Ipv6Mode> {
     let word = value?.as_str()?;
     Ipv6Mode::ALL.into_iter().find(|mode| mode.as_str() == word)
+}
+
+/// Owners of ports, each once, in order; null is none.
+fn service_types(values: &Values) -> Option<Vec<String>> {
+    let list = values.get("service_types")?.as_array().into_iter().flatten();
+    let distinct: BTreeSet<&str> = list.filter_map(Value::as_str).collect();
+    Some(distinct.into_iter().map(str::to_owned).collect())
 }

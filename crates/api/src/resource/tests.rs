@@ -48,6 +48,7 @@ fn converter(convert: Convert) -> Option<&'static str> {
         Convert::Pools => Some("convert_allocation_pools_to_canonical_format"),
         Convert::NullToList => Some("convert_none_to_empty_list"),
         Convert::BooleanIfGiven => Some("convert_to_boolean_if_not_none"),
+        Convert::LowerCase => Some("convert_string_to_case_insensitive"),
         Convert::Protocol => Some("convert_protocol"),
         Convert::Port => Some("convert_validate_port_value"),
         Convert::Ethertype => Some("convert_ethertype_to_case_insensitive"),
@@ -82,6 +83,30 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::Uuids => ("uuid_list", Value::Null),
         Validate::Prefixes => ("subnet_list", Value::Null),
         Validate::ZoneHints => ("availability_zone_hint_list", Value::Null),
+        Validate::Hints => {
+            let steering = json!({"type:dict": {"tx-steering": {"type:values": ["thread", "hash"]}}});
+            let switch = json!({"type:dict": {"other_config": steering}});
+            return Some(json!({"type:dict_or_none": {"openvswitch": switch}}));
+        }
+        Validate::DhcpOpts => {
+            let version =
+                json!({"convert_to": "callable:convert_to_int", "type:values": [4, 6], "required": false});
+            let option = |name: Value, value: &str| {
+                let mut name = name;
+                name["required"] = true.into();
+                json!({"opt_name": name, "opt_value": {format!("type:{value}"): 255, "required": true}, "ip_version": version})
+            };
+            let empty = json!({"type:values": ["router", "classless-static-route"]});
+            return Some(json!({"type:list_of_any_key_specs_or_none": [
+                option(empty, "string_or_none"),
+                option(json!({"type:oneline_not_empty_string": 64}), "oneline_not_empty_string_or_none"),
+            ]}));
+        }
+        Validate::DnsName(most) => ("dns_host_name", most.into()),
+        Validate::RelativeDnsName(most) => ("fip_dns_host_name", most.into()),
+        Validate::DnsDomain(most) => ("dns_domain_name", most.into()),
+        Validate::ServiceTypes => ("list_of_subnet_service_types", Value::Null),
+        Validate::Boolean => ("boolean", Value::Null),
         Validate::UniqueStrings(most) => ("list_of_unique_strings", most.into()),
         Validate::AddressPairs => ("allowed_address_pairs", Value::Null),
         Validate::RangeOrNone(least, most) => ("range_or_none", json!([least, most])),

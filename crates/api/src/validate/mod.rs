@@ -3,11 +3,14 @@
 //! What they accept follows `neutron_lib`'s converters and validators of the same names; the texts are our own.
 
 mod address;
+mod dns;
 mod gateway;
 mod list;
 mod pair;
+mod port_detail;
 mod range;
 mod rule;
+mod service_type;
 mod sharing;
 
 pub(crate) use address::{parse_address, parse_mac, parse_prefix};
@@ -54,6 +57,10 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
         Convert::Ethertype => rule::ethertype(value),
         Convert::RemotePrefix => rule::remote_prefix(value),
         Convert::SharedType => sharing::object_type(&value),
+        Convert::LowerCase => match value {
+            Value::String(text) => Ok(text.to_lowercase().into()),
+            other => Err(ApiError::invalid_input(format!("{} must be a string", show(&other)))),
+        },
         Convert::ForwardedProtocol => range::protocol(value),
     }
 }
@@ -68,6 +75,10 @@ pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), Fault> {
         }
         Validate::AddressPairs => pair::check_list(value),
         Validate::TargetProject => sharing::target_project(value),
+        Validate::DhcpOpts => {
+            port_detail::dhcp_opts(value).map_err(|text| Fault::Error(ApiError::invalid_input(text)))
+        }
+        Validate::ServiceTypes => service_type::list(value),
         other => Ok(plain(other, value)?),
     }
 }
@@ -144,7 +155,18 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::Address => address(value),
         Validate::Gateway => gateway::one(value),
         Validate::Gateways => gateway::list(value),
-        Validate::NameNotDefault(_) | Validate::AddressPairs | Validate::TargetProject => Ok(()),
+        Validate::NameNotDefault(_)
+        | Validate::AddressPairs
+        | Validate::TargetProject
+        | Validate::DhcpOpts
+        | Validate::ServiceTypes => Ok(()),
+        Validate::Hints => port_detail::hints(value),
+        Validate::DnsName(most) => dns::name(value, most),
+        Validate::RelativeDnsName(most) => dns::relative_name(value, most),
+        Validate::DnsDomain(most) => dns::domain(value, most),
+        Validate::Boolean => {
+            to_boolean(value).map(drop).ok_or_else(|| format!("'{}' is not a boolean", show(value)))
+        }
     }
 }
 

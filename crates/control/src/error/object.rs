@@ -83,6 +83,19 @@ pub enum ObjectError {
     /// No host is in the zone.
     #[error("availability zone {0} could not be found")]
     AvailabilityZoneNotFound(String),
+    /// A request names a DHCP option twice.
+    #[error("DHCP option {0} is named twice for the same family")]
+    DuplicateDhcpOpt(String),
+    /// Every subnet of the network is for ports of other owners.
+    #[error(
+        "no subnet of network {network} has addresses for ports of device_owner '{device_owner}'; see their service_types"
+    )]
+    NoMatchingSubnet {
+        /// The network.
+        network: NetworkId,
+        /// The port's owner.
+        device_owner: String,
+    },
     /// The token names no project.
     #[error("the request names no project, and neither does its token")]
     QuotaMissingProject,
@@ -105,6 +118,8 @@ impl ObjectError {
                 "NetworkNotHostedByDhcpAgent"
             }
             Self::AvailabilityZoneNotFound(_) => "AvailabilityZoneNotFound",
+            Self::DuplicateDhcpOpt(_) => "NeutronDbObjectDuplicateEntry",
+            Self::NoMatchingSubnet { .. } => "IpAddressGenerationFailureNoMatchingSubnet",
         }
     }
 
@@ -113,7 +128,9 @@ impl ObjectError {
         match self {
             Self::TagNotFound(_) | Self::TagResourceNotFound { .. } | Self::ProjectQuotaNotFound(_) => 404,
             Self::AgentNotFound(_) | Self::InvalidDhcpAgent(_) | Self::AvailabilityZoneNotFound(_) => 404,
-            Self::NetworkHostedByDhcpAgent { .. }
+            Self::DuplicateDhcpOpt(_)
+            | Self::NoMatchingSubnet { .. }
+            | Self::NetworkHostedByDhcpAgent { .. }
             | Self::NetworkNotHostedByDhcpAgent { .. }
             | Self::NetworkServedWherePortsAre { .. } => 409,
             Self::TooManyTags { .. } | Self::QuotaBelowUsage { .. } | Self::QuotaMissingProject => 400,

@@ -39,6 +39,10 @@ pub struct NewFloatingIp {
     pub floating_ip_address: Option<IpAddr>,
     /// What it is to lead to.
     pub association: Option<AssociationRequest>,
+    /// Its name for a name service outside; empty for none.
+    pub dns_name: String,
+    /// The domain of its name; empty for none.
+    pub dns_domain: String,
     /// Its tags.
     pub tags: Tags,
 }
@@ -87,8 +91,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewFloatingIp) -> Result<Float
         floating_ip_address: address.ok_or(RouterError::ExternalIpAddressExhausted(network))?,
         association: None,
         router_id: None,
-        dns_name: String::new(),
-        dns_domain: String::new(),
+        dns_name: new.dns_name.clone(),
+        dns_domain: new.dns_domain.clone(),
         stamp: stamp::born(tx, 0),
     };
     tag::begin(&mut floating.stamp, &new.tags, "floatingips", id.0)?;

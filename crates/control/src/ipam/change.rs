@@ -38,11 +38,12 @@ pub(crate) fn change(
     };
     let formed = if port.mac_address == old_mac { vec![] } else { formed_by(port, old_mac, &subnets) };
     let plan = plan(port, requests, &formed, &subnets);
-    let mut wanted = resolve(&subnets, holder, &plan.add)?;
+    let usable: Vec<_> = subnets.into_iter().filter(|subnet| subnet.serves(&port.device_owner)).collect();
+    let mut wanted = resolve(&usable, holder, &plan.add)?;
     let given_up =
         requests.iter().filter(|request| request.delete_subnet).filter_map(|request| request.subnet_id);
     let handled: Vec<SubnetId> = plan.keep.iter().map(|ip| ip.subnet_id).chain(given_up).collect();
-    add_auto(&mut wanted, &subnets, holder, &handled);
+    add_auto(&mut wanted, &usable, holder, &handled);
     check_count(config, plan.keep.len() + wanted.len())?;
     for ip in &plan.remove {
         release(tx, ip);

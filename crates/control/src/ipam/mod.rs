@@ -8,7 +8,7 @@ mod change;
 
 pub(crate) use change::change;
 
-use crate::{Config, Error, slaac, subnet};
+use crate::{Config, Error, ObjectError, slaac, subnet};
 use hadron_model::{FixedIp, Mac, NetworkId, Port, PortId, Subnet, SubnetId};
 use hadron_store::{AddressClaim, Stored, Tx};
 use std::net::IpAddr;
@@ -71,7 +71,7 @@ pub(crate) fn allocate(
     holder: Holder<'_>,
     requests: Option<&[FixedIpRequest]>,
 ) -> Result<Vec<FixedIp>, Error> {
-    let subnets = subnet::of_network(tx, holder.network);
+    let subnets = subnets_for(tx, holder.network, holder.device_owner)?;
     let mut wanted = match requests {
         Some(requests) => resolve(&subnets, holder, requests)?,
         None => by_default(&subnets),
@@ -79,6 +79,18 @@ pub(crate) fn allocate(
     add_auto(&mut wanted, &subnets, holder, &[]);
     check_count(config, wanted.len())?;
     claim(tx, holder, wanted)
+}
+
+/// The subnets of a network that ports of this owner can have addresses of.
+fn subnets_for(tx: &Tx, network: NetworkId, device_owner: &str) -> Result<Vec<Arc<Stored<Subnet>>>, Error> {
+    let mut subnets = subnet::of_network(tx, network);
+    let is_without = subnets.is_empty();
+    subnets.retain(|subnet| subnet.serves(device_owner));
+    if subnets.is_empty() && !is_without {
+        let device_owner = device_owner.to_owned();
+        return Err(ObjectError::NoMatchingSubnet { network, device_owner }.into());
+    }
+    Ok(subnets)
 }
 
 /// Gives up every address of the port.

@@ -82,6 +82,10 @@ pub struct NewSubnet {
     pub ipv6_ra_mode: Option<Ipv6Mode>,
     /// How addresses are assigned, IPv6 only.
     pub ipv6_address_mode: Option<Ipv6Mode>,
+    /// Owners of the ports that can have its addresses; empty for any.
+    pub service_types: Vec<String>,
+    /// Whether names of its addresses are to be published.
+    pub dns_publish_fixed_ip: bool,
     /// What of others it uses.
     pub relies_on: Vec<Reliance>,
 }
@@ -105,6 +109,10 @@ pub struct SubnetChange {
     pub host_routes: Option<Vec<HostRoute>>,
     /// Whether instances get their address by DHCP.
     pub enable_dhcp: Option<bool>,
+    /// Owners of the ports that can have its addresses; those that have some keep them.
+    pub service_types: Option<Vec<String>>,
+    /// Whether names of its addresses are to be published.
+    pub dns_publish_fixed_ip: Option<bool>,
 }
 
 /// Creates a subnet.
@@ -149,6 +157,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         enable_dhcp: new.enable_dhcp,
         ipv6_ra_mode: new.ipv6_ra_mode,
         ipv6_address_mode: new.ipv6_address_mode,
+        service_types: new.service_types.clone(),
+        dns_publish_fixed_ip: new.dns_publish_fixed_ip,
         stamp: stamp::born(tx, 0),
     };
     tx.put(subnet.clone());
@@ -217,6 +227,8 @@ pub fn update(
     set(&mut subnet.dns_nameservers, &change.dns_nameservers);
     set(&mut subnet.host_routes, &change.host_routes);
     set(&mut subnet.enable_dhcp, &change.enable_dhcp);
+    set(&mut subnet.service_types, &change.service_types);
+    set(&mut subnet.dns_publish_fixed_ip, &change.dns_publish_fixed_ip);
     if subnet == old.value {
         return Ok(subnet);
     }

@@ -111,6 +111,7 @@ pub fn new_network() -> NewNetwork {
         privacy_addresses: false,
         availability_zone_hints: vec![],
         provider: Provider::default(),
+        dns_domain: String::new(),
     }
 }
 
@@ -130,6 +131,8 @@ pub fn new_subnet(network: NetworkId, cidr: &str) -> NewSubnet {
         enable_dhcp: false,
         ipv6_ra_mode: None,
         ipv6_address_mode: None,
+        service_types: vec![],
+        dns_publish_fixed_ip: false,
         relies_on: vec![],
     }
 }
@@ -139,6 +142,8 @@ pub fn slaac(network: NetworkId, cidr: &str) -> NewSubnet {
         enable_dhcp: true,
         ipv6_ra_mode: Some(Ipv6Mode::Slaac),
         ipv6_address_mode: Some(Ipv6Mode::Slaac),
+        service_types: vec![],
+        dns_publish_fixed_ip: false,
         ..new_subnet(network, cidr)
     }
 }

@@ -115,6 +115,8 @@ pub fn new_floating_ip(network: NetworkId) -> NewFloatingIp {
         subnet_id: None,
         floating_ip_address: None,
         association: None,
+        dns_name: String::new(),
+        dns_domain: String::new(),
         tags: Tags::default(),
     }
 }

@@ -187,6 +187,7 @@ impl Call {
             segment: self.value("vni").and_then(Vni::new).map_or(Segment::Local, Segment::Vxlan),
             port_security_enabled: true,
             availability_zone_hints: vec![],
+            dns_domain: String::new(),
             privacy_addresses: self.value("privacy").unwrap_or(false),
             stamp: Stamp::default(),
         }
@@ -209,6 +210,8 @@ impl Call {
             enable_dhcp: self.value("dhcp").unwrap_or(true),
             ipv6_ra_mode: None,
             ipv6_address_mode: None,
+            service_types: vec![],
+            dns_publish_fixed_ip: false,
             stamp: Stamp::default(),
         }
     }
@@ -242,6 +245,7 @@ impl Call {
             status: PortStatus::Down,
             port_security_enabled: policy.is_some(),
             security_groups: policy.as_ref().map(|policy| policy.groups.clone()).unwrap_or_default(),
+            details: hadron_model::PortDetails::default(),
             allowed_address_pairs: self.value("pair").map(pair).into_iter().collect(),
             policy: policy.map(|policy| policy.number),
             stamp: Stamp::default(),

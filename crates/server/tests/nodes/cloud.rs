@@ -145,6 +145,7 @@ impl Cloud {
             privacy_addresses: false,
             availability_zone_hints: vec![],
             provider: Provider::default(),
+            dns_domain: String::new(),
         };
         self.write(|tx, config| {
             let network_id = hadron_control::network::create(tx, config, &new)?.id;

@@ -98,6 +98,7 @@ prop_compose! {
         Network {
             id: NetworkId(id), number, project_id, name, description, admin_state_up, was_shared, mtu, segment,
             port_security_enabled: was_shared || admin_state_up, privacy_addresses: was_shared,
+            dns_domain: if was_shared { "example.org.".to_owned() } else { String::new() },
             availability_zone_hints: if was_shared { vec!["a".to_owned(), String::new()] } else { vec![] }, stamp,
         }
     }
@@ -145,7 +146,8 @@ prop_compose! {
             id: SubnetId(id), number: SubnetNumber(number(id)), network_id: NetworkId(network), project_id, name,
             description, subnetpool_id: pool.map(SubnetPoolId), cidr, gateway_ip, allocation_pools: pools, dns_nameservers: dns,
             host_routes: nexthops.into_iter().map(|nexthop| HostRoute { destination: cidr, nexthop }).collect(),
-            enable_dhcp, ipv6_ra_mode: modes.0, ipv6_address_mode: modes.1, stamp,
+            enable_dhcp, ipv6_ra_mode: modes.0, ipv6_address_mode: modes.1,
+            service_types: if enable_dhcp { vec!["compute:".to_owned()] } else { vec![] }, dns_publish_fixed_ip: enable_dhcp, stamp,
         }
     }
 }
@@ -170,10 +172,25 @@ fn security() -> impl Strategy<Value = PortSecurity> {
 }
 
 prop_compose! {
+    fn port_details()(
+        texts in [text(), text()], options in vec((text(), any::<bool>(), text()), 0..3), is_addressless: bool,
+        words in [of(text()), of(text()), of(text()), of(text())], hides_uplink_status: bool, trusted in of(any::<bool>()),
+    ) -> PortDetails {
+        let [dns_name, dns_domain] = texts;
+        let [data_plane_status, numa_affinity_policy, device_profile, hints] = words;
+        let option = |(name, is_ipv6, value)| ExtraDhcpOpt { name, is_ipv6, value };
+        PortDetails {
+            dns_name, dns_domain, extra_dhcp_opts: options.into_iter().map(option).collect(), is_addressless,
+            data_plane_status, hides_uplink_status, numa_affinity_policy, device_profile, hints, trusted,
+        }
+    }
+}
+
+prop_compose! {
     fn port()(
         id in uuid(), network in uuid(), texts in [text(), text(), text(), text(), text(), text(), text(), text()],
         mac_address in mac(), fixed in vec((uuid(), address()), 0..4), admin_state_up: bool,
-        status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error, PortStatus::NotApplicable][..]),
+        details in port_details(), status in proptest::sample::select(&[PortStatus::Active, PortStatus::Down, PortStatus::Build, PortStatus::Error, PortStatus::NotApplicable][..]),
         security in security(), stamp in stamp(), router in router::attachment(),
     ) -> Port {
         let [project_id, name, description, device_id, device_owner, host_id, vnic_type, profile] = texts;
@@ -185,7 +202,7 @@ prop_compose! {
                 .into_iter()
                 .map(|(subnet, ip_address)| FixedIp { subnet_id: SubnetId(subnet), ip_address })
                 .collect(),
-            binding: Binding { host_id, vnic_type, profile }, status,
+            details, binding: Binding { host_id, vnic_type, profile }, status,
             port_security_enabled: security.policy.is_some(), security_groups: security.groups,
             allowed_address_pairs: security.pairs, policy: security.policy, stamp,
         }

@@ -27,6 +27,7 @@ mod network;
 mod packet_log;
 mod parts;
 mod port;
+mod port_details;
 mod quota;
 mod rbac;
 mod router;

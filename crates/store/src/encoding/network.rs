@@ -43,11 +43,13 @@ pub(crate) struct NetworkMessage {
     physical_network: String,
     #[prost(string, repeated, tag = "30")]
     availability_zone_hints: Vec<String>,
+    #[prost(string, tag = "40")]
+    dns_domain: String,
 }
 
 impl Encoded for Network {
     type Message = NetworkMessage;
-    const LAST_FIELD: u32 = 30;
+    const LAST_FIELD: u32 = 40;
     with_tags!();
 
     fn to_message(&self) -> NetworkMessage {
@@ -70,6 +72,7 @@ impl Encoded for Network {
             segment_number: self.segment.segmentation_id().unwrap_or(0),
             physical_network: physical_network.unwrap_or_default(),
             availability_zone_hints: self.availability_zone_hints.clone(),
+            dns_domain: self.dns_domain.clone(),
             stamp: stamp_message(&self.stamp),
             port_security_disabled: !self.port_security_enabled,
             privacy_addresses: self.privacy_addresses,
@@ -98,6 +101,7 @@ impl Encoded for Network {
             port_security_enabled: !message.port_security_disabled,
             privacy_addresses: message.privacy_addresses,
             availability_zone_hints: message.availability_zone_hints,
+            dns_domain: message.dns_domain,
             stamp: stamp(message.stamp),
         })
     }

@@ -5,6 +5,7 @@ use super::parts::{
     PrefixMessage, StampMessage, address, address_bytes, bad, mac, prefix, prefix_message, stamp,
     stamp_message, uuid, uuid_bytes,
 };
+use super::port_details::{self, PortDetailsMessage};
 use crate::DecodeError;
 use hadron_model::port::is_trusted;
 use hadron_model::{
@@ -60,6 +61,8 @@ pub(crate) struct PortMessage {
     /// 0 is none.
     #[prost(uint32, tag = "20")]
     policy: u32,
+    #[prost(message, optional, tag = "40")]
+    details: Option<PortDetailsMessage>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -128,7 +131,7 @@ fn status(number: u32) -> Result<PortStatus, DecodeError> {
 
 impl Encoded for Port {
     type Message = PortMessage;
-    const LAST_FIELD: u32 = 20;
+    const LAST_FIELD: u32 = 40;
     with_tags!();
 
     fn to_message(&self) -> PortMessage {
@@ -153,6 +156,7 @@ impl Encoded for Port {
             security_groups: self.security_groups.iter().map(|id| uuid_bytes(id.0)).collect(),
             allowed_address_pairs: self.allowed_address_pairs.iter().map(pair_message).collect(),
             policy: self.policy.map_or(0, |policy| policy.0),
+            details: port_details::message(&self.details),
         }
     }
 
@@ -190,6 +194,7 @@ impl Encoded for Port {
                 .map(pair)
                 .collect::<Result<_, _>>()?,
             policy: (message.policy != 0).then_some(PolicyNumber(message.policy)),
+            details: port_details::details(message.details),
             stamp: stamp(message.stamp),
         })
     }

@@ -42,6 +42,10 @@ pub(crate) struct SubnetMessage {
     stamp: Option<StampMessage>,
     #[prost(bytes = "vec", optional, tag = "16")]
     subnetpool_id: Option<Vec<u8>>,
+    #[prost(string, repeated, tag = "30")]
+    service_types: Vec<String>,
+    #[prost(bool, tag = "31")]
+    dns_publish_fixed_ip: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -87,7 +91,7 @@ fn host_route(message: &HostRouteMessage) -> Result<HostRoute, DecodeError> {
 
 impl Encoded for Subnet {
     type Message = SubnetMessage;
-    const LAST_FIELD: u32 = 16;
+    const LAST_FIELD: u32 = 31;
     with_tags!();
 
     fn to_message(&self) -> SubnetMessage {
@@ -108,6 +112,8 @@ impl Encoded for Subnet {
             ipv6_address_mode: mode_number(self.ipv6_address_mode),
             stamp: stamp_message(&self.stamp),
             subnetpool_id: self.subnetpool_id.map(|id| uuid_bytes(id.0)),
+            service_types: self.service_types.clone(),
+            dns_publish_fixed_ip: self.dns_publish_fixed_ip,
         }
     }
 
@@ -132,6 +138,8 @@ impl Encoded for Subnet {
             enable_dhcp: message.enable_dhcp,
             ipv6_ra_mode: mode(message.ipv6_ra_mode)?,
             ipv6_address_mode: mode(message.ipv6_address_mode)?,
+            service_types: message.service_types,
+            dns_publish_fixed_ip: message.dns_publish_fixed_ip,
             stamp: stamp(message.stamp),
         })
     }

@@ -27,6 +27,7 @@ pub fn network(n: u32) -> Network {
         port_security_enabled: true,
         privacy_addresses: false,
         availability_zone_hints: vec![],
+        dns_domain: String::new(),
         stamp: Stamp::default(),
     }
 }
@@ -62,6 +63,8 @@ pub fn subnet(n: u32) -> Subnet {
         enable_dhcp: true,
         ipv6_ra_mode: None,
         ipv6_address_mode: None,
+        service_types: vec![],
+        dns_publish_fixed_ip: false,
         stamp: Stamp::default(),
     }
 }
@@ -83,6 +86,7 @@ pub fn port(n: u32, network: NetworkId, fixed_ips: Vec<FixedIp>) -> Port {
         status: PortStatus::Down,
         port_security_enabled: false,
         security_groups: vec![],
+        details: hadron_model::PortDetails::default(),
         allowed_address_pairs: vec![],
         policy: None,
         stamp: Stamp::default(),

@@ -303,6 +303,7 @@ impl Model {
             status: PortStatus::Down,
             port_security_enabled: security.policy.is_some(),
             security_groups: security.groups,
+            details: hadron_model::PortDetails::default(),
             allowed_address_pairs: security.pairs,
             policy: security.policy,
             stamp: Stamp::default(),
@@ -335,6 +336,7 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
         segment: if vxlan { Segment::Vxlan(vni) } else { Segment::Local },
         port_security_enabled: true,
         availability_zone_hints: vec![],
+        dns_domain: String::new(),
         privacy_addresses: mtu == 1500,
         stamp: Stamp::default(),
     }
@@ -358,6 +360,8 @@ fn a_subnet(subnet: u8, gateway: bool, dhcp: bool) -> Subnet {
         enable_dhcp: dhcp,
         ipv6_ra_mode: None,
         ipv6_address_mode: None,
+        service_types: vec![],
+        dns_publish_fixed_ip: false,
         stamp: Stamp::default(),
     }
 }

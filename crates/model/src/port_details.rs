@@ -1,0 +1,37 @@
+//! What a port says for others: name services, DHCP clients, compute services, hosts' switches.
+
+/// A DHCP option that a port's clients are to get (`extra_dhcp_opts`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ExtraDhcpOpt {
+    /// Name or number, as given; at most 64 characters.
+    pub name: String,
+    /// Whether it is of DHCPv6.
+    pub is_ipv6: bool,
+    /// Value as given; at most 255 characters.
+    pub value: String,
+}
+
+/// A port's attributes that are kept and shown for others.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PortDetails {
+    /// `dns_name` in lower case; empty for none.
+    pub dns_name: String,
+    /// `dns_domain` in lower case; empty for the network's.
+    pub dns_domain: String,
+    /// `extra_dhcp_opts`, one of each name and family, sorted.
+    pub extra_dhcp_opts: Vec<ExtraDhcpOpt>,
+    /// Whether the port was made to have no addresses (`ip_allocation` is `none`).
+    pub is_addressless: bool,
+    /// `data_plane_status`, which a monitor of the network sets: `ACTIVE` or `DOWN`.
+    pub data_plane_status: Option<String>,
+    /// Whether `propagate_uplink_status` is false; true is the default.
+    pub hides_uplink_status: bool,
+    /// `numa_affinity_policy`, for the compute service.
+    pub numa_affinity_policy: Option<String>,
+    /// `device_profile`, for the compute service.
+    pub device_profile: Option<String>,
+    /// `hints`, a JSON object as text, for the switch of a host.
+    pub hints: Option<String>,
+    /// `trusted`, for the compute service; `None` is unsaid.
+    pub trusted: Option<bool>,
+}

@@ -1,0 +1,82 @@
+//! What ports say for others.
+
+use hadron_model::{ExtraDhcpOpt, PortDetails};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PortDetailsMessage {
+    #[prost(string, tag = "1")]
+    dns_name: String,
+    #[prost(string, tag = "2")]
+    dns_domain: String,
+    #[prost(message, repeated, tag = "3")]
+    extra_dhcp_opts: Vec<ExtraDhcpOptMessage>,
+    #[prost(bool, tag = "4")]
+    is_addressless: bool,
+    #[prost(string, optional, tag = "5")]
+    data_plane_status: Option<String>,
+    #[prost(bool, tag = "6")]
+    hides_uplink_status: bool,
+    #[prost(string, optional, tag = "7")]
+    numa_affinity_policy: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    device_profile: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    hints: Option<String>,
+    #[prost(bool, optional, tag = "10")]
+    trusted: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ExtraDhcpOptMessage {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bool, tag = "2")]
+    is_ipv6: bool,
+    #[prost(string, tag = "3")]
+    value: String,
+}
+
+/// Nothing is written for a port that says nothing.
+pub(super) fn message(details: &PortDetails) -> Option<PortDetailsMessage> {
+    if *details == PortDetails::default() {
+        return None;
+    }
+    let option = |option: &ExtraDhcpOpt| ExtraDhcpOptMessage {
+        name: option.name.clone(),
+        is_ipv6: option.is_ipv6,
+        value: option.value.clone(),
+    };
+    Some(PortDetailsMessage {
+        dns_name: details.dns_name.clone(),
+        dns_domain: details.dns_domain.clone(),
+        extra_dhcp_opts: details.extra_dhcp_opts.iter().map(option).collect(),
+        is_addressless: details.is_addressless,
+        data_plane_status: details.data_plane_status.clone(),
+        hides_uplink_status: details.hides_uplink_status,
+        numa_affinity_policy: details.numa_affinity_policy.clone(),
+        device_profile: details.device_profile.clone(),
+        hints: details.hints.clone(),
+        trusted: details.trusted,
+    })
+}
+
+pub(super) fn details(message: Option<PortDetailsMessage>) -> PortDetails {
+    let message = message.unwrap_or_default();
+    let option = |option: ExtraDhcpOptMessage| ExtraDhcpOpt {
+        name: option.name,
+        is_ipv6: option.is_ipv6,
+        value: option.value,
+    };
+    PortDetails {
+        dns_name: message.dns_name,
+        dns_domain: message.dns_domain,
+        extra_dhcp_opts: message.extra_dhcp_opts.into_iter().map(option).collect(),
+        is_addressless: message.is_addressless,
+        data_plane_status: message.data_plane_status,
+        hides_uplink_status: message.hides_uplink_status,
+        numa_affinity_policy: message.numa_affinity_policy,
+        device_profile: message.device_profile,
+        hints: message.hints,
+        trusted: message.trusted,
+    }
+}
