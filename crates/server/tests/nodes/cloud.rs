@@ -163,6 +163,8 @@ impl Cloud {
                 enable_dhcp: true,
                 ipv6_ra_mode: None,
                 ipv6_address_mode: None,
+                service_types: vec![],
+                dns_publish_fixed_ip: false,
                 relies_on: vec![],
             };
             hadron_control::subnet::create(tx, config, &subnet)?;
