@@ -62,7 +62,7 @@ async fn a_floating_ip_is_shown_as_neutron_shows_it() {
         "floating_ip_address": made["floating_ip_address"], "router_id": null, "port_id": null,
         "fixed_ip_address": null, "status": "DOWN", "description": "d", "port_details": null,
         "port_forwardings": [], "revision_number": 0, "created_at": made["created_at"],
-        "updated_at": made["updated_at"], "tags": [],
+        "updated_at": made["updated_at"], "tags": [], "dns_name": "", "dns_domain": "",
     });
     assert_eq!(made, expected);
     let led = cloud.update(MEMBER, "floatingips", &floating, json!({"port_id": port})).await.expect(200);
