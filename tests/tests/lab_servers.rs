@@ -19,7 +19,7 @@ use std::time::Duration;
 struct Pair {
     servers: [Server; 2],
     token: String,
-    _etcd: Etcd,
+    etcd: Etcd,
 }
 
 impl Pair {
@@ -30,7 +30,7 @@ impl Pair {
         let one = Server::start_with(&options).await?;
         let two = Server::start_beside(&one, &options).await?;
         let token = one.admin_token().await?;
-        Ok(Self { servers: [one, two], token, _etcd: etcd })
+        Ok(Self { servers: [one, two], token, etcd })
     }
 
     async fn api(&self, server: usize) -> Result<Client> {
@@ -203,7 +203,8 @@ async fn a_server_killed_under_load_loses_nothing_acknowledged() -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    ensure!(left == [0; 4], "of the writers' bulk creates stay {left:?} ports");
+    let etcd = &pair.etcd;
+    ensure!(left == [0; 4], "of the writers' bulk creates stay {left:?} ports; etcd says:\n{}", etcd.log());
     ensure!(acknowledged.len() > 100, "only {} ports were created", acknowledged.len());
     Ok(())
 }
