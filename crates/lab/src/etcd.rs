@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// How many ports there are to choose from.
+const LISTENERS: u32 = 8192;
+
 /// How long a start or a command may take on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -207,6 +210,10 @@ impl Etcd {
 
 impl Drop for Etcd {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let is_running = self.process.as_ref().map(Process::is_running);
+            eprintln!("etcd at {} (runs: {is_running:?}) said:\n{}", self.client, self.log());
+        }
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
@@ -216,7 +223,20 @@ fn missing(error: &std::io::Error) -> LabError {
     LabError::Unsupported(format!("etcd can't be run ({error}); `cargo xtask setup` installs it"))
 }
 
+/// An address of loopback that nobody listens at. Its port is below those that the kernel gives out by itself: one of those could
+/// become another socket's before etcd listens, or while it is away.
 fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).attempt("find a free port")?;
-    listener.local_addr().attempt("find a free port")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let first = range.ok().and_then(|range| range.split_whitespace().next()?.parse::<u32>().ok());
+    let end = first.filter(|first| *first > 2 * LISTENERS).unwrap_or(32_768);
+    let begin = end - LISTENERS;
+    // Processes that look at the same time begin at different places.
+    let own = std::process::id().wrapping_mul(61);
+    let port = (0..LISTENERS).find_map(|_| {
+        let turn = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, (begin + turn % LISTENERS) as u16));
+        TcpListener::bind(address).is_ok().then_some(address)
+    });
+    port.ok_or_else(|| LabError::Unsupported(format!("no port of loopback is free from {begin} to {end}")))
 }

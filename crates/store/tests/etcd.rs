@@ -304,6 +304,16 @@ async fn the_next_member_is_asked_when_one_is_away() {
     until_writable(&store, 1).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_only_member_is_asked_again_when_its_connection_breaks() {
+    let etcd = Etcd::start().unwrap();
+    for (turned_away, is_opened) in [(1, true), (2, false)] {
+        let door = Door::open_after(turned_away, &etcd).await;
+        let options = EtcdOptions { endpoints: vec![door.address.to_string()], ..options(&etcd) };
+        assert_eq!(Store::open_with(backend(&options)).await.is_ok(), is_opened);
+    }
+}
+
 /// What listens for clients of an etcd and can turn them away, as a broken link would.
 struct Door {
     address: std::net::SocketAddr,
@@ -313,11 +323,20 @@ struct Door {
 
 impl Door {
     async fn open(etcd: &Etcd) -> Self {
+        Self::open_after(0, etcd).await
+    }
+
+    /// One that turns away its first connections.
+    async fn open_after(mut turned_away: u32, etcd: &Etcd) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, to) = (listener.local_addr().unwrap(), etcd.address());
         let (is_open, state) = tokio::sync::watch::channel(true);
         let accepting = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                if turned_away > 0 {
+                    turned_away -= 1;
+                    continue;
+                }
                 let mut state = state.clone();
                 tokio::spawn(async move {
                     if !*state.borrow_and_update() {

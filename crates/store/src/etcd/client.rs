@@ -11,7 +11,7 @@ use futures_util::stream;
 use prost::Message;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -100,7 +100,7 @@ impl Client {
         })
     }
 
-    /// Reads, from the next member if one does not answer.
+    /// Reads, from the next member if one does not answer; from the only one again if its connection broke.
     pub(super) async fn range(&self, request: RangeRequest) -> Result<RangeResponse, Failure> {
         self.any(RANGE, request).await
     }
@@ -165,14 +165,17 @@ impl Client {
         A: Message + Default + 'static,
     {
         let patience = self.timeout / self.members.len().min(2) as u32;
+        let begun = Instant::now();
         let mut attempts = self.members.len().max(2);
         loop {
             let at = self.preferred.load(Relaxed);
             let answer = self.authorised(at, path, request.clone(), patience).await;
             self.judge(at, &answer);
             attempts -= 1;
+            // A connection that broke is no reason to give up on the only member; its silence is.
+            let is_worth_another = attempts > 0 && (self.members.len() > 1 || begun.elapsed() < patience / 2);
             match answer {
-                Err(Failure::NoAnswer(_)) if attempts > 0 && self.members.len() > 1 => {}
+                Err(Failure::NoAnswer(_)) if is_worth_another => {}
                 answer => return answer,
             }
         }
