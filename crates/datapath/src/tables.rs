@@ -60,6 +60,10 @@ pub struct Tables {
     pub privacy_addresses: Map<PrivacyAddressKey, PrivacyAddress>,
     /// Routers' ports.
     pub router_interfaces: Map<RouterInterfaceKey, RouterInterface>,
+    /// Instances' floating IPs, by router's interface.
+    pub floating_sources: Map<FloatingSourceKey, FloatingSource>,
+    /// Where floating IPs lead.
+    pub floating_ips: Map<FloatingIpKey, FloatingIp>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
@@ -102,6 +106,8 @@ impl Tables {
             privacy_prefixes: hash(set, &table::PRIVACY_PREFIXES)?,
             privacy_addresses: hash(set, &table::PRIVACY_ADDRESSES)?,
             router_interfaces: hash(set, &table::ROUTER_INTERFACES)?,
+            floating_sources: hash(set, &table::FLOATING_SOURCES)?,
+            floating_ips: hash(set, &table::FLOATING_IPS)?,
             routes: hash(set, &table::ROUTES)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
-use aya_ebpf::bindings::{__sk_buff, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
+use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
     bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
@@ -14,7 +14,7 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop,
+    Address, Changed, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop,
     policy_verdict,
 };
 
@@ -114,9 +114,13 @@ impl<const TEST: bool> Env for Kernel<TEST> {
         offset: u32,
         from: &[u8; N],
         to: &[u8; N],
-        pseudo: bool,
+        changed: Changed,
     ) -> bool {
-        let flags = if pseudo { u64::from(BPF_F_PSEUDO_HDR) } else { 0 };
+        let flags = u64::from(match changed {
+            Changed::Message => 0,
+            Changed::PseudoHeader => BPF_F_PSEUDO_HDR,
+            Changed::PseudoHeaderOfUdp => BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0,
+        });
         let (from, to) = (from.as_ptr().cast_mut().cast(), to.as_ptr().cast_mut().cast());
         // SAFETY: both buffers have N bytes and are only read.
         unsafe {
@@ -335,6 +339,16 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn router_interface(&self, interface: u32) -> Option<&RouterInterface> {
         row(maps::ROUTER_INTERFACES.get_ptr(RouterInterfaceKey { interface }))
+    }
+
+    #[inline(always)]
+    fn floating_ip(&self, key: &FloatingIpKey) -> Option<&FloatingIp> {
+        row(maps::FLOATING_IPS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn floating_source(&self, key: &FloatingSourceKey) -> Option<&FloatingSource> {
+        row(maps::FLOATING_SOURCES.get_ptr(key))
     }
 
     #[inline(always)]

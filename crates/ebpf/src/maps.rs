@@ -35,6 +35,8 @@ hashes! {
     MEMBERS: HashMap<MemberKey, Member>;
     CONNECTION_COUNTS: HashMap<PortKey, ConnectionCount>;
     PRIVACY_RINGS: HashMap<PrivacyRingKey, PrivacyRing>;
+    FLOATING_IPS: HashMap<FloatingIpKey, FloatingIp>;
+    FLOATING_SOURCES: HashMap<FloatingSourceKey, FloatingSource>;
     ROUTER_INTERFACES: HashMap<RouterInterfaceKey, RouterInterface>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }

@@ -4,7 +4,6 @@ use crate::announced;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
-use crate::origin;
 use crate::packet::{FLOOD, Packet, ether};
 use crate::policy;
 use crate::privacy;
@@ -35,25 +34,11 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     send(env, packet)
 }
 
-/// Sends the physical network's packet to the port here, or to everyone here, that it is for; the rest is the host's own where it
-/// has no tag.
+/// Sends the physical network's packet where `switch` and `route` have found.
 #[inline(always)]
 pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     env.enter(Stage::Deliver);
-    announced::by_provider(env, packet);
-    privacy::defend(env, packet);
-    let is_here = if packet.destination.is_multicast() {
-        !packet.destination.is_bridge_reserved() && switch::everyone(env, packet)
-    } else {
-        switch::by_mac(env, packet) && packet.target_kind == target::PORT
-    };
-    if is_here {
-        send(env, packet)
-    } else if packet.vlan == 0 {
-        origin::pass(packet)
-    } else {
-        Err(DropReason::NotHere.into())
-    }
+    send(env, packet)
 }
 
 #[inline(always)]

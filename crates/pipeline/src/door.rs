@@ -11,7 +11,7 @@ use crate::policy;
 use crate::port_security::port_security;
 use crate::route::route;
 use crate::services::services;
-use crate::switch::switch;
+use crate::switch::{self, switch};
 use crate::verdict::{Verdict, VerdictKind};
 
 /// Why a walk ends before its last stage. One byte, as the kernel's verifier wants it.
@@ -48,7 +48,8 @@ pub fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     finish(env, packet, walk)
 }
 
-/// A packet from a physical network: origin, classify, deliver to ports here. What is not for them is the host's own.
+/// A packet from a physical network: origin, classify, route what is for a floating IP of an instance here, deliver to ports here. What
+/// is not for them is the host's own.
 #[inline(always)]
 pub fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     *packet = Packet::EMPTY;
@@ -83,6 +84,8 @@ fn walk_from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
     if origin::is_own(env, packet) {
         return Err(DropReason::OwnReturned.into());
     }
+    switch::from_provider(env, packet)?;
+    route(env, packet)?;
     deliver::from_provider(env, packet)
 }
 

@@ -103,6 +103,7 @@ reasons! {
         RouteTooBig = 56, "route_too_big", "The packet is larger than the next network carries.";
         RouterUnserved = 57, "router_unserved", "The packet is for a router's own address, which answers echo requests only.";
         RouterGone = 58, "router_gone", "The router's interface has no row, or is in another network.";
+        NoOutsideAddress = 60, "no_outside_address", "The packet leaves for an external network, where its sender has no address.";
     }
     IngressPolicy {
         IngressDenied = 45, "ingress_denied", "No rule of the receiving port's security groups allows the packet in.";

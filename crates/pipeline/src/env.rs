@@ -9,10 +9,11 @@ use crate::route::{complain, hop};
 use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
-    FdbEntry, FdbKey, FloodKey, FloodTarget, Fragment, FragmentKey, Host, Interface, LearnedMac,
-    LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, Neighbour, NeighbourKey, Network,
-    Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader,
-    Route, RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, Vni, Vtep, VtepKey,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, FloodKey, FloodTarget,
+    Fragment, FragmentKey, Host, Interface, LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey,
+    MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey,
+    Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey,
+    Segment, SegmentKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -25,6 +26,17 @@ pub struct Tunnel {
     pub remote: Address,
     /// This host's VTEP address; unused for what came in.
     pub local: Address,
+}
+
+/// Where the bytes are that a checksum is corrected for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// In the message itself.
+    Message,
+    /// In the pseudo-header.
+    PseudoHeader,
+    /// In the pseudo-header of UDP, where zero says that there is no checksum (RFC 768).
+    PseudoHeaderOfUdp,
 }
 
 /// A rate limit's state in [`crate::table::Meters`].
@@ -88,14 +100,13 @@ pub trait Env: Sized {
     /// The ones' complement sum of `length` bytes at `offset`, as big-endian words, folded to 16 bits (RFC 1071). `length` is a
     /// multiple of 4, at most 512.
     fn sum(&self, offset: u32, length: u32) -> Option<u32>;
-    /// Corrects the transport checksum at `offset` for `from` becoming `to`, in complete and in partial form.
-    /// `pseudo` says that the bytes are of the pseudo-header. `N` is a multiple of 4.
+    /// Corrects the transport checksum at `offset` for `from` becoming `to`, in complete and in partial form. `N` is a multiple of 4.
     fn replace_checksum<const N: usize>(
         &mut self,
         offset: u32,
         from: &[u8; N],
         to: &[u8; N],
-        pseudo: bool,
+        changed: Changed,
     ) -> bool;
 
     /// Interface that the packet came in by.
@@ -183,6 +194,10 @@ pub trait Env: Sized {
     fn router_interface(&self, interface: u32) -> Option<&RouterInterface>;
     /// `ROUTES`, the longest prefix
     fn route(&self, key: &RouteKey) -> Option<&Route>;
+    /// `FLOATING_IPS`
+    fn floating_ip(&self, key: &FloatingIpKey) -> Option<&FloatingIp>;
+    /// `FLOATING_SOURCES`
+    fn floating_source(&self, key: &FloatingSourceKey) -> Option<&FloatingSource>;
     /// A place of [`Route::paths`], any number but for its lowest bits ignored.
     fn path(&self, route: &Route, slot: u32) -> Path;
     /// Calls [`hop`].

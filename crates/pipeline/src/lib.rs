@@ -25,7 +25,7 @@
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
 //! `CONFIG`; `HOSTS`; `NETWORKS`, `SEGMENTS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
-//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `FLOATING_SOURCES`, `FLOATING_IPS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -51,6 +51,7 @@ mod deliver;
 mod door;
 pub mod drop;
 mod env;
+mod floating;
 #[cfg(feature = "host")]
 pub mod host;
 mod log;
@@ -70,8 +71,8 @@ mod verdict;
 pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port, from_provider};
-pub use env::{Env, Meter, PortCounter, Tunnel};
-pub use packet::Packet;
+pub use env::{Changed, Env, Meter, PortCounter, Tunnel};
+pub use packet::{Packet, translated};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
 pub use route::{complain, hop};
 pub use verdict::{PuntReason, Verdict, VerdictKind};

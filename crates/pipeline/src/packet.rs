@@ -16,6 +16,10 @@ pub struct Packet {
     pub nd_target: Address,
     /// Address whose MAC is the next hop's.
     pub next_hop: Address,
+    /// IP source as it stands in the header, once a router has the packet.
+    pub header_source: Address,
+    /// IP destination there.
+    pub header_destination: Address,
     /// Ethernet destination.
     pub destination: Mac,
     /// Ethernet source.
@@ -34,7 +38,8 @@ pub struct Packet {
     pub l4_offset: u32,
     /// Where the payload begins, from the start of the frame.
     pub payload_offset: u32,
-    /// The sending port; 0 from the overlay.
+    /// The sending port; 0 from the overlay. Of a packet that a physical network brings for a floating IP the port that has that, which
+    /// is charged for what routers say.
     pub port: u32,
     /// The packet's network.
     pub network: u32,
@@ -98,6 +103,10 @@ pub struct Packet {
     pub from_provider: u8,
     /// Flags of the TCP header ([`tcp_flag`]).
     pub tcp_flags: u8,
+    /// Which addresses are no longer those of the header: bits of [`translated`].
+    pub translated: u8,
+    /// Zero.
+    pub pad: u8,
     /// [`crate::table::port_flag`] bits of the port whose rules are asked.
     pub judged_flags: u16,
 }
@@ -112,6 +121,14 @@ pub const FIRST: u8 = 1;
 /// [`Packet::fragment`]: a fragment without the transport header.
 pub const LATER: u8 = 2;
 
+/// Bits of [`Packet::translated`].
+pub mod translated {
+    /// The source.
+    pub const SOURCE: u8 = 1;
+    /// The destination.
+    pub const DESTINATION: u8 = 1 << 1;
+}
+
 impl Packet {
     /// Nothing known yet.
     pub const EMPTY: Packet = Packet {
@@ -119,6 +136,8 @@ impl Packet {
         destination_address: Address::UNSPECIFIED,
         nd_target: Address::UNSPECIFIED,
         next_hop: Address::UNSPECIFIED,
+        header_source: Address::UNSPECIFIED,
+        header_destination: Address::UNSPECIFIED,
         destination: Mac([0; 6]),
         source: Mac([0; 6]),
         link: Mac([0; 6]),
@@ -160,6 +179,8 @@ impl Packet {
         from_overlay: 0,
         from_provider: 0,
         tcp_flags: 0,
+        translated: 0,
+        pad: 0,
         judged_flags: 0,
     };
 

@@ -1,13 +1,17 @@
 //! Stage 5: the destination MAC leads to a port here, a host elsewhere, a service, everyone, or nobody.
 
 use crate::announced;
+use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, Meter};
+use crate::floating;
 use crate::meter;
+use crate::origin;
 use crate::packet::{FLOOD, Packet};
 use crate::privacy;
 use crate::stage::Stage;
 use crate::table::{FdbKey, target};
+use crate::verdict::{Verdict, VerdictKind};
 
 /// Finds where the packet goes, and writes it into the packet for `deliver`.
 #[inline(always)]
@@ -25,6 +29,34 @@ pub(crate) fn switch<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Dro
         target::PORT if packet.target_id == packet.port => Err(DropReason::SamePort),
         target::SERVICE => Err(DropReason::ServiceUnserved),
         _ => Ok(()),
+    }
+}
+
+/// Finds the port here, or everyone here, or the floating IP that a physical network's packet is for, and answers who asks for a floating
+/// IP. The rest is the host's own where it has no tag.
+#[inline(never)]
+pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    env.enter(Stage::Switch);
+    announced::by_provider(env, packet);
+    privacy::defend(env, packet);
+    if floating::is_asked_for(env, packet) {
+        return floating::answer(env, packet);
+    }
+    let is_here = if packet.destination.is_multicast() {
+        !packet.destination.is_bridge_reserved() && everyone(env, packet)
+    } else {
+        by_mac(env, packet) && (packet.target_kind == target::PORT || floating::is_destination(env, packet))
+    };
+    if is_here {
+        Ok(())
+    } else if packet.vlan == 0 {
+        origin::pass(packet)
+    } else if packet.target_kind == target::ROUTER && packet.is_neighbour_answer() {
+        // What a router has asked for; it is noted.
+        packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
+        Err(Exit::Done)
+    } else {
+        Err(DropReason::NotHere.into())
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Routed {
     forwarded: u64,
     answered: u64,
     refused: u64,
+    /// Source, destination, both: of the packets that went on.
+    translated: [u64; 3],
 }
 
 impl Bench {
@@ -204,7 +206,8 @@ impl Bench {
 
     /// Switching changes no byte, and an answer in place has a verdict of its own.
     fn note_routed(&mut self, sent: &[u8], outcome: &Outcome) {
-        let leaves = [VerdictKind::Deliver as u32, VerdictKind::Tunnel as u32];
+        let leaves =
+            [VerdictKind::Deliver, VerdictKind::Tunnel, VerdictKind::Provider].map(|kind| kind as u32);
         if outcome.bytes == sent || !leaves.contains(&outcome.verdict.kind) {
             return;
         }
@@ -214,6 +217,14 @@ impl Bench {
             self.routed.answered += 1;
         } else {
             self.routed.forwarded += 1;
+            let changed = [26..30, 30..34].map(|place| outcome.bytes[place.clone()] != sent[place]);
+            let is_v4 = sent[12..14] == [8, 0];
+            match changed {
+                [true, false] if is_v4 => self.routed.translated[0] += 1,
+                [false, true] if is_v4 => self.routed.translated[1] += 1,
+                [true, true] if is_v4 => self.routed.translated[2] += 1,
+                _ => {}
+            }
         }
     }
 
@@ -282,8 +293,12 @@ impl Bench {
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
         assert!(self.untracked > 0);
-        let Routed { forwarded, answered, refused } = self.routed;
-        assert!([forwarded, answered, refused].iter().all(|count| *count > 0), "{:?}", self.routed);
+        let Routed { forwarded, answered, refused, translated: [source, destination, both] } = self.routed;
+        assert!(
+            [forwarded, answered, refused, source, destination, both].iter().all(|count| *count > 0),
+            "{:?}",
+            self.routed
+        );
         assert!(self.events.iter().chain(&self.learned).all(|count| *count > 0));
         for state in connection_state::OPENING..=connection_state::DENIED {
             assert!(self.connections.contains_key(&state), "no connection ended in state {state}");

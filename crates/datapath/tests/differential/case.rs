@@ -257,6 +257,8 @@ impl World {
         lose(&mut self.segments, random, 20);
         lose(&mut self.routers.interfaces, random, 30);
         lose(&mut self.routers.routes, random, 30);
+        lose(&mut self.routers.floating_ips, random, 30);
+        lose(&mut self.routers.floating_sources, random, 30);
         self.states.retain(|_| !random.one_in(30));
         self.allowed.retain(|_| !random.one_in(20));
     }

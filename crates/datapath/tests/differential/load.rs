@@ -37,6 +37,8 @@ impl Bench {
         replace(&tables.vnis, &world.vnis);
         replace(&tables.vteps, &world.vteps);
         replace(&tables.router_interfaces, &world.routers.interfaces);
+        replace(&tables.floating_sources, &world.routers.floating_sources);
+        replace(&tables.floating_ips, &world.routers.floating_ips);
         replace(&tables.routes, &world.routers.routes);
         let networks = &tables.networks;
         for network in networks.dump().into_keys() {
@@ -127,6 +129,8 @@ impl Bench {
             vnis: rows(&tables.vnis),
             vteps: rows(&tables.vteps),
             router_interfaces: rows(&tables.router_interfaces),
+            floating_sources: rows(&tables.floating_sources),
+            floating_ips: rows(&tables.floating_ips),
             routes: prefix_rows(&tables.routes),
             meters: states.iter().map(|key| (*key, Meters::default())).collect(),
             port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Routers {
     pub interfaces: BTreeMap<RouterInterfaceKey, RouterInterface>,
     pub routes: BTreeMap<RouteKey, Route>,
+    pub floating_sources: BTreeMap<FloatingSourceKey, FloatingSource>,
+    pub floating_ips: BTreeMap<FloatingIpKey, FloatingIp>,
 }
 
 const ROUTERS: u32 = 2;
@@ -23,6 +25,10 @@ fn interface_of(router: u32, network: u32) -> u32 {
 /// The MAC of a router's interface.
 pub fn mac_of(router: u32, network: u32) -> Mac {
     Mac([2, 0, 0, 1, router as u8, network as u8])
+}
+
+pub fn any_router(random: &mut Random) -> Mac {
+    mac_of(1 + random.below(ROUTERS as usize) as u32, 1 + random.below(NETWORKS as usize) as u32)
 }
 
 /// Of the router itself.
@@ -52,6 +58,27 @@ impl World {
                 self.routers.routes.insert(any_destination(random, router), route);
             }
         }
+        if random.one_in(4) {
+            self.add_circle(random);
+        }
+        self.add_floating_ips(random);
+    }
+
+    /// Each router's default routes lead to the other.
+    fn add_circle(&mut self, random: &mut Random) {
+        let network = 1 + random.below(NETWORKS as usize) as u32;
+        for router in 1..=ROUTERS {
+            let interface = interface_of(router, network);
+            let other = 3 - router;
+            let defaults = [
+                (Address::UNSPECIFIED_V4, 96, own_v4(other, network)),
+                (Address::UNSPECIFIED, 0, own_v6(other, network)),
+            ];
+            for (address, length, gateway) in defaults {
+                let route = Route::forward(&[Path { interface, gateway }]);
+                self.routers.routes.insert(RouteKey::new(router, address, length), route);
+            }
+        }
     }
 
     fn add_router_interface(&mut self, random: &mut Random, router: u32, network: u32) {
@@ -65,6 +92,7 @@ impl World {
             mtu: random.pick(&[1450, 1450, 100, 60]),
             address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
             address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
+            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 2]),
         };
         self.routers.interfaces.insert(RouterInterfaceKey { interface }, row);
         self.macs.push(mac);
@@ -78,6 +106,30 @@ impl World {
         }
         for address in [v4, v6] {
             self.routers.routes.insert(RouteKey::new(router, address, 128), Route::local());
+        }
+    }
+
+    /// Instances' addresses that stand for each other, in networks that routers lead to by chance.
+    fn add_floating_ips(&mut self, random: &mut Random) {
+        for _ in 0..random.below(24) {
+            let (router, network) =
+                (1 + random.below(ROUTERS as usize) as u32, 1 + random.below(NETWORKS as usize) as u32);
+            let interface =
+                if random.one_in(20) { random.below(40) as u32 } else { interface_of(router, network) };
+            let [inside, address] = [(); 2].map(|()| random.pick(&self.addresses_v4));
+            let value = FloatingIp { interface, port: random.below(9) as u32, inside };
+            self.routers.floating_ips.insert(FloatingIpKey { network, address }, value);
+            if !random.one_in(4) {
+                let key = FloatingSourceKey { interface, inside };
+                self.routers.floating_sources.insert(key, FloatingSource { address });
+            }
+            let mac = mac_of(router, network);
+            if random.one_in(2) {
+                let entry = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
+                self.fdb.insert(FdbKey::new(network, mac), entry);
+                let neighbour = Neighbour { mac, kind: neighbour_kind::ROUTER };
+                self.neighbours.insert(NeighbourKey { network, address }, neighbour);
+            }
         }
     }
 

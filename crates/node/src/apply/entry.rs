@@ -69,6 +69,10 @@ entries! {
     Port: table::PortKey => table::Port;
     /// A router's port.
     RouterInterface: table::RouterInterfaceKey => table::RouterInterface;
+    /// The floating IP of an instance, by router's interface.
+    FloatingSource: table::FloatingSourceKey => table::FloatingSource;
+    /// Where a floating IP leads.
+    FloatingIp: table::FloatingIpKey => table::FloatingIp;
     /// The way from a router to a prefix.
     Route: table::RouteKey => table::Route;
     /// Where a MAC is.

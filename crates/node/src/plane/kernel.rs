@@ -109,6 +109,10 @@ impl Plane for Kernel {
         rows(&mut all, tables.router_interfaces.dump(), |k, v| {
             (Key::RouterInterface(k), Value::RouterInterface(v))
         })?;
+        rows(&mut all, tables.floating_sources.dump(), |k, v| {
+            (Key::FloatingSource(k), Value::FloatingSource(v))
+        })?;
+        rows(&mut all, tables.floating_ips.dump(), |k, v| (Key::FloatingIp(k), Value::FloatingIp(v)))?;
         rows(&mut all, tables.routes.dump(), |k, v| (Key::Route(k), Value::Route(v)))?;
         rows(&mut all, tables.fdb.dump(), |k, v| (Key::Fdb(k), Value::Fdb(v)))?;
         rows(&mut all, tables.neighbours.dump(), |k, v| (Key::Neighbour(k), Value::Neighbour(v)))?;
@@ -184,6 +188,8 @@ impl Plane for Kernel {
             (Key::RouterInterface(key), Value::RouterInterface(row)) => {
                 tables.router_interfaces.put(key, row)
             }
+            (Key::FloatingSource(key), Value::FloatingSource(row)) => tables.floating_sources.put(key, row),
+            (Key::FloatingIp(key), Value::FloatingIp(row)) => tables.floating_ips.put(key, row),
             (Key::Route(key), Value::Route(row)) => tables.routes.put(key, row),
             (Key::Fdb(key), Value::Fdb(row)) => tables.fdb.put(key, row),
             (Key::Neighbour(key), Value::Neighbour(row)) => tables.neighbours.put(key, row),
@@ -228,6 +234,8 @@ impl Plane for Kernel {
             Key::Allowed(key) => tables.allowed.remove(key).map(drop),
             Key::Port(key) => tables.ports.remove(key).map(drop),
             Key::RouterInterface(key) => tables.router_interfaces.remove(key).map(drop),
+            Key::FloatingSource(key) => tables.floating_sources.remove(key).map(drop),
+            Key::FloatingIp(key) => tables.floating_ips.remove(key).map(drop),
             Key::Route(key) => tables.routes.remove(key).map(drop),
             Key::Fdb(key) => tables.fdb.remove(key).map(drop),
             Key::Neighbour(key) => tables.neighbours.remove(key).map(drop),

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::{Frame, Node, Outcome, Output};
 use crate::address::Address;
 use crate::drop::DropReason;
-use crate::env::{Env, Meter, PortCounter, Tunnel};
+use crate::env::{Changed, Env, Meter, PortCounter, Tunnel};
 use crate::stage::Stage;
 use crate::table::*;
 use crate::verdict::Verdict;
@@ -107,17 +107,22 @@ impl Env for Run<'_> {
         offset: u32,
         from: &[u8; N],
         to: &[u8; N],
-        pseudo: bool,
+        changed: Changed,
     ) -> bool {
         let Some(field) = self.load(offset) else { return false };
         let old = u16::from_be_bytes(field);
+        let may_be_none = changed == Changed::PseudoHeaderOfUdp;
+        if may_be_none && old == 0 {
+            return true;
+        }
         // RFC 1624 §3: HC' = ~(~HC + ~m + m'). A partial checksum is the sum itself, of the pseudo-header alone.
         let difference = fold(sum(to) + sum_of_complements(from));
-        let new = match (self.frame.has_partial_checksum, pseudo) {
+        let new = match (self.frame.has_partial_checksum, changed != Changed::Message) {
             (false, _) => !fold(u64::from(!old) + u64::from(difference)),
             (true, true) => fold(u64::from(old) + u64::from(difference)),
             (true, false) => old,
         };
+        let new = if may_be_none && new == 0 { 0xffff } else { new };
         self.store(offset, &new.to_be_bytes())
     }
 
@@ -274,6 +279,14 @@ impl Env for Run<'_> {
 
     fn router_interface(&self, interface: u32) -> Option<&RouterInterface> {
         self.node.tables.router_interfaces.get(&RouterInterfaceKey { interface })
+    }
+
+    fn floating_ip(&self, key: &FloatingIpKey) -> Option<&FloatingIp> {
+        self.node.tables.floating_ips.get(key)
+    }
+
+    fn floating_source(&self, key: &FloatingSourceKey) -> Option<&FloatingSource> {
+        self.node.tables.floating_sources.get(key)
     }
 
     fn route(&self, key: &RouteKey) -> Option<&Route> {

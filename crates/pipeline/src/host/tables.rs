@@ -38,6 +38,8 @@ pub struct Tables {
     pub fragments: HashMap<FragmentKey, Fragment>,
     pub rule_counters: HashMap<RuleCounterKey, RuleCounters>,
     pub router_interfaces: HashMap<RouterInterfaceKey, RouterInterface>,
+    pub floating_ips: HashMap<FloatingIpKey, FloatingIp>,
+    pub floating_sources: HashMap<FloatingSourceKey, FloatingSource>,
     pub routes: Prefixes<RouteKey, Route>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
     pub learned_neighbours: HashMap<LearnedNeighbourKey, LearnedNeighbour>,

@@ -33,7 +33,7 @@ pub fn complain<E: Env>(env: &mut E, packet: &mut Packet, reason: u32) -> u32 {
     }
     packet.icmp_type = icmp_type;
     packet.icmp_code = code;
-    packet.destination_address = packet.source_address;
+    packet.destination_address = packet.header_source;
     packet.source_address = speaker;
     let made = if v4 {
         make_room(env, packet, V4_HEADER, proto::ICMP) && write_v4(env, packet) && sum_v4(env, packet)
@@ -49,13 +49,14 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
     const HOP_LIMIT: u32 = DropReason::HopLimit as u32;
     const LOOP: u32 = DropReason::RouterLoop as u32;
     const NO_ROUTE: u32 = DropReason::NoRoute as u32;
+    const NO_OUTSIDE_ADDRESS: u32 = DropReason::NoOutsideAddress as u32;
     const NEXT_HOP_UNKNOWN: u32 = DropReason::NextHopUnknown as u32;
     const UNSERVED: u32 = DropReason::RouterUnserved as u32;
     const TOO_BIG: u32 = DropReason::RouteTooBig as u32;
     Some(match (reason, v4) {
         (HOP_LIMIT | LOOP, true) => (11, 0),
         (HOP_LIMIT | LOOP, false) => (3, 0),
-        (NO_ROUTE, true) => (3, 0),
+        (NO_ROUTE | NO_OUTSIDE_ADDRESS, true) => (3, 0),
         (NO_ROUTE, false) => (1, 0),
         (NEXT_HOP_UNKNOWN, true) => (3, 1),
         (NEXT_HOP_UNKNOWN, false) => (1, 3),
@@ -70,7 +71,7 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
 /// No errors about errors, nor about what has no single sender, nor about later fragments (RFC 1122 §3.2.2, RFC 4443 §2.4).
 #[inline(always)]
 fn may_be_told(packet: &Packet) -> bool {
-    packet.fragment != LATER && is_one_host(packet.source_address) && !is_error(packet)
+    packet.fragment != LATER && is_one_host(packet.header_source) && !is_error(packet)
 }
 
 /// ICMP messages that are no queries count as errors, so that unknown ones do too.

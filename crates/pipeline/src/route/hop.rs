@@ -4,9 +4,12 @@ use super::{answer, path};
 use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::Env;
+use crate::floating;
 use crate::packet::{Packet, ether};
 use crate::switch;
-use crate::table::{NeighbourKey, RouteKey, network_flag, route_kind, target};
+use crate::table::{
+    NeighbourKey, OUTSIDE, RouteKey, network_flag, route_kind, router_interface_flag as flag, target,
+};
 
 /// Takes the packet from the router's interface in [`Packet::target_id`] to its next hop. 0 when that is another router, else what
 /// `answer` or a [`DropReason`]'s number says.
@@ -21,7 +24,13 @@ pub fn hop<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
 
 #[inline(always)]
 fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
+    if packet.target_id == OUTSIDE && !floating::enter(env, packet) {
+        return Err(GONE);
+    }
     packet.router_interface = packet.target_id;
+    if packet.entered == 0 {
+        packet.entered = packet.target_id;
+    }
     let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
     let (router, network, mac) = (entry.router, entry.network, entry.mac);
     // A row that has just become another's must not lead into another network.
@@ -82,8 +91,12 @@ fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> 
 fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u32> {
     let Some(exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
     let (owner, network, mac, mtu) = (exit.router, exit.network, exit.mac, exit.mtu);
+    let flags = exit.flags;
     if owner != router {
         return Err(NO_ROUTE);
+    }
+    if flags & flag::EXTERNAL != 0 && !floating::leave(env, packet, flags) {
+        return Err(DropReason::NoOutsideAddress as u32);
     }
     if packet.ip_length(env.gso_size()) > mtu {
         packet.error_mtu = mtu;

@@ -3,7 +3,7 @@
 use super::{refuse, rewrite};
 use crate::address::Address;
 use crate::drop::DropReason;
-use crate::env::Env;
+use crate::env::{Changed, Env};
 use crate::packet::{Packet, WHOLE, ether};
 use crate::table::target;
 
@@ -38,16 +38,16 @@ fn echo<E: Env>(env: &mut E, packet: &mut Packet, reply: u8) -> bool {
     packet.icmp_type = reply;
     packet.hop_limit = HOP_LIMIT;
     env.store(l4, &[reply])
-        && env.replace_checksum(l4 + CHECKSUM, &old, &new, false)
+        && env.replace_checksum(l4 + CHECKSUM, &old, &new, Changed::Message)
         && exchange_addresses(env, packet)
         && rewrite::hop_limit(env, packet)
         && return_to_sender(env, packet)
 }
 
-/// Exchanges source and destination; no checksum changes by that.
+/// Exchanges source and destination of the header; no checksum changes by that.
 #[inline(always)]
 fn exchange_addresses<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
-    let Packet { source_address, destination_address, .. } = *packet;
+    let Packet { header_source: source_address, header_destination: destination_address, .. } = *packet;
     (packet.source_address, packet.destination_address) = (destination_address, source_address);
     if packet.ether_type == ether::IPV6 {
         return env.store(ether::HEADER + 8, &destination_address.0)
@@ -65,8 +65,10 @@ pub(super) fn return_to_sender<E: Env>(env: &mut E, packet: &mut Packet) -> bool
     packet.destination = packet.sender;
     packet.source = mac;
     packet.network = network;
-    packet.target_kind = target::PORT;
-    packet.target_id = packet.port;
+    (packet.target_kind, packet.target_id) = match packet.from_provider {
+        0 => (target::PORT, packet.port),
+        _ => (target::PROVIDER, 0),
+    };
     rewrite::macs(env, packet.destination, packet.source)
 }
 

@@ -17,6 +17,7 @@ mod local;
 mod path;
 mod rewrite;
 mod solicit;
+mod translate;
 
 use crate::drop::DropReason;
 use crate::env::{Env, Meter, PortCounter};
@@ -56,8 +57,9 @@ pub(crate) fn route<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Drop
     if !matches!(packet.ether_type, ether::IPV4 | ether::IPV6) {
         return Err(DropReason::NotRouted);
     }
-    packet.entered = packet.target_id;
     packet.sender = packet.source;
+    packet.header_source = packet.source_address;
+    packet.header_destination = packet.destination_address;
     let mut found = answer::AGAIN;
     let mut hops = 0;
     while hops < MAX_HOPS && found == answer::AGAIN {
@@ -85,7 +87,9 @@ fn refuse<E: Env>(env: &mut E, packet: &mut Packet, reason: DropReason) -> Resul
         return Err(reason);
     }
     env.count_drop(reason);
-    env.count_port(packet.port, PortCounter::SentDropped, packet.length);
+    if packet.from_provider == 0 {
+        env.count_port(packet.port, PortCounter::SentDropped, packet.length);
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The headers of a packet that a router has sent on.
 
+use super::translate;
 use crate::address::Mac;
 use crate::drop::DropReason;
 use crate::env::Env;
@@ -10,11 +11,16 @@ const V4_HOP_LIMIT: u32 = ether::HEADER + 8;
 /// Where an IPv6 header has the hop limit.
 const V6_HOP_LIMIT: u32 = ether::HEADER + 7;
 
-/// Writes MACs and hop limit as the last router leaves them.
-#[inline(never)]
+/// Writes MACs, hop limit and addresses as the last router leaves them.
+#[inline(always)]
 pub(super) fn forward<E: Env>(env: &mut E, packet: &Packet) -> Result<(), DropReason> {
-    let written = macs(env, packet.destination, packet.source) && hop_limit(env, packet);
+    let written = link(env, packet) && (packet.translated == 0 || translate::addresses(env, packet));
     if written { Ok(()) } else { Err(DropReason::OutputFailed) }
+}
+
+#[inline(never)]
+fn link<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    macs(env, packet.destination, packet.source) && hop_limit(env, packet)
 }
 
 /// Writes the frame's MACs.
@@ -31,19 +37,23 @@ pub(super) fn hop_limit<E: Env>(env: &mut E, packet: &Packet) -> bool {
         return env.store(V6_HOP_LIMIT, &[packet.hop_limit]);
     }
     let Some([old, protocol, high, low]) = env.load(V4_HOP_LIMIT) else { return false };
-    let from = u16::from_be_bytes([old, protocol]);
-    let to = u16::from_be_bytes([packet.hop_limit, protocol]);
-    let [high, low] = corrected(u16::from_be_bytes([high, low]), from, to).to_be_bytes();
+    let (from, to) = ([old, protocol, 0, 0], [packet.hop_limit, protocol, 0, 0]);
+    let [high, low] = corrected([high, low], from, to);
     env.store(V4_HOP_LIMIT, &[packet.hop_limit, protocol, high, low])
 }
 
-/// A checksum after a word has changed (RFC 1624 §3).
+/// A checksum after two words have changed (RFC 1624 §3).
 #[inline(always)]
-fn corrected(checksum: u16, from: u16, to: u16) -> u16 {
-    let sum = u32::from(!checksum) + u32::from(!from) + u32::from(to);
+pub(super) fn corrected(checksum: [u8; 2], from: [u8; 4], to: [u8; 4]) -> [u8; 2] {
+    let word = |high, low| u32::from(u16::from_be_bytes([high, low]));
+    let sum = (word(checksum[0], checksum[1]) ^ 0xffff)
+        + (word(from[0], from[1]) ^ 0xffff)
+        + (word(from[2], from[3]) ^ 0xffff)
+        + word(to[0], to[1])
+        + word(to[2], to[3]);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
-    !(sum as u16)
+    (!(sum as u16)).to_be_bytes()
 }
 
 /// Writes the Internet checksum (RFC 1071) of a range (offset, length), and of what is summed up already, to where there are zeroes now.

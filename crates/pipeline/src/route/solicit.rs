@@ -3,7 +3,8 @@
 use super::rewrite;
 use crate::address::{Address, Mac};
 use crate::env::Env;
-use crate::packet::{Packet, arp_op, ether, icmpv6, proto};
+use crate::packet::{Packet, arp_op, ether, icmpv6, proto, translated};
+use crate::table::router_interface_flag as flag;
 
 /// Bytes of an ARP packet with its Ethernet header.
 const ARP_LENGTH: u32 = 42;
@@ -28,8 +29,16 @@ pub(super) fn question<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
 fn speak<E: Env>(env: &E, packet: &mut Packet) -> bool {
     let Some(exit) = env.router_interface(packet.exit) else { return false };
     packet.source = exit.mac;
-    packet.source_address =
-        if packet.next_hop.is_v4() { Address::v4(exit.address_v4) } else { exit.address_v6 };
+    packet.source_address = if !packet.next_hop.is_v4() {
+        exit.address_v6
+    } else if exit.flags & flag::EXTERNAL == 0 {
+        Address::v4(exit.address_v4)
+    } else if packet.translated & translated::SOURCE != 0 {
+        packet.source_address
+    } else {
+        // The router's address there is not this host's to tell.
+        Address::UNSPECIFIED_V4
+    };
     true
 }
 

@@ -4,6 +4,8 @@ mod arp;
 mod dhcp;
 mod nd;
 
+pub(crate) use arp::reply;
+
 use crate::address::{Address, Mac};
 use crate::door::Exit;
 use crate::drop::DropReason;

@@ -4,7 +4,7 @@ use super::{Known, answer, ethernet, known, miss};
 use crate::address::{Address, Mac};
 use crate::door::Exit;
 use crate::drop::DropReason;
-use crate::env::Env;
+use crate::env::{Changed, Env};
 use crate::packet::{Packet, WHOLE, ether, icmpv6, proto};
 
 /// Where ICMPv6 begins behind a plain IPv6 header.
@@ -85,7 +85,7 @@ fn message<E: Env>(env: &mut E, packet: &Packet) -> bool {
     new[24] = TARGET_LINK_LAYER;
     new[25] = 1;
     new[26..].copy_from_slice(&packet.link.0);
-    env.store(MESSAGE, &new) && env.replace_checksum(MESSAGE + CHECKSUM, &old, &new, false)
+    env.store(MESSAGE, &new) && env.replace_checksum(MESSAGE + CHECKSUM, &old, &new, Changed::Message)
 }
 
 /// Corrects the checksum for the new addresses and length (RFC 8200 §8.1).
@@ -93,7 +93,7 @@ fn message<E: Env>(env: &mut E, packet: &Packet) -> bool {
 fn pseudo_header<E: Env>(env: &mut E, packet: &Packet, destination: &Address, old_length: u32) -> bool {
     let old = pseudo(&packet.source_address, &packet.destination_address, old_length - MESSAGE);
     let new = pseudo(&packet.nd_target, destination, packet.length - MESSAGE);
-    env.replace_checksum(MESSAGE + CHECKSUM, &old, &new, true)
+    env.replace_checksum(MESSAGE + CHECKSUM, &old, &new, Changed::PseudoHeader)
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
 
 mod sealed {
     pub trait Sealed {}
@@ -42,11 +42,13 @@ macro_rules! layout {
     };
 }
 
+mod floating;
 mod learned;
 mod log;
 mod policy;
 mod route;
 
+pub use floating::*;
 pub use learned::*;
 pub use log::*;
 pub use policy::*;
@@ -264,7 +266,7 @@ pub mod target {
     pub const HOST: u32 = 2;
     /// A service that every host answers itself, such as DHCP; the id is unused and 0.
     pub const SERVICE: u32 = 3;
-    /// A router, which every host is; the id is its interface's in `ROUTER_INTERFACES`.
+    /// A router, which every host is; the id is its interface's in `ROUTER_INTERFACES`, or [`super::OUTSIDE`].
     pub const ROUTER: u32 = 4;
     /// The physical network that the network is in; the id is unused and 0.
     pub const PROVIDER: u32 = 5;
@@ -571,6 +573,10 @@ tables! {
     ROUTER_INTERFACES: Hash<RouterInterfaceKey, RouterInterface> = 16_384;
     /// (router, destination) → the way on.
     ROUTES: LpmTrie<RouteKey, Route> = 65_536;
+    /// (external network, address) → the instance here that a floating IP leads to.
+    FLOATING_IPS: Hash<FloatingIpKey, FloatingIp> = 16_384;
+    /// (router's interface to an external network, an instance's address) → its floating IP.
+    FLOATING_SOURCES: Hash<FloatingSourceKey, FloatingSource> = 16_384;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.

@@ -13,7 +13,7 @@ layout! {
 
 layout! {
     /// Value of `ROUTER_INTERFACES`: a router's port in a network.
-    RouterInterface: 40 {
+    RouterInterface: 44 {
         /// Router id.
         0 => router: u32,
         /// Network id.
@@ -28,8 +28,21 @@ layout! {
         20 => address_v4: [u8; 4],
         /// The IPv6 address from which it speaks; its link-local address when it has no other.
         24 => address_v6: Address,
+        /// Bits of [`router_interface_flag`].
+        40 => flags: u32,
     }
 }
+
+/// Bits of [`RouterInterface::flags`].
+pub mod router_interface_flag {
+    /// The interface leads to an external network: sources become their floating IPs.
+    pub const EXTERNAL: u32 = 1;
+    /// No IPv4 packet leaves by it with a source that has no address outside.
+    pub const TRANSLATED_ONLY: u32 = 1 << 1;
+}
+
+/// In place of an interface's id: that of the router whose floating IP is the packet's destination.
+pub const OUTSIDE: u32 = 0;
 
 layout! {
     /// Key of `ROUTES`.

@@ -11,6 +11,7 @@ mod counting;
 mod crowded;
 mod delivering;
 mod dhcp;
+mod floating;
 mod fragments;
 mod frames;
 mod hostile;

@@ -1,0 +1,155 @@
+//! Addresses in the header of an IPv4 packet, and in the one that an ICMP error quotes (RFC 3022 §4, RFC 5508 §4).
+
+use super::rewrite::corrected;
+use crate::env::{Changed, Env};
+use crate::packet::{LATER, Packet, ether, proto, translated};
+
+/// Where an IPv4 header has its checksum, and the addresses behind it.
+const CHECKSUM: u32 = 10;
+const SOURCE: u32 = 12;
+const DESTINATION: u32 = 16;
+/// Where an ICMP error has its checksum, and what it quotes.
+const ICMP_CHECKSUM: u32 = 2;
+const QUOTE: u32 = 8;
+
+/// Writes the packet's addresses in place of those of the header, and corrects all checksums.
+#[inline(always)]
+pub(super) fn addresses<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    header(env, packet) && transport(env, packet) && (!is_error(packet) || quote(env, packet))
+}
+
+#[inline(never)]
+fn header<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    let (old, new) = change(packet);
+    let Some(checksum) = env.load(ether::HEADER + CHECKSUM) else { return false };
+    let [a, b, c, d, e, f, g, h] = new;
+    let checksum = corrected(checksum, first(old), first(new));
+    let [high, low] = corrected(checksum, second(old), second(new));
+    env.store(ether::HEADER + CHECKSUM, &[high, low, a, b, c, d, e, f, g, h])
+}
+
+/// The pseudo-header's part of the checksum; ICMP and SCTP have none, and later fragments no transport header.
+#[inline(never)]
+fn transport<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    if packet.fragment == LATER {
+        return true;
+    }
+    let (at, changed) = match packet.protocol {
+        proto::TCP => (16, Changed::PseudoHeader),
+        proto::UDP => (6, Changed::PseudoHeaderOfUdp),
+        proto::UDP_LITE | proto::DCCP => (6, Changed::PseudoHeader),
+        _ => return true,
+    };
+    let (old, new) = change(packet);
+    env.replace_checksum(packet.l4_offset + at, &old, &new, changed)
+}
+
+/// Source and destination, before and after.
+#[inline(always)]
+fn change(packet: &Packet) -> ([u8; 8], [u8; 8]) {
+    let pair = |[a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]| [a, b, c, d, e, f, g, h];
+    (
+        pair(packet.header_source.tail(), packet.header_destination.tail()),
+        pair(packet.source_address.tail(), packet.destination_address.tail()),
+    )
+}
+
+#[inline(always)]
+fn first([a, b, c, d, ..]: [u8; 8]) -> [u8; 4] {
+    [a, b, c, d]
+}
+
+#[inline(always)]
+fn second([.., a, b, c, d]: [u8; 8]) -> [u8; 4] {
+    [a, b, c, d]
+}
+
+#[inline(always)]
+fn is_error(packet: &Packet) -> bool {
+    packet.protocol == proto::ICMP && packet.fragment != LATER && matches!(packet.icmp_type, 3 | 4 | 11 | 12)
+}
+
+/// What is quoted went the other way: its destination was the error's source, and its source the error's destination.
+#[inline(always)]
+fn quote<E: Env>(env: &mut E, packet: &Packet) -> bool {
+    let start = packet.l4_offset + QUOTE;
+    let is_source = packet.translated & translated::DESTINATION != 0;
+    let is_destination = packet.translated & translated::SOURCE != 0;
+    (!is_source
+        || quoted(
+            env,
+            packet,
+            start + SOURCE,
+            packet.header_destination.tail(),
+            packet.destination_address.tail(),
+        ))
+        && (!is_destination
+            || quoted(
+                env,
+                packet,
+                start + DESTINATION,
+                packet.header_source.tail(),
+                packet.source_address.tail(),
+            ))
+}
+
+/// Replaces an address of the quoted header, if it is `from`. False when the kernel refuses; a quote that is cut short or of another
+/// version is left as it is.
+#[inline(never)]
+fn quoted<E: Env>(env: &mut E, packet: &Packet, at: u32, from: [u8; 4], to: [u8; 4]) -> bool {
+    let start = packet.l4_offset + QUOTE;
+    let Some([version, _, _, _, _, _, fragment, offset, hop_limit, protocol, high, low]) = env.load(start)
+    else {
+        return true;
+    };
+    if version >> 4 != 4 || env.load(at) != Some(from) {
+        return true;
+    }
+    let [new_high, new_low] = corrected([high, low], from, to);
+    let is_later = u16::from_be_bytes([fragment, offset]) & 0x1fff != 0;
+    let message = start + u32::from(version & 0xf) * 4;
+    put(env, packet, at, from, to)
+        && put(
+            env,
+            packet,
+            start + CHECKSUM - 2,
+            [hop_limit, protocol, high, low],
+            [hop_limit, protocol, new_high, new_low],
+        )
+        && (is_later || quoted_transport(env, packet, message, protocol, from, to))
+}
+
+/// Corrects the checksum of the quoted transport header, as far as that is quoted.
+#[inline(always)]
+fn quoted_transport<E: Env>(
+    env: &mut E,
+    packet: &Packet,
+    message: u32,
+    protocol: u8,
+    from: [u8; 4],
+    to: [u8; 4],
+) -> bool {
+    // The word that has the checksum in its first half, or in its second.
+    let (at, is_first) = match protocol {
+        proto::TCP => (message + 16, true),
+        proto::UDP | proto::UDP_LITE | proto::DCCP => (message + 4, false),
+        _ => return true,
+    };
+    let Some([a, b, c, d]) = env.load(at) else { return true };
+    let new = if is_first {
+        let [a, b] = corrected([a, b], from, to);
+        [a, b, c, d]
+    } else if protocol == proto::UDP && [c, d] == [0; 2] {
+        return true;
+    } else {
+        let [c, d] = corrected([c, d], from, to);
+        [a, b, c, d]
+    };
+    put(env, packet, at, [a, b, c, d], new)
+}
+
+/// Writes a word of the message, and corrects the message's checksum.
+#[inline(always)]
+fn put<E: Env>(env: &mut E, packet: &Packet, at: u32, from: [u8; 4], to: [u8; 4]) -> bool {
+    env.store(at, &to) && env.replace_checksum(packet.l4_offset + ICMP_CHECKSUM, &from, &to, Changed::Message)
+}
