@@ -208,7 +208,6 @@ impl Node {
     /// The node at this moment.
     pub fn status(&self) -> Status {
         let mut dhcp: Vec<_> = self.counters.messages.read().collect();
-        dhcp.push(("without_lease", self.counters.without_lease.load(Ordering::Relaxed)));
         dhcp.push(("not_sent", self.counters.not_sent.load(Ordering::Relaxed)));
         Status {
             host: self.host.clone(),

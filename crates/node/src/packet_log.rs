@@ -208,6 +208,8 @@ mod tests {
             policy: Some(1),
             allowed_pairs: Vec::new(),
             log,
+            dhcp_options: Vec::new(),
+            dns_name: String::new(),
         }
     }
 

@@ -363,11 +363,9 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     fn settle_names(&mut self) {
         let rows = self.calculation.rows();
         for port in &self.touched {
-            let lease = self
-                .calculation
-                .port(*port)
-                .and_then(|row| dhcp::lease(rows, row, &self.settings.dns_domain));
-            self.parts.leases.set(*port, lease);
+            let row = self.calculation.port(*port);
+            let told = row.map(|row| dhcp::told(rows, row, &self.settings.dns_domain));
+            self.parts.leases.set(*port, told.unwrap_or_default());
             self.parts.names.set_port(*port, self.calculation.port(*port));
         }
         for (rule, row) in self.calculation.take_touched_rules() {

@@ -10,8 +10,8 @@ pub(crate) use security::{AddressEntries, entries_only_in, names};
 use crate::projection::Settings;
 use crate::{Interest, touch::DhcpPorts};
 use hadron_model::{
-    Host, HostNumber, HostRoute, Ipv6Mode, Network, NetworkNumber, Port, PortNumber, Segment, Subnet,
-    SubnetId, VlanId,
+    ExtraDhcpOpt, Host, HostNumber, HostRoute, Ipv6Mode, Network, NetworkNumber, Port, PortNumber, Segment,
+    Subnet, SubnetId, VlanId,
 };
 use hadron_store::{Snapshot, Stored};
 use hadron_wire::Row;
@@ -135,6 +135,8 @@ impl<'a> Source<'a> {
             policy: port.policy.map(|policy| policy.0),
             allowed_pairs: security::allowed_pairs(port),
             log: packet_log::of_port(self.model, port),
+            dhcp_options: port.details.extra_dhcp_opts.iter().map(dhcp_option).collect(),
+            dns_name: port.details.dns_name.clone(),
         };
         Some((Interest::Host(host.number.0), Row::Port(row)))
     }
@@ -182,6 +184,10 @@ fn network_row(model: &Snapshot, network: &Network) -> row::NetworkRow {
             || model.has_unlisted_addresses(network.id),
         physical,
     }
+}
+
+fn dhcp_option(option: &ExtraDhcpOpt) -> row::DhcpOption {
+    row::DhcpOption { name: option.name.clone(), value: option.value.clone(), is_ipv6: option.is_ipv6 }
 }
 
 fn host_route(route: &HostRoute) -> row::HostRoute {

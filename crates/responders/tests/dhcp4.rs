@@ -3,7 +3,7 @@
 mod client;
 
 use client::*;
-use hadron_responders::dhcp4::{Counters, MessageKind, Silence, answer};
+use hadron_responders::dhcp4::{Counters, Lease, MessageKind, Silence};
 use std::net::Ipv4Addr;
 
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 99);
@@ -158,13 +158,8 @@ fn parameters_come_in_the_order_of_the_request_and_no_others() {
 
 #[test]
 fn facts_that_are_not_there_are_not_sent() {
-    let bare = hadron_responders::dhcp4::Lease {
-        router: None,
-        dns: Vec::new(),
-        domain: String::new(),
-        hostname: String::new(),
-        ..lease()
-    };
+    let bare =
+        Lease { router: None, dns: Vec::new(), domain: String::new(), hostname: String::new(), ..lease() };
     let offer = Message::new(DISCOVER).parameters(&[1, 3, 6, 12, 15, 121, 249]).answer(&bare).unwrap();
     assert_eq!(offer.codes(), [53, 54, 51, 58, 59, 1, 26]);
 }
@@ -357,4 +352,138 @@ fn answers_and_silences_are_counted_by_name() {
     }
     let counted: Vec<_> = counters.read().filter(|(_, count)| *count > 0).collect();
     assert_eq!(counted, [("offer", 1), ("nak", 1), ("released", 1)]);
+}
+
+fn with_extra(options: &[(&str, &str)]) -> Lease {
+    let mut lease = lease();
+    for (name, value) in options {
+        lease.extra.add(name, value).unwrap();
+    }
+    lease
+}
+
+#[test]
+fn options_of_the_port_beat_the_subnets_and_come_unasked() {
+    let lease =
+        with_extra(&[("ntp-server", "192.0.2.123"), ("15", "port.example"), ("mtu", "1400"), ("router", "")]);
+    let offer = Message::new(DISCOVER).parameters(&[15, 3, 6]).answer(&lease).unwrap();
+    assert_eq!(offer.codes(), [53, 54, 51, 58, 59, 15, 6, 1, 26, 42]);
+    assert_eq!(offer.option(15), Some(b"port.example".to_vec()));
+    assert_eq!((offer.option(26), offer.option(42)), (Some(vec![5, 120]), Some(vec![192, 0, 2, 123])));
+    let inform = Message::new(INFORM).ciaddr(ADDRESS).parameters(&[42]).answer(&lease).unwrap();
+    assert_eq!(inform.codes(), [53, 54, 42, 1, 26, 15]);
+}
+
+#[test]
+fn the_port_may_have_a_lease_time_of_its_own() {
+    let times = |lease: &Lease, message: Message| {
+        let offer = message.parameters(&[51, 58, 59]).answer(lease).unwrap();
+        assert_eq!(
+            offer
+                .codes()
+                .iter()
+                .filter(|code| (51..=59).contains(*code) && **code != 53 && **code != 54)
+                .count(),
+            3
+        );
+        (offer.seconds(51), offer.seconds(58), offer.seconds(59))
+    };
+    let set = with_extra(&[("lease-time", "800"), ("T1", "100"), ("T2", "600")]);
+    assert_eq!(times(&set, Message::new(DISCOVER)), (Some(800), Some(100), Some(600)));
+    // A client that wants less gets less, but not too little.
+    let wants = |seconds: u32| Message::new(DISCOVER).option(51, &seconds.to_be_bytes());
+    assert_eq!(times(&lease(), wants(800)), (Some(800), Some(400), Some(700)));
+    assert_eq!(times(&lease(), wants(1)), (Some(120), Some(60), Some(105)));
+    assert_eq!(times(&lease(), wants(u32::MAX)), (Some(86_400), Some(43_200), Some(75_600)));
+    // Times that contradict each other are not passed on.
+    let odd = with_extra(&[("lease-time", "800"), ("T1", "900"), ("T2", "10")]);
+    assert_eq!(times(&odd, Message::new(DISCOVER)), (Some(800), Some(400), Some(700)));
+}
+
+fn text(field: &[u8]) -> &str {
+    std::str::from_utf8(field.split(|octet| *octet == 0).next().unwrap()).unwrap()
+}
+
+#[test]
+fn firmware_finds_its_boot_file_in_the_fields_and_in_options() {
+    let lease = with_extra(&[
+        ("server-ip-address", "192.0.2.7"),
+        ("66", "tftp.example"),
+        ("tftp-server-address", "192.0.2.8"),
+        ("tag:!ipxe,67", "undionly.kpxe"),
+        ("tag:ipxe,67", "http://192.0.2.7/boot.ipxe"),
+    ]);
+    let offer = Message::new(DISCOVER).parameters(&[66, 67]).answer(&lease).unwrap();
+    assert_eq!(offer.field(20), Ipv4Addr::new(192, 0, 2, 7));
+    assert_eq!(
+        (text(&offer.payload[44..108]), text(&offer.payload[108..236])),
+        ("tftp.example", "undionly.kpxe")
+    );
+    assert_eq!(
+        (offer.option(67), offer.option(150)),
+        (Some(b"undionly.kpxe".to_vec()), Some(vec![192, 0, 2, 8]))
+    );
+    assert_eq!(offer.option(255), None);
+    for ipxe in [Message::new(REQUEST).option(175, &[1, 1, 1]), Message::new(REQUEST).option(77, b"iPXE")] {
+        let ack = ipxe.requested(ADDRESS).answer(&lease).unwrap();
+        assert_eq!(text(&ack.payload[108..236]), "http://192.0.2.7/boot.ipxe");
+    }
+    let nak = Message::new(REQUEST).requested(OTHER).answer(&lease).unwrap();
+    assert_eq!((nak.field(20), &nak.payload[44..236]), (Ipv4Addr::UNSPECIFIED, &[0; 192][..]));
+}
+
+#[test]
+fn without_a_named_server_the_first_of_tftp_is_booted_from() {
+    let boot = |options| Message::new(DISCOVER).answer(&with_extra(options)).unwrap().field(20);
+    assert_eq!(boot(&[("150", "192.0.2.8,192.0.2.9")]), Ipv4Addr::new(192, 0, 2, 8));
+    assert_eq!(boot(&[("tftp-server", "192.0.2.9")]), Ipv4Addr::new(192, 0, 2, 9));
+    assert_eq!(boot(&[("tftp-server", "tftp.example")]), Ipv4Addr::UNSPECIFIED);
+}
+
+#[test]
+fn fields_that_hold_options_name_no_boot_file() {
+    let mut lease = with_extra(&[("67", "pxelinux.0"), ("66", "tftp.example")]);
+    lease.dns = (0..50).map(|i| Ipv4Addr::new(192, 0, 2, i)).collect();
+    lease.domain = "d".repeat(100);
+    lease.hostname = "h".repeat(40);
+    let offer = Message::new(DISCOVER).parameters(&[6, 15, 12]).option(61, &[7; 40]).answer(&lease).unwrap();
+    assert_eq!(offer.option(52), Some(vec![3]));
+    assert_eq!(offer.option(67), Some(b"pxelinux.0".to_vec()));
+}
+
+#[test]
+fn of_several_addresses_a_client_gets_the_one_that_it_means() {
+    let second = Ipv4Addr::new(10, 1, 0, 5);
+    let second_server = Ipv4Addr::new(10, 1, 0, 2);
+    let leases = [lease(), Lease { address: second, server_id: second_server, ..lease() }];
+    let ask = |message: Message| {
+        hadron_responders::dhcp4::answer(&message.to_frame(), &leases).map(|reply| {
+            let seen = Seen::read(&reply);
+            (seen.kind, seen.yiaddr(), seen.source)
+        })
+    };
+    let (offer, ack, nak) = (MessageKind::Offer, MessageKind::Ack, MessageKind::Nak);
+    let none = Ipv4Addr::UNSPECIFIED;
+    assert_eq!(ask(Message::new(DISCOVER)), Ok((offer, ADDRESS, SERVER)));
+    assert_eq!(ask(Message::new(DISCOVER).requested(second)), Ok((offer, second, second_server)));
+    assert_eq!(
+        ask(Message::new(REQUEST).server(second_server).requested(second)),
+        Ok((ack, second, second_server))
+    );
+    assert_eq!(ask(Message::new(REQUEST).ciaddr(second)), Ok((ack, second, second_server)));
+    assert_eq!(
+        ask(Message { destination: second_server, ..Message::new(REQUEST).ciaddr(second) }),
+        Ok((ack, second, second_server))
+    );
+    assert_eq!(ask(Message::new(INFORM).ciaddr(second)), Ok((ack, none, second_server)));
+    assert_eq!(
+        ask(Message::new(REQUEST).server(second_server).requested(ADDRESS)),
+        Ok((nak, none, second_server))
+    );
+    assert_eq!(ask(Message::new(REQUEST).requested(OTHER)), Ok((nak, none, SERVER)));
+    assert_eq!(ask(Message::new(REQUEST).server(OTHER).requested(ADDRESS)), Err(Silence::OtherServer));
+    assert_eq!(
+        hadron_responders::dhcp4::answer(&Message::new(DISCOVER).to_frame(), &[]),
+        Err(Silence::WithoutLease)
+    );
 }

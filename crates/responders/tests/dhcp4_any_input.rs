@@ -3,9 +3,21 @@
 mod client;
 
 use client::*;
-use hadron_responders::dhcp4::Lease;
+use hadron_responders::dhcp4::{Extra, Lease};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
+
+/// Values of options that an owner may set.
+const TEXTS: [&str; 8] = [
+    "",
+    "1",
+    "192.0.2.1,192.0.2.2",
+    "300",
+    "70000",
+    "10.0.0.0/8,192.0.2.1",
+    "a.example",
+    "some/text/of/some/length",
+];
 
 fn address() -> impl Strategy<Value = Ipv4Addr> {
     prop_oneof![
@@ -56,13 +68,20 @@ prop_compose! {
         lease_seconds in any::<u32>(),
         domain in "[a-z.]{0,300}",
         hostname in "[a-z]{0,64}",
+        extra in prop::collection::vec((0u8..=255, prop::sample::select(TEXTS.to_vec())), 0..12),
         routes in prop::collection::vec((any::<u32>(), 0u8..=32, address()), 0..60),
     ) -> Lease {
         let static_routes = routes
             .into_iter()
             .map(|(network, length, hop)| (ipnet::Ipv4Net::new(network.into(), length).unwrap(), hop))
             .collect();
-        Lease { prefix_len, router, dns, mtu, lease_seconds, domain, hostname, static_routes, ..lease() }
+        let mut options = Extra::default();
+        for (code, text) in extra {
+            let _ = options.add(&code.to_string(), text);
+        }
+        Lease {
+            prefix_len, router, dns, mtu, lease_seconds, domain, hostname, static_routes, extra: options, ..lease()
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 let Some(frame) = frames.receive(Duration::from_millis(20)).unwrap() else { continue };
-                let result = answer(&frame, &lease);
+                let result = answer(&frame, std::slice::from_ref(&lease));
                 count.record(&result);
                 if let Ok(reply) = result {
                     frames.send(&reply.frame).unwrap();

@@ -1,7 +1,7 @@
 //! The rows that a node holds, and how batches change them.
 
 use crate::proto::{Batch, welcome::Mode};
-use crate::row::{Decoded, MalformedRow, Prefix, Row, RowChange, RowKey, RuleRow};
+use crate::row::{Decoded, MalformedRow, Prefix, Row, RowChange, RowKey, RuleRow, SubnetRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Desired state as far as a node has been told. It outlives streams: after a reconnection the next [`Held::begin`]
@@ -43,6 +43,15 @@ impl Held {
         let all = RowKey::Rule { group, rule: 0 }..=RowKey::Rule { group, rule: u32::MAX };
         self.rows.range(all).filter_map(|(_, row)| match row {
             Row::Rule(row) => Some(row),
+            _ => None,
+        })
+    }
+
+    /// The subnets of a network.
+    pub fn subnets(&self, network: u32) -> impl Iterator<Item = &SubnetRow> {
+        let all = RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX };
+        self.rows.range(all).filter_map(|(_, row)| match row {
+            Row::Subnet(row) => Some(row),
             _ => None,
         })
     }

@@ -89,6 +89,8 @@ fn port(number: u32, network: u32, last: u8) -> PortRow {
         policy: None,
         allowed_pairs: Vec::new(),
         log: None,
+        dhcp_options: Vec::new(),
+        dns_name: String::new(),
     }
 }
 

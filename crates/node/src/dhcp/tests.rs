@@ -2,7 +2,7 @@ use super::*;
 use crate::plane::memory::Memory;
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use hadron_wire::proto::Batch;
-use hadron_wire::row::{DhcpServer, PortAddress, Prefix, RowChange};
+use hadron_wire::row::{DhcpOption, DhcpServer, PortAddress, Prefix, RowChange};
 
 const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 7];
 
@@ -27,6 +27,8 @@ fn port(addresses: &[(Ipv6Addr, u32)]) -> PortRow {
         policy: None,
         allowed_pairs: Vec::new(),
         log: None,
+        dhcp_options: Vec::new(),
+        dns_name: String::new(),
     }
 }
 
@@ -69,18 +71,62 @@ fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
 }
 
 #[test]
-fn the_lease_is_the_first_address_in_a_subnet_with_dhcp() {
+fn a_lease_is_of_an_address_in_a_subnet_with_dhcp() {
     let port =
         port(&[("2001:db8::7".parse().unwrap(), 3), (mapped(10, 0, 1, 7), 1), (mapped(10, 0, 2, 7), 2)]);
-    let lease = lease(&rows([subnet(1, false), subnet(2, true)]), &port, "example.org").unwrap();
+    let told = told(&rows([subnet(1, false), subnet(2, true)]), &port, "example.org");
+    let [lease] = &told.leases[..] else { panic!("{told:?}") };
     assert_eq!(lease.address, Ipv4Addr::new(10, 0, 2, 7));
     assert_eq!((lease.prefix_len, lease.mtu, lease.lease_seconds), (24, 1442, 3600));
     assert_eq!(lease.server_id, Ipv4Addr::new(10, 0, 2, 2));
     assert_eq!(lease.router, Some(Ipv4Addr::new(10, 0, 2, 1)));
     assert_eq!(lease.dns, [Ipv4Addr::new(9, 9, 9, 9)]);
     assert_eq!(lease.hostname, "host-10-0-2-7");
-    let net: Ipv4Net = "172.16.0.0/12".parse().unwrap();
-    assert_eq!(lease.static_routes, [(net, Ipv4Addr::new(10, 0, 2, 3))]);
+    let routes = [
+        ("172.16.0.0/12", Ipv4Addr::new(10, 0, 2, 3)),
+        ("10.0.1.0/24", Ipv4Addr::UNSPECIFIED),
+        ("169.254.169.254/32", Ipv4Addr::new(10, 0, 2, 2)),
+    ];
+    assert_eq!(lease.static_routes, routes.map(|(to, via)| (to.parse::<Ipv4Net>().unwrap(), via)));
+}
+
+#[test]
+fn each_address_has_its_lease_and_all_have_the_ports_options() {
+    let option =
+        |name: &str, value: &str, is_ipv6| DhcpOption { name: name.into(), value: value.into(), is_ipv6 };
+    let port = PortRow {
+        dhcp_options: vec![
+            option("mtu", "1300", false),
+            option("dns-server", "x", true),
+            option("66", "", false),
+        ],
+        dns_name: "web.example.".into(),
+        ..port(&[(mapped(10, 0, 1, 7), 1), (mapped(10, 0, 2, 7), 2)])
+    };
+    let told = told(&rows([subnet(1, true), subnet(2, true)]), &port, "");
+    let mut extra = Extra::default();
+    extra.add("26", "1300").unwrap();
+    extra.add("66", "").unwrap();
+    assert_eq!(told.refused, []);
+    assert_eq!(told.leases.iter().map(|lease| lease.address.octets()[2]).collect::<Vec<_>>(), [1, 2]);
+    assert!(told.leases.iter().all(|lease| lease.extra == extra && lease.hostname == "web"), "{told:?}");
+
+    let odd = PortRow { dhcp_options: vec![option("54", "10.0.0.9", false)], ..port };
+    assert_eq!(
+        super::told(&rows([subnet(1, true)]), &odd, "").refused,
+        [("54".to_owned(), Refusal::Protocol)]
+    );
+}
+
+#[test]
+fn a_route_of_the_subnet_beats_those_that_all_have() {
+    let own = HostRoute {
+        destination: Prefix::of(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 32),
+        nexthop: mapped(10, 0, 1, 9),
+    };
+    let subnet = SubnetRow { host_routes: vec![own], ..subnet(1, true) };
+    let told = told(&rows([subnet]), &port(&[(mapped(10, 0, 1, 7), 1)]), "");
+    assert_eq!(told.leases[0].static_routes, [(METADATA, Ipv4Addr::new(10, 0, 1, 9))]);
 }
 
 #[test]
@@ -88,9 +134,9 @@ fn without_dhcp_service_or_address_there_is_no_lease() {
     let address = [(mapped(10, 0, 1, 7), 1)];
     let unserved = SubnetRow { dhcp: None, ..subnet(1, true) };
     for subnets in [vec![], vec![subnet(1, false)], vec![unserved]] {
-        assert_eq!(lease(&rows(subnets), &port(&address), ""), None);
+        assert_eq!(told(&rows(subnets), &port(&address), ""), Told::default());
     }
-    assert_eq!(lease(&rows([subnet(1, true)]), &port(&[]), ""), None);
+    assert_eq!(told(&rows([subnet(1, true)]), &port(&[]), ""), Told::default());
 }
 
 fn discover() -> Vec<u8> {
@@ -115,7 +161,7 @@ async fn a_punted_discovery_is_offered_the_ports_address_on_its_interface() {
     let (parts, punts) = memory.parts();
     let leases = Arc::new(Leases::default());
     let counters = Arc::new(Counters::default());
-    leases.set(9, lease(&rows([subnet(1, true)]), &port(&[(mapped(10, 0, 1, 7), 1)]), ""));
+    leases.set(9, told(&rows([subnet(1, true)]), &port(&[(mapped(10, 0, 1, 7), 1)]), ""));
     for (port, frame) in [(9, discover()), (8, discover()), (9, b"rubbish".to_vec())] {
         punts.send(Punt { port, ifindex: 33, frame }).await.unwrap();
     }
@@ -128,7 +174,6 @@ async fn a_punted_discovery_is_offered_the_ports_address_on_its_interface() {
     let packet = SlicedPacket::from_ethernet(&sent[0].1).unwrap();
     let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!() };
     assert_eq!(udp.payload()[16..20], [10, 0, 1, 7]);
-    assert_eq!(counters.without_lease.load(Ordering::Relaxed), 1);
     let counted: HashMap<_, _> = counters.messages.read().collect();
-    assert_eq!((counted["offer"], counted["not_dhcp"]), (1, 1));
+    assert_eq!((counted["offer"], counted["not_dhcp"], counted["without_lease"]), (1, 1, 1));
 }

@@ -99,6 +99,8 @@ fn port(revision: u64) -> Row {
         policy: Some(1),
         allowed_pairs: Vec::new(),
         log: None,
+        dhcp_options: Vec::new(),
+        dns_name: String::new(),
     })
 }
 

@@ -313,6 +313,8 @@ pub fn port(station: Station, policy: Option<u32>, is_open: bool) -> PortRow {
         policy,
         allowed_pairs: Vec::new(),
         log: None,
+        dhcp_options: Vec::new(),
+        dns_name: String::new(),
     }
 }
 

@@ -11,6 +11,9 @@ use std::net::Ipv4Addr;
 /// A BOOTP client drops what is shorter (RFC 1542 §2.1).
 const SHORTEST: usize = 300;
 
+/// Seconds; a client that wants a lease for less gets this, or what the server gives if that is less.
+const SHORTEST_LEASE: u32 = 120;
+
 /// What a reply is (option 53, RFC 2132 §9.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MessageKind {
@@ -63,6 +66,8 @@ pub enum Silence {
     NoAddress,
     /// What must be in the reply doesn't fit into the client's or the network's largest message.
     NoRoom,
+    /// The port has no address that DHCP gives.
+    WithoutLease,
     /// RELEASE, taken note of: the address stays with the port.
     Released,
     /// DECLINE: the client found somebody else using the port's address. An operator wants to know.
@@ -71,7 +76,7 @@ pub enum Silence {
 
 impl Silence {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotDhcp,
         Self::Checksum,
         Self::Malformed,
@@ -80,6 +85,7 @@ impl Silence {
         Self::OtherSubnet,
         Self::NoAddress,
         Self::NoRoom,
+        Self::WithoutLease,
         Self::Released,
         Self::Declined,
     ];
@@ -95,6 +101,7 @@ impl Silence {
             Self::OtherSubnet => "other_subnet",
             Self::NoAddress => "no_address",
             Self::NoRoom => "no_room",
+            Self::WithoutLease => "without_lease",
             Self::Released => "released",
             Self::Declined => "declined",
         }
@@ -110,20 +117,32 @@ pub struct Reply {
     pub frame: Vec<u8>,
 }
 
-/// Answers `frame`, which the port of `lease` sent. `frame` begins with the Ethernet header; a UDP checksum may be missing or be left to
+/// Answers `frame`, which the port of `leases` sent: of several the one that the client means, or the first. `frame` begins with the Ethernet header; a UDP checksum may be missing or be left to
 /// the device (partial), as packets from taps and veths are.
-pub fn answer(frame: &[u8], lease: &Lease) -> Result<Reply, Silence> {
+pub fn answer(frame: &[u8], leases: &[Lease]) -> Result<Reply, Silence> {
+    let first = leases.first().ok_or(Silence::WithoutLease)?;
     let incoming = Incoming::read(frame)?;
+    let request = Request::read(incoming.message, first.mac)?;
+    let lease = chosen(&request, &incoming, leases).unwrap_or(first);
     if !is_addressed_to_us(incoming.destination, lease) {
         return Err(Silence::OtherServer);
     }
-    let request = Request::read(incoming.message, lease)?;
     if request.is_relayed() && !lease.subnet().contains(&request.giaddr) {
         return Err(Silence::OtherSubnet);
     }
     let kind = decide(&request, &incoming, lease)?;
     let message = message(kind, &request, lease)?;
     Ok(Reply { kind, frame: destination(kind, &request, &incoming, lease).frame(&message) })
+}
+
+/// The lease that the client speaks of: by the server that it chose, by its own address, by where it sends to.
+fn chosen<'a>(request: &Request, incoming: &Incoming<'_>, leases: &'a [Lease]) -> Option<&'a Lease> {
+    let by = |is_it: &dyn Fn(&Lease) -> bool| leases.iter().find(|lease| is_it(lease));
+    let wanted = wanted_address(request).or_else(|| inform_address(request, incoming));
+    by(&|lease| request.server == Some(lease.server_id))
+        .or_else(|| by(&|lease| wanted == Some(lease.address)))
+        .or_else(|| by(&|lease| incoming.destination == lease.server_id))
+        .or_else(|| by(&|lease| request.is_relayed() && lease.subnet().contains(&request.giaddr)))
 }
 
 fn is_addressed_to_us(destination: Ipv4Addr, lease: &Lease) -> bool {
@@ -186,7 +205,12 @@ fn client_address(request: &Request, incoming: &Incoming<'_>) -> Option<Ipv4Addr
 fn message(kind: MessageKind, request: &Request, lease: &Lease) -> Result<Vec<u8>, Silence> {
     let size = usize::from(request.maximum_size.min(lease.mtu)).max(SHORTEST + IP_UDP_LENGTH) - IP_UDP_LENGTH;
     let entries = entries(kind, request, lease);
-    let packed = pack(&entries, request.relay_information(), size - FIXED_LENGTH).ok_or(Silence::NoRoom)?;
+    let mut packed =
+        pack(&entries, request.relay_information(), size - FIXED_LENGTH).ok_or(Silence::NoRoom)?;
+    if kind != MessageKind::Nak {
+        let extra = |code| lease.extra.value(code, request).unwrap_or_default();
+        packed.name_boot_file(extra(code::TFTP_SERVER), extra(code::BOOT_FILE));
+    }
     let mut message = fixed_fields(kind, request, lease, &packed);
     message.extend(&packed.options);
     message.resize(message.len().max(SHORTEST), code::PAD);
@@ -201,7 +225,7 @@ fn entries(kind: MessageKind, request: &Request, lease: &Lease) -> Vec<Entry> {
         required(code::SERVER_IDENTIFIER, &lease.server_id.octets()),
     ];
     if kind != MessageKind::Nak && request.wish != Wish::Inform {
-        entries.extend(times(lease).map(|(code, seconds)| required(code, &seconds.to_be_bytes())));
+        entries.extend(times(request, lease).map(|(code, seconds)| required(code, &seconds.to_be_bytes())));
     }
     entries.extend(request.client_identifier().map(|id| required(code::CLIENT_IDENTIFIER, id)));
     let optional = |(code, value)| Entry { code, value, is_required: false };
@@ -213,11 +237,17 @@ fn entries(kind: MessageKind, request: &Request, lease: &Lease) -> Vec<Entry> {
     entries
 }
 
-/// The lease's time, T1 = 0.5 and T2 = 0.875 of it (RFC 2131 §4.4.5); a lease for ever is never renewed.
-fn times(lease: &Lease) -> impl Iterator<Item = (u8, u32)> {
-    let all = lease.lease_seconds;
+/// The lease's time, T1 = 0.5 and T2 = 0.875 of it unless the port's owner set others (RFC 2131 §4.4.5); a lease for ever is never
+/// renewed. A client that wants a shorter one gets it.
+fn times(request: &Request, lease: &Lease) -> impl Iterator<Item = (u8, u32)> {
+    let set = |code| lease.extra.number(code, request);
+    let longest = set(code::LEASE_TIME).unwrap_or(lease.lease_seconds);
+    let all = request.lease_seconds.map_or(longest, |wanted| wanted.max(SHORTEST_LEASE).min(longest));
     let part = |eighths: u64| (u64::from(all) * eighths / 8) as u32;
-    let times = [(code::LEASE_TIME, all), (code::RENEWAL_TIME, part(4)), (code::REBINDING_TIME, part(7))];
+    let renewal = set(code::RENEWAL_TIME).filter(|seconds| *seconds < all).unwrap_or(part(4));
+    let rebinding = set(code::REBINDING_TIME).filter(|seconds| (renewal..all).contains(seconds));
+    let rebinding = rebinding.unwrap_or(part(7).max(renewal));
+    let times = [(code::LEASE_TIME, all), (code::RENEWAL_TIME, renewal), (code::REBINDING_TIME, rebinding)];
     times.into_iter().take(if all == u32::MAX { 1 } else { 3 })
 }
 
@@ -226,13 +256,14 @@ fn fixed_fields(kind: MessageKind, request: &Request, lease: &Lease, packed: &Pa
     let has_lease = !is_nak && request.wish != Wish::Inform;
     let yiaddr = if has_lease { lease.address } else { Ipv4Addr::UNSPECIFIED };
     let ciaddr = if kind == MessageKind::Ack { request.ciaddr } else { Ipv4Addr::UNSPECIFIED };
+    let siaddr = lease.extra.next_server(request).filter(|_| !is_nak).unwrap_or(Ipv4Addr::UNSPECIFIED);
     let flags = if is_nak { request.flags_of_refusal() } else { request.flags };
     let mut fixed = Vec::with_capacity(576);
     fixed.extend([2, 1, 6, 0]);
     fixed.extend(request.xid);
     fixed.extend([0, 0]);
     fixed.extend(flags.to_be_bytes());
-    for address in [ciaddr, yiaddr, Ipv4Addr::UNSPECIFIED, request.giaddr] {
+    for address in [ciaddr, yiaddr, siaddr, request.giaddr] {
         fixed.extend(address.octets());
     }
     fixed.extend(request.chaddr);

@@ -1,8 +1,9 @@
+use super::Extra;
 use hadron_model::Mac;
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// What a port's client is told. The port's first address in a subnet with DHCP, and that subnet's facts.
+/// What a port's client is told with one of the port's addresses: the facts of its subnet, and the options of the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The port's MAC; a message about another hardware address gets no answer.
@@ -29,6 +30,8 @@ pub struct Lease {
     pub static_routes: Vec<(Ipv4Net, Ipv4Addr)>,
     /// The instance's name, empty for none.
     pub hostname: String,
+    /// What the port's owner wants to be told, over all of these.
+    pub extra: Extra,
 }
 
 impl Lease {

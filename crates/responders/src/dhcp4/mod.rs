@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! frame ─ frame::Incoming ─ request::Request ─┐
-//!                                    Lease ─ answer ─ parameters ─ packing ─ frame::send ─ Reply
+//!                                   Leases ─ answer ─ parameters ─ packing ─ frame::send ─ Reply
 //! ```
 //!
 //! The address belongs to the port before the client asks, so there is no state: an offer is not a reservation, a release frees
-//! nothing, and every answer follows from the message and the [`Lease`].
+//! nothing, and every answer follows from the message and the [`Lease`]s of the port, one for each of its addresses.
 //!
 //! Messages are read and written here and not by the crate `dhcproto`: its owned message panics on a hardware address length
 //! above 16 (`chaddr`), it reads past an option that it can't decode as if the message ended there, it ignores option overload,
@@ -14,6 +14,7 @@
 
 mod answer;
 mod counters;
+mod extra;
 mod frame;
 mod lease;
 mod options;
@@ -23,4 +24,5 @@ mod request;
 
 pub use answer::{MessageKind, Reply, Silence, answer};
 pub use counters::Counters;
+pub use extra::{Extra, Refusal};
 pub use lease::Lease;

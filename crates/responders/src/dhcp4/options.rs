@@ -24,10 +24,20 @@ pub(super) mod code {
     pub(in crate::dhcp4) const RENEWAL_TIME: u8 = 58;
     pub(in crate::dhcp4) const REBINDING_TIME: u8 = 59;
     pub(in crate::dhcp4) const CLIENT_IDENTIFIER: u8 = 61;
+    pub(in crate::dhcp4) const TFTP_SERVER: u8 = 66;
+    pub(in crate::dhcp4) const BOOT_FILE: u8 = 67;
+    /// RFC 3004.
+    pub(in crate::dhcp4) const USER_CLASS: u8 = 77;
+    /// RFC 4039.
+    pub(in crate::dhcp4) const RAPID_COMMIT: u8 = 80;
     /// RFC 3046.
     pub(in crate::dhcp4) const RELAY_INFORMATION: u8 = 82;
     /// RFC 3442.
     pub(in crate::dhcp4) const CLASSLESS_ROUTES: u8 = 121;
+    /// RFC 5859.
+    pub(in crate::dhcp4) const TFTP_SERVER_ADDRESS: u8 = 150;
+    /// Options of iPXE itself, which no other client sends.
+    pub(in crate::dhcp4) const IPXE: u8 = 175;
     /// The same content as [`CLASSLESS_ROUTES`] under the number that Windows asked for before there was an RFC.
     pub(in crate::dhcp4) const MICROSOFT_ROUTES: u8 = 249;
     pub(in crate::dhcp4) const END: u8 = 255;

@@ -26,6 +26,16 @@ impl Packed {
     fn new(options: Vec<u8>) -> Self {
         Self { options, file: [0; FILE], sname: [0; SNAME] }
     }
+
+    /// Names the server and the file to boot from in the fields that are there for it and hold no options, for firmware that
+    /// looks nowhere else. A name that doesn't fit with its closing zero is left to the options.
+    pub(super) fn name_boot_file(&mut self, server: &[u8], file: &[u8]) {
+        for (field, name) in [(&mut self.sname[..], server), (&mut self.file[..], file)] {
+            if field.iter().all(|octet| *octet == 0) && name.len() < field.len() {
+                field[..name.len()].copy_from_slice(name);
+            }
+        }
+    }
 }
 
 /// A field, and how many octets of it options may fill.

@@ -20,28 +20,41 @@ const DEFAULT: &[u8] = &[
 /// What a client gets even if it does not ask: a wrong mask or a too large MTU is worse than a few octets.
 const ALWAYS: &[u8] = &[code::SUBNET_MASK, code::INTERFACE_MTU];
 
-/// Number and value of the options that configure the client, in the order in which it asks for them.
+/// Number and value of the options that configure the client, in the order in which it asks for them; those that the port's owner set
+/// come even unasked: firmware that boots doesn't ask for all that it can use.
 pub(super) fn of(request: &Request, lease: &Lease) -> Vec<(u8, Vec<u8>)> {
     let asked = request.parameters().unwrap_or(DEFAULT);
+    let extra = lease.extra.codes(request);
     let mut options: Vec<(u8, Vec<u8>)> = Vec::new();
-    for &code in asked.iter().chain(ALWAYS) {
+    for &code in asked.iter().chain(ALWAYS).chain(&extra) {
         if options.iter().any(|(known, _)| *known == code)
+            || TIMES.contains(&code)
             || (code == code::ROUTER && knows_routes(request, lease))
         {
             continue;
         }
-        if let Some(value) = value(lease, code).filter(|value| !value.is_empty()) {
+        let value = match lease.extra.value(code, request) {
+            Some(value) => value.to_vec(),
+            None => value(lease, code).unwrap_or_default(),
+        };
+        if !value.is_empty() {
             options.push((code, value));
         }
     }
     options
 }
 
+/// The times of the lease, which a reply has whether the client asks or not.
+const TIMES: &[u8] = &[code::LEASE_TIME, code::RENEWAL_TIME, code::REBINDING_TIME];
+
 /// A client that asks for classless routes and gets some is not told the router as well (RFC 3442, "DHCP Server
 /// Administrator Responsibilities"); the routes hold the default route.
 fn knows_routes(request: &Request, lease: &Lease) -> bool {
-    request.parameters().is_some_and(|asked| asked.contains(&code::CLASSLESS_ROUTES))
-        && !lease.static_routes.is_empty()
+    let has_routes = match lease.extra.value(code::CLASSLESS_ROUTES, request) {
+        Some(value) => !value.is_empty(),
+        None => !lease.static_routes.is_empty(),
+    };
+    has_routes && request.parameters().is_some_and(|asked| asked.contains(&code::CLASSLESS_ROUTES))
 }
 
 fn value(lease: &Lease, code: u8) -> Option<Vec<u8>> {
@@ -78,7 +91,8 @@ fn classless_routes(lease: &Lease) -> Vec<u8> {
     value
 }
 
-fn push_route(value: &mut Vec<u8>, destination: Ipv4Addr, length: u8, next_hop: Ipv4Addr) {
+/// RFC 3442, "Classless Route Option Format".
+pub(super) fn push_route(value: &mut Vec<u8>, destination: Ipv4Addr, length: u8, next_hop: Ipv4Addr) {
     let significant = usize::from(length.div_ceil(8));
     value.push(length);
     value.extend(&destination.octets()[..significant]);

@@ -1,7 +1,8 @@
 //! A client's message, taken apart and held against what a client may send.
 
+use super::Silence;
 use super::options::{Options, code};
-use super::{Lease, Silence};
+use hadron_model::Mac;
 use std::net::Ipv4Addr;
 
 const MAGIC: [u8; 4] = [99, 130, 83, 99];
@@ -33,19 +34,21 @@ pub(super) struct Request {
     pub(super) requested: Option<Ipv4Addr>,
     /// Option 54.
     pub(super) server: Option<Ipv4Addr>,
+    /// Option 51.
+    pub(super) lease_seconds: Option<u32>,
     /// Option 57, octets of the IP packet; no less than 576, which is also the default.
     pub(super) maximum_size: u16,
     options: Options,
 }
 
 impl Request {
-    /// Reads a message to a server from the hardware address of the lease.
-    pub(super) fn read(message: &[u8], lease: &Lease) -> Result<Self, Silence> {
+    /// Reads a message to a server from the hardware address of the port.
+    pub(super) fn read(message: &[u8], mac: Mac) -> Result<Self, Silence> {
         let (fixed, options) = message.split_first_chunk::<FIXED_LENGTH>().ok_or(Silence::Malformed)?;
         if fixed[0] != BOOTREQUEST || fixed[236..] != MAGIC {
             return Err(Silence::NotDhcp);
         }
-        if fixed[1] != ETHERNET || fixed[2] != 6 || fixed[28..34] != lease.mac.0 {
+        if fixed[1] != ETHERNET || fixed[2] != 6 || fixed[28..34] != mac.0 {
             return Err(Silence::OtherClient);
         }
         let options = Options::read(options, &fixed[108..236], &fixed[44..108])?;
@@ -70,6 +73,7 @@ impl Request {
             chaddr: part(fixed, 28),
             requested: options.fixed::<4>(code::REQUESTED_ADDRESS)?.map(Ipv4Addr::from),
             server: options.fixed::<4>(code::SERVER_IDENTIFIER)?.map(Ipv4Addr::from),
+            lease_seconds: options.fixed(code::LEASE_TIME)?.map(u32::from_be_bytes),
             maximum_size: options.fixed(code::MAXIMUM_SIZE)?.map_or(576, u16::from_be_bytes).max(576),
             options,
         })
@@ -93,6 +97,12 @@ impl Request {
     /// Options that the client asks for, in its order of preference; `None` if it leaves that to the server.
     pub(super) fn parameters(&self) -> Option<&[u8]> {
         self.options.get(code::PARAMETER_REQUEST_LIST)
+    }
+
+    /// Whether it is iPXE that asks, which may be told to load another file than the firmware that loaded it.
+    pub(super) fn is_ipxe(&self) -> bool {
+        let class = self.options.get(code::USER_CLASS).unwrap_or_default();
+        self.options.get(code::IPXE).is_some() || class.windows(4).any(|part| part == b"iPXE")
     }
 
     /// What the reply repeats (RFC 6842).

@@ -4,7 +4,7 @@
 
 use etherparse::{Ethernet2Slice, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use hadron_model::Mac;
-use hadron_responders::dhcp4::{Lease, MessageKind, Reply, Silence, answer};
+use hadron_responders::dhcp4::{self, Extra, Lease, MessageKind, Reply, Silence};
 use std::net::Ipv4Addr;
 
 pub const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 1, 2, 3];
@@ -27,7 +27,13 @@ pub fn lease() -> Lease {
         domain: "cloud.example".into(),
         static_routes: Vec::new(),
         hostname: "vm-1".into(),
+        extra: Extra::default(),
     }
+}
+
+/// The answer to a port with a single address.
+pub fn answer(frame: &[u8], lease: &Lease) -> Result<Reply, Silence> {
+    dhcp4::answer(frame, std::slice::from_ref(lease))
 }
 
 pub const DISCOVER: u8 = 1;

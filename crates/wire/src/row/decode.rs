@@ -4,8 +4,9 @@ mod policy;
 mod router;
 
 use super::{
-    AllowedPair, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow, PhysicalSegment, Place,
-    PortAddress, PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey, SubnetRow,
+    AllowedPair, DhcpOption, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow,
+    PhysicalSegment, Place, PortAddress, PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey,
+    SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -262,6 +263,8 @@ impl Reader {
                 Some(log) => Some(self.log(log)?),
                 None => None,
             },
+            dhcp_options: row.dhcp_options.into_iter().map(dhcp_option).collect(),
+            dns_name: row.dns_name,
         })
     }
 
@@ -273,4 +276,8 @@ impl Reader {
         });
         Ok(PortLog { project: log.project, logs: logs.collect::<Result<_, MalformedRow>>()? })
     }
+}
+
+fn dhcp_option(option: proto::DhcpOption) -> DhcpOption {
+    DhcpOption { name: option.name, value: option.value, is_ipv6: option.ipv6 }
 }

@@ -1,8 +1,9 @@
 //! Typed rows to protobuf.
 
 use super::{
-    Direction, Family, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow, NetworkRow, Place, PolicyRow,
-    PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
+    DhcpOption, Direction, Family, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow, NetworkRow, Place,
+    PolicyRow, PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow,
+    SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -150,7 +151,13 @@ fn port(row: &PortRow) -> proto::PortRow {
             project: log.project.clone(),
             logs: log.logs.iter().map(log_object).collect(),
         }),
+        dhcp_options: row.dhcp_options.iter().map(dhcp_option).collect(),
+        dns_name: row.dns_name.clone(),
     }
+}
+
+fn dhcp_option(option: &DhcpOption) -> proto::DhcpOption {
+    proto::DhcpOption { name: option.name.clone(), value: option.value.clone(), ipv6: option.is_ipv6 }
 }
 
 fn log_object(log: &LogObject) -> proto::LogObject {

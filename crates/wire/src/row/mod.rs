@@ -344,6 +344,21 @@ pub struct PortRow {
     pub allowed_pairs: Vec<AllowedPair>,
     /// `None` when nothing of it is logged.
     pub log: Option<PortLog>,
+    /// DHCP options that its clients get beside those of the subnet, or instead of them.
+    pub dhcp_options: Vec<DhcpOption>,
+    /// The instance's name; empty for one made of the address.
+    pub dns_name: String,
+}
+
+/// A DHCP option as the API took it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DhcpOption {
+    /// Name or number.
+    pub name: String,
+    /// Value as text; empty for an option that is not to be sent.
+    pub value: String,
+    /// Whether it is of DHCPv6.
+    pub is_ipv6: bool,
 }
 
 /// What of a port's packets is logged, and for whom.

@@ -104,16 +104,20 @@ fn any_port() -> impl Strategy<Value = Row> {
         (any_prefix(), any::<[u8; 6]>()).prop_map(|(prefix, mac)| AllowedPair { prefix, mac }),
         0..3,
     );
+    let option = ("[a-z0-9-]{0,9}", "[ -~]{0,20}", any::<bool>())
+        .prop_map(|(name, value, is_ipv6)| DhcpOption { name, value, is_ipv6 });
     (
         (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 6]>(), addresses),
         ("tap[0-9a-f-]{0,12}", any::<bool>(), any::<bool>(), any::<u64>()),
         (prop::option::of(any_number()), pairs, prop::option::of(log)),
+        (prop::collection::vec(option, 0..3), "[a-z]{0,9}"),
     )
         .prop_map(
             |(
                 (number, uuid, network, mac, addresses),
                 (interface_name, admin_up, disabled, revision),
                 (policy, allowed_pairs, log),
+                (dhcp_options, dns_name),
             )| {
                 Row::Port(PortRow {
                     number,
@@ -128,6 +132,8 @@ fn any_port() -> impl Strategy<Value = Row> {
                     policy,
                     allowed_pairs,
                     log,
+                    dhcp_options,
+                    dns_name,
                 })
             },
         )
@@ -271,6 +277,8 @@ fn interface_names_that_the_kernel_refuses_are_malformed() {
             policy: None,
             allowed_pairs: vec![],
             log: None,
+            dhcp_options: Vec::new(),
+            dns_name: String::new(),
         };
         let error = RowChange::decode(RowChange::encode_set(&Row::Port(row))).unwrap_err();
         assert_eq!(error, MalformedRow::Field { key: RowKey::Port(1), field: "interface_name" });

@@ -5,10 +5,10 @@ mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, FixedIp, Host, HostNumber, IpNet, LoggedEvents, Mac, Network, NetworkId,
-    NetworkNumber, PacketLog, PolicyNumber, Port, PortId, PortNumber, PortStatus, Router, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
-    port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_INTERFACE,
+    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, Host, HostNumber, IpNet, LoggedEvents, Mac, Network,
+    NetworkId, NetworkNumber, PacketLog, PolicyNumber, Port, PortDetails, PortId, PortNumber, PortStatus,
+    Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId,
+    SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -303,11 +303,21 @@ impl Model {
             status: PortStatus::Down,
             port_security_enabled: security.policy.is_some(),
             security_groups: security.groups,
-            details: hadron_model::PortDetails::default(),
+            details: details(pair, up),
             allowed_address_pairs: security.pairs,
             policy: security.policy,
             stamp: Stamp::default(),
         }
+    }
+}
+
+/// What a port says beside its addresses.
+fn details(has_name: bool, has_option: bool) -> PortDetails {
+    let option = ExtraDhcpOpt { name: "bootfile-name".into(), is_ipv6: false, value: "pxe.0".into() };
+    PortDetails {
+        dns_name: if has_name { "web".into() } else { String::new() },
+        extra_dhcp_opts: has_option.then_some(option).into_iter().collect(),
+        ..PortDetails::default()
     }
 }
 

@@ -6,9 +6,10 @@ mod router;
 mod security;
 
 use crate::model::Model;
-use hadron_model::{Host, Network, Port, Subnet};
+use hadron_model::{ExtraDhcpOpt, Host, Network, Port, Subnet};
 use hadron_wire::row::{
-    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, PresenceRow, SubnetRow, address,
+    self, DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, PresenceRow, SubnetRow,
+    address,
 };
 use hadron_wire::{Row, RowKey};
 use std::collections::BTreeMap;
@@ -143,5 +144,12 @@ fn port_row(model: &Model, port: &Port) -> PortRow {
         policy: port.policy.map(|policy| policy.0),
         allowed_pairs: security::allowed_pairs(port),
         log: packet_log::of_port(model, port),
+        dhcp_options: {
+            let options = port.details.extra_dhcp_opts.iter().cloned();
+            options
+                .map(|ExtraDhcpOpt { name, is_ipv6, value }| row::DhcpOption { name, value, is_ipv6 })
+                .collect()
+        },
+        dns_name: port.details.dns_name.clone(),
     }
 }
