@@ -3,7 +3,6 @@
 use super::case::{SERVICE_MAC, World};
 use super::payload;
 use super::random::Random;
-use super::routers::any_router;
 use hadron_datapath::{Address, Mac};
 
 /// A frame from a MAC, such as `BPF_PROG_TEST_RUN` takes: at least the header that its EtherType promises.
@@ -106,7 +105,7 @@ fn ethernet(random: &mut Random, world: &World, from: Mac) -> Vec<u8> {
         4 => Mac([1, 0, 0x5e, 0, 0, 0xfb]),
         5 => SERVICE_MAC,
         6 => Mac(random.bytes()),
-        7..=8 => any_router(random),
+        7..=10 => world.router_beside(random, from),
         _ => random.pick(&world.macs),
     };
     let source = match random.below(40) {

@@ -27,10 +27,6 @@ pub fn mac_of(router: u32, network: u32) -> Mac {
     Mac([2, 0, 0, 1, router as u8, network as u8])
 }
 
-pub fn any_router(random: &mut Random) -> Mac {
-    mac_of(1 + random.below(ROUTERS as usize) as u32, 1 + random.below(NETWORKS as usize) as u32)
-}
-
 /// Of the router itself.
 fn own_v4(router: u32, network: u32) -> Address {
     v4((200 + 8 * router + network) as u8)
@@ -41,6 +37,12 @@ fn own_v6(router: u32, network: u32) -> Address {
 }
 
 impl World {
+    /// The MAC of a router in the network of the port that has this one.
+    pub fn router_beside(&self, random: &mut Random, mac: Mac) -> Mac {
+        let network = self.ports.values().find(|port| port.mac == mac).map_or(1, |port| port.network);
+        mac_of(1 + random.below(ROUTERS as usize) as u32, network)
+    }
+
     pub fn add_routers(&mut self, random: &mut Random) {
         for router in 1..=ROUTERS {
             for network in 1..=NETWORKS {
@@ -111,7 +113,7 @@ impl World {
 
     /// Instances' addresses that stand for each other, in networks that routers lead to by chance.
     fn add_floating_ips(&mut self, random: &mut Random) {
-        for _ in 0..random.below(24) {
+        for _ in 0..random.pick(&[0, 2, 6, 30]) {
             let (router, network) =
                 (1 + random.below(ROUTERS as usize) as u32, 1 + random.below(NETWORKS as usize) as u32);
             let interface =
@@ -123,8 +125,12 @@ impl World {
                 let key = FloatingSourceKey { interface, inside };
                 self.routers.floating_sources.insert(key, FloatingSource { address });
             }
+            let row = self.routers.interfaces.get_mut(&RouterInterfaceKey { interface });
+            if let Some(row) = row.filter(|_| random.one_in(3)) {
+                row.flags |= router_interface_flag::EXTERNAL;
+            }
             let mac = mac_of(router, network);
-            if random.one_in(2) {
+            if random.one_in(6) {
                 let entry = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
                 self.fdb.insert(FdbKey::new(network, mac), entry);
                 let neighbour = Neighbour { mac, kind: neighbour_kind::ROUTER };
