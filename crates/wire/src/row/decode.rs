@@ -80,6 +80,7 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::Rule(proto::RuleKey { group, rule }) => RowKey::Rule { group, rule },
         row_key::Kind::Member(proto::MemberKey { set, member }) => RowKey::Member { set, member },
         row_key::Kind::Policy(number) => RowKey::Policy(number),
+        row_key::Kind::FloatingIp(number) => RowKey::FloatingIp(number),
         row_key::Kind::Port(number) => RowKey::Port(number),
     })
 }
@@ -104,6 +105,7 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Rule(row) => Row::Rule(read.rule(row)?),
         Kind::Member(row) => Row::Member(read.member(row)?),
         Kind::Policy(row) => Row::Policy(read.policy(row)?),
+        Kind::FloatingIp(row) => Row::FloatingIp(read.floating_ip(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })
 }

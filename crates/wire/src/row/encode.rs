@@ -1,9 +1,9 @@
 //! Typed rows to protobuf.
 
 use super::{
-    DhcpOption, Direction, Family, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow, NetworkRow, Place,
-    PolicyRow, PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow,
-    SubnetRow,
+    DhcpOption, Direction, Family, FloatingIpRow, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow,
+    NetworkRow, Place, PolicyRow, PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row,
+    RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -30,6 +30,7 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Rule { group, rule } => Kind::Rule(proto::RuleKey { group, rule }),
         RowKey::Member { set, member } => Kind::Member(proto::MemberKey { set, member }),
         RowKey::Policy(number) => Kind::Policy(number),
+        RowKey::FloatingIp(number) => Kind::FloatingIp(number),
         RowKey::Port(number) => Kind::Port(number),
     };
     proto::RowKey { kind: Some(kind) }
@@ -46,6 +47,7 @@ fn row(row: &Row) -> proto::Row {
         Row::Rule(row) => Kind::Rule(rule(row)),
         Row::Member(row) => Kind::Member(member(row)),
         Row::Policy(row) => Kind::Policy(policy(row)),
+        Row::FloatingIp(row) => Kind::FloatingIp(floating_ip(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
     proto::Row { kind: Some(kind) }
@@ -112,6 +114,19 @@ fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
         addresses: addresses
             .map(|a| proto::InterfaceAddress { address: address(a.address), length: a.length.into() })
             .collect(),
+        gateway: row.gateway.map(|gateway| proto::Gateway { snat: gateway.snat }),
+    }
+}
+
+fn floating_ip(row: &FloatingIpRow) -> proto::FloatingIpRow {
+    proto::FloatingIpRow {
+        number: row.number,
+        network: row.network,
+        address: address(row.address),
+        router: row.router,
+        interface: row.interface,
+        port: row.port,
+        inside: address(row.inside),
     }
 }
 

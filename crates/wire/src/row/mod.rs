@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 pub use decode::{Decoded, MalformedRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
-pub use router::{InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+pub use router::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,6 +71,8 @@ pub enum RowKey {
     },
     /// A policy, by number.
     Policy(u32),
+    /// A floating IP, by number.
+    FloatingIp(u32),
     /// A port, by number.
     Port(u32),
 }
@@ -88,6 +90,7 @@ impl RowKey {
             | RowKey::Rule { .. }
             | RowKey::Member { .. }
             | RowKey::Policy(_)
+            | RowKey::FloatingIp(_)
             | RowKey::Port(_) => None,
         }
     }
@@ -114,6 +117,8 @@ pub enum Row {
     Member(MemberRow),
     /// See [`PolicyRow`].
     Policy(PolicyRow),
+    /// See [`FloatingIpRow`].
+    FloatingIp(FloatingIpRow),
     /// See [`PortRow`].
     Port(PortRow),
 }
@@ -131,6 +136,7 @@ impl Row {
             Row::Rule(row) => RowKey::Rule { group: row.group, rule: row.rule },
             Row::Member(row) => RowKey::Member { set: row.set, member: row.member },
             Row::Policy(row) => RowKey::Policy(row.number),
+            Row::FloatingIp(row) => RowKey::FloatingIp(row.number),
             Row::Port(row) => RowKey::Port(row.number),
         }
     }

@@ -16,6 +16,34 @@ pub struct RouterInterfaceRow {
     pub mac: [u8; 6],
     /// Its addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// Set when the network is an external one.
+    pub gateway: Option<Gateway>,
+}
+
+/// How a router is attached to an external network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Gateway {
+    /// No IPv4 packet leaves with a source that has no address outside.
+    pub snat: bool,
+}
+
+/// A floating IP that leads to a port that is bound to the receiving host.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FloatingIpRow {
+    /// Its number.
+    pub number: u32,
+    /// The external network's number.
+    pub network: u32,
+    /// The address there.
+    pub address: Ipv6Addr,
+    /// The number of the router that translates.
+    pub router: u32,
+    /// The number of that router's port on the external network.
+    pub interface: u32,
+    /// The port's number.
+    pub port: u32,
+    /// The port's address.
+    pub inside: Ipv6Addr,
 }
 
 /// An address of a router.

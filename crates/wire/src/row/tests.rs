@@ -195,9 +195,18 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
         let least = if address.to_ipv4_mapped().is_some() { 96 } else { 0 };
         InterfaceAddress { address, length: least + length % (129 - least) }
     });
-    (any::<[u32; 3]>(), any::<[u8; 6]>(), prop::collection::vec(address, 0..4)).prop_map(
-        |([router, port, network], mac, addresses)| {
-            Row::RouterInterface(RouterInterfaceRow { router, port, network, mac, addresses })
+    let gateway = proptest::option::of(any::<bool>().prop_map(|snat| Gateway { snat }));
+    (any::<[u32; 3]>(), any::<[u8; 6]>(), prop::collection::vec(address, 0..4), gateway).prop_map(
+        |([router, port, network], mac, addresses, gateway)| {
+            Row::RouterInterface(RouterInterfaceRow { router, port, network, mac, addresses, gateway })
+        },
+    )
+}
+
+fn any_floating_ip() -> impl Strategy<Value = Row> {
+    (any::<[u32; 5]>(), any_address(), any_address()).prop_map(
+        |([number, network, router, interface, port], address, inside)| {
+            Row::FloatingIp(FloatingIpRow { number, network, address, router, interface, port, inside })
         },
     )
 }
@@ -221,7 +230,8 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_rule(),
         any_member(),
         any_router_interface(),
-        any_route()
+        any_route(),
+        any_floating_ip()
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use super::{MalformedRow, Reader};
 use crate::proto;
-use crate::row::{InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+use crate::row::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
 use std::net::Ipv6Addr;
 
 impl Reader {
@@ -20,6 +20,19 @@ impl Reader {
                 .into_iter()
                 .map(|address| self.interface_address(address))
                 .collect::<Result<_, _>>()?,
+            gateway: row.gateway.map(|gateway| Gateway { snat: gateway.snat }),
+        })
+    }
+
+    pub(super) fn floating_ip(self, row: proto::FloatingIpRow) -> Result<FloatingIpRow, MalformedRow> {
+        Ok(FloatingIpRow {
+            number: row.number,
+            network: row.network,
+            address: self.address("address", &row.address)?,
+            router: row.router,
+            interface: row.interface,
+            port: row.port,
+            inside: self.address("inside", &row.inside)?,
         })
     }
 
