@@ -4,7 +4,7 @@ mod packet_log;
 mod router;
 mod security;
 
-pub(crate) use router::destination_of;
+pub(crate) use router::{DEFAULTS, destination_of};
 pub(crate) use security::{AddressEntries, entries_only_in, names};
 
 use crate::projection::Settings;
@@ -47,6 +47,7 @@ impl<'a> Source<'a> {
             RowKey::Rule { group, rule } => self.rule(group, rule),
             RowKey::Member { set, member } => self.member(set, member),
             RowKey::Policy(number) => self.policy(number),
+            RowKey::FloatingIp(number) => self.floating_ip(number),
             RowKey::Port(number) => self.port(number),
         }
     }

@@ -10,7 +10,7 @@ use hadron_wire::proto::Batch;
 /// rules name. Each comes with the first port, policy or rule that needs it and goes with the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Interest {
-    /// The host of this number: its ports, and their locations in networks that stay within a host.
+    /// The host of this number: its ports, their floating IPs, and their locations in networks that stay within a host.
     Host(u32),
     /// The network of this number: itself, its subnets, and where its ports and hosts are.
     Network(u32),
@@ -34,7 +34,7 @@ impl Interest {
                 Some(Interest::Router(router))
             }
             RowKey::Policy(number) => Some(Interest::Policy(number)),
-            RowKey::Port(_) => None,
+            RowKey::FloatingIp(_) | RowKey::Port(_) => None,
             RowKey::Network(_)
             | RowKey::Subnet { .. }
             | RowKey::Presence { .. }

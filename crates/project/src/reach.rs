@@ -1,9 +1,10 @@
 //! How far routers lead: the networks and routers that hang together.
 //!
 //! A packet is routed at its sender's host, so a host needs all that its ports can reach: every network and router that is connected
-//! to one of theirs. The way ends at external networks, since a router's gateway is no interface.
+//! to one of theirs. The way ends at external networks, which belong to what is reached, but lead no further: a router's gateway is no
+//! interface.
 
-use hadron_model::{NetworkId, Port, Router, RouterId, RouterPortRole};
+use hadron_model::{Gateway, NetworkId, Port, Router, RouterId, RouterPortRole};
 use hadron_store::{Snapshot, Stored};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub(crate) struct Reach {
     pub(crate) networks: BTreeSet<NetworkId>,
     /// Routers that are up.
     pub(crate) routers: BTreeSet<RouterId>,
+    /// External networks of these.
+    pub(crate) outside: BTreeSet<NetworkId>,
 }
 
 impl Reach {
@@ -35,6 +38,7 @@ impl Reach {
             for router in routers_on(model, network) {
                 if self.routers.insert(router) {
                     open.extend(interfaces(model, router).map(|port| port.network_id));
+                    self.outside.extend(gateways(model, router).map(|port| port.network_id));
                 }
             }
         }
@@ -56,9 +60,28 @@ pub(crate) fn interfaces(model: &Snapshot, router: RouterId) -> impl Iterator<It
     model.router_ports(router).filter(move |port| interface_of(model, port).is_some())
 }
 
+/// The ports of a router on external networks, while it is up.
+pub(crate) fn gateways(model: &Snapshot, router: RouterId) -> impl Iterator<Item = &Arc<Stored<Port>>> {
+    let is_gateway = |port: &Port| attached(model, port).is_some_and(|(_, gateway)| gateway.is_some());
+    model.router_ports(router).filter(move |port| is_gateway(port))
+}
+
 /// The router of which the port is an interface, if both are up.
 pub(crate) fn interface_of<'a>(model: &'a Snapshot, port: &Port) -> Option<&'a Arc<Stored<Router>>> {
-    let (router, RouterPortRole::Interface) = port.router()? else { return None };
-    let router = model.get::<Router>(&router)?;
-    (router.admin_state_up && port.admin_state_up).then_some(router)
+    attached(model, port).filter(|(_, gateway)| gateway.is_none()).map(|(router, _)| router)
+}
+
+/// The router that the port attaches to its network, if both are up, and how, if that network is an external one.
+pub(crate) fn attached<'a>(
+    model: &'a Snapshot,
+    port: &Port,
+) -> Option<(&'a Arc<Stored<Router>>, Option<&'a Gateway>)> {
+    let (router, role) = port.router()?;
+    let router =
+        model.get::<Router>(&router).filter(|router| router.admin_state_up && port.admin_state_up)?;
+    let gateway = match role {
+        RouterPortRole::Interface => None,
+        RouterPortRole::Gateway => Some(router.gateways.iter().find(|gateway| gateway.port_id == port.id)?),
+    };
+    Some((router, gateway))
 }

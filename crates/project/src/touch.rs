@@ -4,14 +4,15 @@
 //! |---|---|
 //! | network | its own; all of its locations and presences if its segment is another |
 //! | subnet | its own |
-//! | port | its own, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups |
+//! | port | its own, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups; its floating IPs |
 //! | security group that came, went, or has another statefulness | its rules; if it came or went also its members and the rules that name it |
 //! | security group's rule | its own |
 //! | address group | the members that came or went |
 //! | policy | its own |
 //! | packet log | those of the ports that it covers |
 //! | host that came, went, or has another number, address or other physical networks | its presences, its ports and their locations |
-//! | router | its routes; if it came, went, or is up or down, also its interfaces and what hangs together by it |
+//! | router | its routes; if it came, went, is up or down or has other gateways, also its interfaces, its floating IPs and what hangs together by it |
+//! | floating IP | its own |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
 //! | anything else | none |
@@ -23,8 +24,8 @@ mod security;
 use crate::Interest;
 use crate::reach::Reach;
 use hadron_model::{
-    AddressGroup, Host, Network, NetworkId, Policy, Port, PortId, PortNumber, SecurityGroupRule, Subnet,
-    SubnetId,
+    AddressGroup, FloatingIp, Host, Network, NetworkId, Policy, Port, PortId, PortNumber, SecurityGroupRule,
+    Subnet, SubnetId,
 };
 use hadron_store::{RecordKey, Snapshot};
 use hadron_wire::RowKey;
@@ -84,6 +85,10 @@ impl Touched {
                 }
             }
             RecordKey::Router(id) => self.router(*id, sides),
+            RecordKey::FloatingIp(id) => {
+                let floating = sides.into_iter().filter_map(|side| side.get::<FloatingIp>(id));
+                floating.for_each(|floating| self.floating_ip(floating));
+            }
             RecordKey::Port(id) => {
                 for side in sides {
                     if let Some(port) = side.get::<Port>(id) {
@@ -122,6 +127,7 @@ impl Touched {
             touched.members(port, [model, model]);
             touched.router_port(port, [model, model]);
         }
+        model.iter::<FloatingIp>().for_each(|floating| touched.floating_ip(floating));
         model.iter::<SecurityGroupRule>().for_each(|rule| touched.rule(rule, [model, model]));
         touched.rows.extend(model.iter::<Policy>().map(|policy| RowKey::Policy(policy.number.0)));
         let nothing = Snapshot::default();
@@ -159,6 +165,7 @@ impl Touched {
     fn port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
         self.rows.insert(RowKey::Port(port.number.0));
         for side in sides {
+            side.floating_ips_of_port(port.id).for_each(|floating| self.floating_ip(floating));
             let Some(network) = side.get::<Network>(&port.network_id) else { continue };
             let network = network.number.0;
             self.rows.insert(RowKey::Location { network, port: port.number.0 });

@@ -2,15 +2,21 @@
 
 use super::Source;
 use crate::Interest;
-use crate::reach::{Reach, interface_of, interfaces};
-use hadron_model::{ExtraRoute, Network, NetworkId, Port, PortNumber, RouterNumber, Subnet};
+use crate::reach::{Reach, attached, gateways, interfaces};
+use hadron_model::{
+    ExtraRoute, FloatingIpNumber, Network, NetworkId, Port, PortNumber, Router, RouterNumber, RouterPortRole,
+    Subnet,
+};
 use hadron_wire::Row;
-use hadron_wire::row::{self, InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow};
+use hadron_wire::row::{
+    self, FloatingIpRow, InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
+};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 impl Source<'_> {
     pub(super) fn router_interface(self, router: u32, number: u32) -> Option<(Interest, Row)> {
         let port = self.model.port_by_number(PortNumber(number))?;
-        let of = interface_of(self.model, port).filter(|of| of.number.0 == router)?;
+        let (of, gateway) = attached(self.model, port).filter(|(of, _)| of.number.0 == router)?;
         let addresses = port.fixed_ips.iter().filter_map(|fixed| {
             let subnet = self.model.get::<Subnet>(&fixed.subnet_id)?;
             let length = Prefix::of(subnet.cidr.network(), subnet.cidr.prefix_len()).length;
@@ -22,6 +28,7 @@ impl Source<'_> {
             network: self.model.get::<Network>(&port.network_id)?.number.0,
             mac: port.mac_address.0,
             addresses: addresses.collect(),
+            gateway: gateway.map(|gateway| row::Gateway { snat: gateway.enable_snat }),
         };
         Some((Interest::Router(of.number.0), Row::RouterInterface(row)))
     }
@@ -32,13 +39,49 @@ impl Source<'_> {
         let same = of.routes.iter().filter(|route| destination_of(route) == destination);
         let mut paths: Vec<RoutePath> = same
             .filter_map(|route| {
-                let port = interfaces(self.model, of.id).find(|port| self.is_beside(port, route))?;
+                let mut ports = interfaces(self.model, of.id).chain(gateways(self.model, of.id));
+                let port = ports.find(|port| self.is_beside(port, route))?;
                 Some(RoutePath { port: port.number.0, gateway: row::address(route.next_hop) })
             })
             .collect();
+        if paths.is_empty() && DEFAULTS.contains(&destination) {
+            paths.extend(self.default_path(of, destination));
+        }
         paths.sort_unstable();
         let row = RouteRow { router, destination, paths };
         (!row.paths.is_empty()).then_some((Interest::Router(router), Row::Route(row)))
+    }
+
+    /// The way out by the first of the router's gateways with an address of the family in a subnet that has a gateway itself.
+    fn default_path(self, router: &Router, destination: Prefix) -> Option<RoutePath> {
+        let is_v4 = destination == DEFAULTS[0];
+        let ports = router.gateways.iter().filter_map(|gateway| self.model.get::<Port>(&gateway.port_id));
+        let mut ports = ports.filter(|port| attached(self.model, port).is_some());
+        ports.find_map(|port| {
+            let subnets =
+                port.fixed_ips.iter().filter_map(|fixed| self.model.get::<Subnet>(&fixed.subnet_id));
+            let next = subnets.filter_map(|subnet| subnet.gateway_ip).find(|next| next.is_ipv4() == is_v4)?;
+            Some(RoutePath { port: port.number.0, gateway: row::address(next) })
+        })
+    }
+
+    pub(super) fn floating_ip(self, number: u32) -> Option<(Interest, Row)> {
+        let floating = self.model.floating_ip_by_number(FloatingIpNumber(number))?;
+        let association = floating.association?;
+        let router = self.model.get::<Router>(&floating.router_id?)?;
+        let mut gateways = gateways(self.model, router.id);
+        let gateway = gateways.find(|port| port.network_id == floating.floating_network_id)?;
+        let port = self.model.get::<Port>(&association.port_id)?;
+        let row = FloatingIpRow {
+            number,
+            network: self.model.get::<Network>(&floating.floating_network_id)?.number.0,
+            address: row::address(floating.floating_ip_address),
+            router: router.number.0,
+            interface: gateway.number.0,
+            port: port.number.0,
+            inside: row::address(association.fixed_ip_address),
+        };
+        Some((Interest::Host(self.host_of(port)?.number.0), Row::FloatingIp(row)))
     }
 
     /// Whether the route's next hop is in a subnet of the port.
@@ -52,6 +95,18 @@ impl Source<'_> {
     pub(super) fn reaches_network(self, host: &str, network: NetworkId) -> bool {
         self.model.host_network_ports(host, network) > 0
             || Reach::of(self.model, network).has_port_of(self.model, host)
+            || self.leads_outside(host, network)
+    }
+
+    /// Whether the host has a port in a network from which routers lead to this external one.
+    fn leads_outside(self, host: &str, network: NetworkId) -> bool {
+        let mut ports = self.model.router_ports_on(network);
+        if !ports.any(|port| matches!(port.router(), Some((_, RouterPortRole::Gateway)))) {
+            return false;
+        }
+        let mut reach = Reach::default();
+        self.model.host_networks(host).for_each(|(own, _)| reach.extend(self.model, own));
+        reach.outside.contains(&network)
     }
 
     /// Whether the host has a port in a network from which the router can be reached.
@@ -62,6 +117,12 @@ impl Source<'_> {
         reach.has_port_of(self.model, host)
     }
 }
+
+/// Everywhere, for each family.
+pub(crate) const DEFAULTS: [Prefix; 2] = [
+    Prefix { address: Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), length: 96 },
+    Prefix { address: Ipv6Addr::UNSPECIFIED, length: 0 },
+];
 
 /// Where the route leads, as rows have it.
 pub(crate) fn destination_of(route: &ExtraRoute) -> Prefix {

@@ -2,9 +2,9 @@
 
 use super::Touched;
 use crate::Interest;
-use crate::derive::destination_of;
-use crate::reach::{Reach, interface_of};
-use hadron_model::{Host, Network, NetworkId, Port, Router, RouterId, RouterNumber};
+use crate::derive::{DEFAULTS, destination_of};
+use crate::reach::{Reach, attached, interface_of};
+use hadron_model::{FloatingIp, Host, Network, NetworkId, Port, Router, RouterId, RouterNumber};
 use hadron_store::Snapshot;
 use hadron_wire::RowKey;
 use std::collections::BTreeSet;
@@ -12,9 +12,13 @@ use std::collections::BTreeSet;
 impl Touched {
     /// A router that came, went or has other routes or another state.
     pub(super) fn router(&mut self, id: RouterId, sides: [&Snapshot; 2]) {
-        let [before, after] = sides.map(|side| side.get::<Router>(&id).map(|router| router.admin_state_up));
+        let facts = |router: &Router| (router.admin_state_up, router.gateways.clone());
+        let [before, after] = sides.map(|side| side.get::<Router>(&id).map(|router| facts(router)));
         self.routes(id, sides);
         if before != after {
+            for side in sides {
+                side.floating_ips_of_router(id).for_each(|floating| self.floating_ip(floating));
+            }
             for side in sides {
                 for port in side.router_ports(id) {
                     self.interface(port, id, sides);
@@ -36,6 +40,17 @@ impl Touched {
         if before != after {
             self.surroundings([port.network_id].into_iter(), sides);
         }
+        let [before, after] = sides.map(|side| attached(side, port).and_then(|(_, gateway)| gateway));
+        if before != after {
+            for side in sides {
+                side.floating_ips_of_router(router).for_each(|floating| self.floating_ip(floating));
+                self.surroundings(side.router_ports(router).map(|port| port.network_id), sides);
+            }
+        }
+    }
+
+    pub(super) fn floating_ip(&mut self, floating: &FloatingIp) {
+        self.rows.insert(RowKey::FloatingIp(floating.number.0));
     }
 
     /// A network's subnets have changed: what its routers say of them.
@@ -58,6 +73,9 @@ impl Touched {
     /// All routes of the router.
     fn routes(&mut self, id: RouterId, sides: [&Snapshot; 2]) {
         for router in sides.into_iter().filter_map(|side| side.get::<Router>(&id)) {
+            let router_number = router.number.0;
+            self.rows
+                .extend(DEFAULTS.map(|destination| RowKey::Route { router: router_number, destination }));
             self.rows.extend(
                 router.routes.iter().map(|route| RowKey::Route {
                     router: router.number.0,
@@ -97,7 +115,7 @@ impl Touched {
     pub(super) fn reached(&mut self, host: &str, reach: &Reach, sides: [&Snapshot; 2]) {
         let host = host.to_owned();
         for host in sides.into_iter().filter_map(|side| side.get::<Host>(&host)).map(|host| host.number.0) {
-            for network in &reach.networks {
+            for network in reach.networks.iter().chain(&reach.outside) {
                 for network in sides.into_iter().filter_map(|side| side.get::<Network>(network)) {
                     let network = network.number.0;
                     self.rows.insert(RowKey::Presence { network, host });

@@ -155,6 +155,8 @@ impl Call {
             ("addresses", false) => tx.put(self.address_group()),
             ("router", true) => tx.delete::<Router>(&self.router().id),
             ("router", false) => tx.put(self.router()),
+            ("floating", true) => tx.delete::<FloatingIp>(&FloatingIpId(self.uuid(&self.name))),
+            ("floating", false) => tx.put(self.floating_ip()),
             ("log", true) => tx.delete::<PacketLog>(&PacketLogId(self.uuid(&self.name))),
             ("log", false) => tx.put(self.log()),
             ("policy", true) => tx.delete::<Policy>(&self.policy().groups),
@@ -234,9 +236,10 @@ impl Call {
                 .collect(),
             admin_state_up: self.value("up").unwrap_or(true),
             device_id: self.values.get("router").map(|name| self.uuid(name).to_string()).unwrap_or_default(),
-            device_owner: match self.values.contains_key("router") {
-                true => router::DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
-                false => self.values.get("owner").cloned().unwrap_or_default(),
+            device_owner: match (self.values.get("owner"), self.values.contains_key("router")) {
+                (Some(owner), _) => owner.clone(),
+                (None, true) => router::DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
+                (None, false) => String::new(),
             },
             binding: Binding {
                 host_id: self.values.get("host").cloned().unwrap_or_default(),
@@ -305,7 +308,40 @@ impl Call {
         }
     }
 
-    /// `router create NAME up=… routes=DESTINATION@NEXT_HOP,…`
+    /// `gateway=PORT@NETWORK snat=…`
+    fn gateways(&self) -> Vec<Gateway> {
+        let named = self.values.get("gateway").map(|text| text.split_once('@').expect("port@network"));
+        let gateway = named.map(|(port, network)| Gateway {
+            network_id: NetworkId(self.uuid(network)),
+            port_id: PortId(self.uuid(port)),
+            enable_snat: self.value("snat").unwrap_or(true),
+        });
+        gateway.into_iter().collect()
+    }
+
+    /// `floating create NAME network=… address=… router=… port=… inside=…`
+    fn floating_ip(&self) -> FloatingIp {
+        let association = self.values.get("port").map(|port| Association {
+            port_id: PortId(self.uuid(port)),
+            fixed_ip_address: self.value("inside").expect("inside"),
+        });
+        FloatingIp {
+            id: FloatingIpId(self.uuid(&self.name)),
+            number: FloatingIpNumber(self.number),
+            project_id: String::new(),
+            description: String::new(),
+            floating_network_id: NetworkId(self.uuid(&self.values["network"])),
+            floating_port_id: PortId(self.uuid(&self.name)),
+            floating_ip_address: self.value("address").expect("address"),
+            association,
+            router_id: self.values.get("router").map(|name| RouterId(self.uuid(name))),
+            dns_name: String::new(),
+            dns_domain: String::new(),
+            stamp: Stamp::default(),
+        }
+    }
+
+    /// `router create NAME up=… routes=DESTINATION@NEXT_HOP,… gateway=PORT@NETWORK snat=…`
     fn router(&self) -> Router {
         let route = |text: &str| {
             let (destination, next_hop) = text.split_once('@').expect("destination@next hop");
@@ -321,7 +357,7 @@ impl Call {
             name: self.name.clone(),
             description: String::new(),
             admin_state_up: self.value("up").unwrap_or(true),
-            gateways: vec![],
+            gateways: self.gateways(),
             routes: self.values.get("routes").into_iter().flat_map(|all| all.split(',').map(route)).collect(),
             distributed: None,
             ha: None,
@@ -386,6 +422,7 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Rule { group, rule } => format!("set {group} rule {rule}"),
         RowKey::Member { set, member } => format!("set {set} member {member}"),
         RowKey::Policy(number) => format!("policy {number}"),
+        RowKey::FloatingIp(number) => format!("floating {number}"),
         RowKey::Port(number) => format!("port {number}"),
     };
     format!("{sign} {key}{}", row.map(|row| format!(": {}", contents(&row))).unwrap_or_default())
@@ -428,12 +465,13 @@ fn contents(row: &Row) -> String {
             let own = |own: &row::InterfaceAddress| {
                 format!(" {} of {}", row::unmapped(own.address), prefix(&own.prefix()))
             };
-            format!(
-                "net {}, {}{}",
-                row.network,
-                Mac(row.mac),
-                row.addresses.iter().map(own).collect::<String>()
-            )
+            let gateway = match row.gateway {
+                Some(row::Gateway { snat: true }) => ", outside with snat",
+                Some(row::Gateway { snat: false }) => ", outside",
+                None => "",
+            };
+            let addresses = row.addresses.iter().map(own).collect::<String>();
+            format!("net {}, {}{addresses}{gateway}", row.network, Mac(row.mac))
         }
         Row::Route(row) => {
             let path =
@@ -454,6 +492,14 @@ fn contents(row: &Row) -> String {
         }
         Row::Member(row) => row.prefixes.iter().map(prefix).collect::<Vec<_>>().join(" "),
         Row::Policy(row) => format!("sets {:?}", row.groups),
+        Row::FloatingIp(row) => {
+            let [address, inside] = [row.address, row.inside].map(row::unmapped);
+            let (router, interface) = (row.router, row.interface);
+            format!(
+                "{address} in net {} by router {router} port {interface} for port {} {inside}",
+                row.network, row.port
+            )
+        }
         Row::Port(row) => {
             let addresses = addresses(row.addresses.iter().map(|address| address.address));
             let mac = Mac(row.mac);

@@ -45,6 +45,8 @@ fn any_state() -> impl Strategy<Value = Vec<Op>> {
             Op::PutRule { rule, .. } => Some((5, *rule)),
             Op::PutPort { port, .. } => Some((6, *port)),
             Op::PutLog { log, .. } => Some((7, *log)),
+            Op::PutRouter { router, .. } => Some((8, *router)),
+            Op::PutFloatingIp { floating, .. } => Some((9, *floating)),
             _ => None,
         };
         let last: BTreeMap<_, _> = ops.into_iter().filter_map(|op| Some((rank(&op)?, op))).collect();
@@ -62,6 +64,8 @@ fn removal(op: &Op) -> Op {
         Op::PutAddressGroup { group, .. } => Op::DropAddressGroup { group },
         Op::PutRule { rule, .. } => Op::DropRule { rule },
         Op::PutLog { log, .. } => Op::DropLog { log },
+        Op::PutRouter { router, .. } => Op::DropRouter { router },
+        Op::PutFloatingIp { floating, .. } => Op::DropFloatingIp { floating },
         ref other => other.clone(),
     }
 }

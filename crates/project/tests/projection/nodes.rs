@@ -202,6 +202,7 @@ fn port(port: u8, host: u8) -> Op {
         groups: None,
         pair: false,
         router: None,
+        outside: false,
     }
 }
 
@@ -299,6 +300,7 @@ fn the_cost_of_a_change_is_its_own() {
         groups: Some(1),
         pair: false,
         router: None,
+        outside: false,
     };
     assert_eq!(
         touched(&mut world, &[member(0)]),

@@ -5,10 +5,11 @@ mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, Host, HostNumber, IpNet, LoggedEvents, Mac, Network,
-    NetworkId, NetworkNumber, PacketLog, PolicyNumber, Port, PortDetails, PortId, PortNumber, PortStatus,
-    Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId,
-    SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_INTERFACE,
+    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, Host, HostNumber, IpNet, LoggedEvents, Mac,
+    Network, NetworkId, NetworkNumber, PacketLog, PolicyNumber, Port, PortDetails, PortId, PortNumber,
+    PortStatus, Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId,
+    SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY,
+    router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -25,6 +26,7 @@ pub const GROUPS: u8 = 3;
 pub const RULES: u8 = 7;
 pub const ADDRESS_GROUPS: u8 = 2;
 pub const ROUTERS: u8 = 3;
+pub const FLOATING_IPS: u8 = 4;
 pub const LOGS: u8 = 4;
 pub const PROJECTS: u8 = 2;
 
@@ -40,6 +42,7 @@ pub struct Model {
     pub address_groups: BTreeMap<u8, AddressGroup>,
     pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
     pub routers: BTreeMap<u8, Router>,
+    pub floating_ips: BTreeMap<u8, FloatingIp>,
     pub logs: BTreeMap<u8, PacketLog>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
@@ -86,6 +89,8 @@ pub enum Op {
         pair: bool,
         /// The router that it is an interface of; never bound then.
         router: Option<u8>,
+        /// It is the router's gateway then.
+        outside: bool,
     },
     DropPort {
         port: u8,
@@ -119,9 +124,20 @@ pub enum Op {
         router: u8,
         up: bool,
         routes: u8,
+        /// The port that is its gateway, and whether that translates.
+        gateway: Option<(u8, bool)>,
     },
     DropRouter {
         router: u8,
+    },
+    PutFloatingIp {
+        floating: u8,
+        network: u8,
+        router: Option<u8>,
+        port: Option<u8>,
+    },
+    DropFloatingIp {
+        floating: u8,
     },
     /// Log l is of project l mod [`PROJECTS`].
     PutLog {
@@ -150,13 +166,14 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         1 => (0..SUBNETS).prop_map(|subnet| Op::DropSubnet { subnet }),
         8 => (
             0..PORTS, prop::option::weighted(0.8, host), prop::bool::weighted(0.15), any::<bool>(), 0u8..4, 0u8..3,
-            prop::option::weighted(0.8, 0u8..1 << GROUPS), any::<bool>(), prop::option::weighted(0.3, 0..ROUTERS),
+            prop::option::weighted(0.8, 0u8..1 << GROUPS), any::<bool>(),
+            (prop::option::weighted(0.4, 0..ROUTERS), prop::bool::weighted(0.4)),
         )
-            .prop_map(|(port, host, dhcp, up, subnets, mac, groups, pair, router)| {
-                Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router }
+            .prop_map(|(port, host, dhcp, up, subnets, mac, groups, pair, (router, outside))| {
+                Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router, outside }
             }),
         8 => security::any_op(),
-        3 => router::any_op(),
+        5 => router::any_op(),
         4 => packet_log::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
@@ -259,7 +276,10 @@ impl Model {
                 tx.delete::<Port>(&port_id(port));
                 self.sync_policies(tx);
             }
-            Op::PutRouter { .. } | Op::DropRouter { .. } => return self.apply_router(op, tx),
+            Op::PutRouter { .. }
+            | Op::DropRouter { .. }
+            | Op::PutFloatingIp { .. }
+            | Op::DropFloatingIp { .. } => return self.apply_router(op, tx),
             Op::PutLog { .. } | Op::DropLog { .. } => return self.apply_log(op, tx),
             _ => return self.apply_security(op, tx),
         }
@@ -267,7 +287,7 @@ impl Model {
     }
 
     fn a_port(&self, op: &Op) -> Port {
-        let Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router } = *op else {
+        let Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router, outside } = *op else {
             unreachable!("only for ports")
         };
         let router = router.filter(|_| !dhcp);
@@ -292,6 +312,7 @@ impl Model {
             admin_state_up: up,
             device_id: router.map(|router| router::router_id(router).0.to_string()).unwrap_or_default(),
             device_owner: match router {
+                Some(_) if outside => DEVICE_OWNER_ROUTER_GATEWAY.to_owned(),
                 Some(_) => DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
                 None if dhcp => DEVICE_OWNER_DHCP.to_owned(),
                 None => String::new(),

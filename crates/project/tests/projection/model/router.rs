@@ -1,15 +1,21 @@
-//! Routers of the small cloud. Their interfaces are ports.
+//! Routers and floating IPs of the small cloud. Interfaces and gateways are ports.
 
-use super::{Model, Op, ROUTERS, id, subnet_address};
-use hadron_model::{ExtraRoute, Router, RouterId, RouterNumber, Stamp};
+use super::{FLOATING_IPS, Model, NETWORKS, Op, PORTS, ROUTERS, id, network_id, port_id, subnet_address};
+use hadron_model::{
+    Association, ExtraRoute, FloatingIp, FloatingIpId, FloatingIpNumber, Gateway, Router, RouterId,
+    RouterNumber, Stamp,
+};
 use hadron_store::Tx;
 use proptest::prelude::*;
 
 pub fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        3 => (0..ROUTERS, prop::bool::weighted(0.8), 0u8..16)
-            .prop_map(|(router, up, routes)| Op::PutRouter { router, up, routes }),
+        4 => (0..ROUTERS, prop::bool::weighted(0.8), 0u8..16, prop::option::weighted(0.8, (0..PORTS, any::<bool>())))
+            .prop_map(|(router, up, routes, gateway)| Op::PutRouter { router, up, routes, gateway }),
         1 => (0..ROUTERS).prop_map(|router| Op::DropRouter { router }),
+        3 => (0..FLOATING_IPS, 0..NETWORKS, prop::option::weighted(0.9, 0..ROUTERS), prop::option::weighted(0.9, 0..PORTS))
+            .prop_map(|(floating, network, router, port)| Op::PutFloatingIp { floating, network, router, port }),
+        1 => (0..FLOATING_IPS).prop_map(|floating| Op::DropFloatingIp { floating }),
     ]
 }
 
@@ -20,8 +26,14 @@ pub fn router_id(router: u8) -> RouterId {
 impl Model {
     pub(super) fn apply_router(&mut self, op: &Op, tx: &mut Tx) -> bool {
         match *op {
-            Op::PutRouter { router, up, routes } => {
-                let record = a_router(router, up, routes);
+            Op::PutRouter { router, up, routes, gateway } => {
+                let gateways = gateway.map(|(port, enable_snat)| Gateway {
+                    network_id: network_id(port % NETWORKS),
+                    port_id: port_id(port),
+                    enable_snat,
+                });
+                let record =
+                    Router { gateways: gateways.into_iter().collect(), ..a_router(router, up, routes) };
                 self.routers.insert(router, record.clone());
                 tx.put(record);
             }
@@ -31,9 +43,40 @@ impl Model {
                 }
                 tx.delete::<Router>(&router_id(router));
             }
+            Op::PutFloatingIp { floating, network, router, port } => {
+                let record = a_floating_ip(floating, network, router, port);
+                self.floating_ips.insert(floating, record.clone());
+                tx.put(record);
+            }
+            Op::DropFloatingIp { floating } => {
+                if self.floating_ips.remove(&floating).is_none() {
+                    return false;
+                }
+                tx.delete::<FloatingIp>(&FloatingIpId(id(8, floating)));
+            }
             _ => unreachable!("only for routers"),
         }
         true
+    }
+}
+
+fn a_floating_ip(floating: u8, network: u8, router: Option<u8>, port: Option<u8>) -> FloatingIp {
+    FloatingIp {
+        id: FloatingIpId(id(8, floating)),
+        number: FloatingIpNumber(60 + u32::from(floating)),
+        project_id: String::new(),
+        description: String::new(),
+        floating_network_id: network_id(network),
+        floating_port_id: port_id(200 + floating),
+        floating_ip_address: subnet_address(2 * network, 100 + floating),
+        association: port.map(|port| Association {
+            port_id: port_id(port),
+            fixed_ip_address: subnet_address(2 * (port % NETWORKS), 10 + port),
+        }),
+        router_id: router.map(router_id),
+        dns_name: String::new(),
+        dns_domain: String::new(),
+        stamp: Stamp::default(),
     }
 }
 

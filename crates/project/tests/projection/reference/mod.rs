@@ -28,6 +28,7 @@ pub fn rows_of(model: &Model, host: &Host) -> Rows {
         rows.push(Row::Port(port_row(model, port)));
     }
     rows.extend(router::rows(model, host));
+    rows.extend(router::floating_ips(model, host));
     rows.extend(security::rows(model, host));
     rows.into_iter().map(|row| (row.key(), row)).collect()
 }

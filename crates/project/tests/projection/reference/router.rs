@@ -2,14 +2,24 @@
 
 use super::is_on;
 use crate::model::Model;
-use hadron_model::{Host, Network, NetworkId, Port, Router, Subnet};
+use hadron_model::{Host, IpNet, Network, NetworkId, Port, Router, Subnet};
 use hadron_wire::Row;
-use hadron_wire::row::{InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow, address};
+use hadron_wire::row::{
+    FloatingIpRow, Gateway, InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow, address,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether the host has a port in the network, or in one from which routers lead there.
+/// Whether the host has a port in the network, or in one from which routers lead there, if only as to an external one.
 pub fn reaches(model: &Model, host: &Host, network: &Network) -> bool {
-    networks(model, host).contains(&network.id)
+    let reached = networks(model, host);
+    let mut routers = model.routers.values().filter(|router| is_among(model, router, &reached));
+    reached.contains(&network.id)
+        || routers.any(|router| gateways(model, router).any(|port| port.network_id == network.id))
+}
+
+/// Whether the router has an interface in one of the networks.
+fn is_among(model: &Model, router: &Router, networks: &BTreeSet<NetworkId>) -> bool {
+    interfaces(model, router).any(|port| networks.contains(&port.network_id))
 }
 
 /// The host's own networks; then, as long as that adds any, those of every router that is in one of them.
@@ -32,9 +42,17 @@ fn networks(model: &Model, host: &Host) -> BTreeSet<NetworkId> {
 }
 
 fn interfaces<'a>(model: &'a Model, router: &'a Router) -> impl Iterator<Item = &'a Port> {
+    ports_of(model, router, "network:router_interface")
+}
+
+fn gateways<'a>(model: &'a Model, router: &'a Router) -> impl Iterator<Item = &'a Port> {
+    let named = |port: &&Port| router.gateways.iter().any(|gateway| gateway.port_id == port.id);
+    ports_of(model, router, "network:router_gateway").filter(named)
+}
+
+fn ports_of<'a>(model: &'a Model, router: &'a Router, owner: &'a str) -> impl Iterator<Item = &'a Port> {
     model.ports.values().filter(move |port| {
-        let belongs =
-            port.device_owner == "network:router_interface" && port.device_id == router.id.0.to_string();
+        let belongs = port.device_owner == owner && port.device_id == router.id.0.to_string();
         belongs && router.admin_state_up && port.admin_state_up
     })
 }
@@ -50,22 +68,34 @@ pub fn rows(model: &Model, host: &Host) -> Vec<Row> {
     let reached = networks(model, host);
     let mut rows = Vec::new();
     for router in model.routers.values() {
-        let ports: Vec<&Port> = interfaces(model, router).collect();
-        if !ports.iter().any(|port| reached.contains(&port.network_id)) {
+        if !is_among(model, router, &reached) {
             continue;
         }
+        let ports: Vec<&Port> = interfaces(model, router).chain(gateways(model, router)).collect();
         rows.extend(ports.iter().map(|port| Row::RouterInterface(interface(model, router, port))));
         let mut routes: BTreeMap<Prefix, BTreeSet<RoutePath>> = BTreeMap::new();
         for route in &router.routes {
             let beside = ports
                 .iter()
                 .filter(|port| subnets(model, port).any(|(_, subnet)| subnet.cidr.contains(&route.next_hop)));
-            // Of several interfaces in one subnet any will do; the projection takes the first by UUID.
-            let port = beside.min_by_key(|port| port.id);
+            // Of several interfaces in one subnet any will do; the projection takes the first by UUID, and a gateway last.
+            let port = beside.min_by_key(|port| (port.device_owner == "network:router_gateway", port.id));
             let destination = Prefix::of(route.destination.network(), route.destination.prefix_len());
             if let Some(port) = port {
                 let path = RoutePath { port: port.number.0, gateway: address(route.next_hop) };
                 routes.entry(destination).or_default().insert(path);
+            }
+        }
+        for (default, is_v4) in [("0.0.0.0/0", true), ("::/0", false)] {
+            let default: IpNet = default.parse().unwrap();
+            let default = Prefix::of(default.network(), default.prefix_len());
+            let ways = gateways(model, router).flat_map(|port| {
+                let next = subnets(model, port).filter_map(|(_, subnet)| subnet.gateway_ip);
+                let next = next.filter(|next| next.is_ipv4() == is_v4);
+                next.map(|next| RoutePath { port: port.number.0, gateway: address(next) }).collect::<Vec<_>>()
+            });
+            if let (false, Some(way)) = (routes.contains_key(&default), { ways }.next()) {
+                routes.insert(default, BTreeSet::from([way]));
             }
         }
         rows.extend(routes.into_iter().map(|(destination, paths)| {
@@ -88,5 +118,36 @@ fn interface(model: &Model, router: &Router, port: &Port) -> RouterInterfaceRow 
         network: network.number.0,
         mac: port.mac_address.0,
         addresses: subnets(model, port).map(own).collect(),
+        gateway: router
+            .gateways
+            .iter()
+            .find(|gateway| gateway.port_id == port.id && port.device_owner == "network:router_gateway")
+            .map(|gateway| Gateway { snat: gateway.enable_snat }),
     }
+}
+
+/// The floating IPs of the host's ports, where a router has a gateway on their network.
+pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for floating in model.floating_ips.values() {
+        let (Some(association), Some(router)) = (floating.association, floating.router_id) else { continue };
+        let port = model.ports.values().find(|port| port.id == association.port_id);
+        let router = model.routers.values().find(|found| found.id == router);
+        let (Some(port), Some(router)) = (port, router) else { continue };
+        let network = floating.floating_network_id;
+        let gateway = gateways(model, router).find(|gateway| gateway.network_id == network);
+        let network = model.networks.values().find(|found| found.id == network);
+        if let (Some(gateway), Some(network), true) = (gateway, network, port.binding.host_id == host.name) {
+            rows.push(Row::FloatingIp(FloatingIpRow {
+                number: floating.number.0,
+                network: network.number.0,
+                address: address(floating.floating_ip_address),
+                router: router.number.0,
+                interface: gateway.number.0,
+                port: port.number.0,
+                inside: address(association.fixed_ip_address),
+            }));
+        }
+    }
+    rows
 }
