@@ -83,6 +83,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2014-02-03T10:00:00-00:00",
     },
     Extension {
+        alias: "binding-extended",
+        name: "Port Bindings Extended",
+        description: "Ports have further bindings, of which one is activated when an instance moves",
+        updated: "2017-07-17T10:00:00-00:00",
+    },
+    Extension {
         alias: "data-plane-status",
         name: "Port data plane status extension",
         description: "Monitors can tell that a port does not forward",

@@ -194,7 +194,7 @@ async fn a_reader_reads_and_an_administrator_binds() {
     assert_eq!(cloud.update(MEMBER, "ports", &world.port, binding.clone()).await.error(), denied);
     let bound = cloud.update(ADMIN, "ports", &world.port, binding).await.expect(200);
     assert_eq!(bound["binding:vif_type"], "binding_failed");
-    assert_eq!(bound["binding:vif_details"], json!({}));
+    assert_eq!(bound["binding:vif_details"], json!({"reason": "host h1 has not joined"}));
     let profile = json!({"binding:profile": {"a": [1, "x"]}});
     assert_eq!(
         cloud.update(ADMIN, "ports", &world.port, profile.clone()).await.error(),

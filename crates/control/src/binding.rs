@@ -1,7 +1,7 @@
 //! Where a port is plugged, what that makes of it, and what its host reports.
 
 use crate::{Error, stamp};
-use hadron_model::{Binding, Host, Network, Port, PortId, PortStatus};
+use hadron_model::{Binding, Host, Network, NetworkId, Port, PortId, PortStatus};
 use hadron_store::{Snapshot, Tx};
 
 /// Most characters of `binding:profile` as text.
@@ -41,23 +41,55 @@ impl VifType {
 
 /// How the port is plugged, given the hosts that have joined. It is derived, so a host that joins late takes its ports.
 pub fn vif_type(view: &Snapshot, port: &Port) -> VifType {
-    let binding = &port.binding;
     if port.is_everywhere() {
         VifType::Distributed
-    } else if binding.host_id.is_empty() {
-        VifType::Unbound
-    } else if !matches!(binding.vnic_type.as_str(), "" | VNIC_NORMAL) {
-        VifType::BindingFailed
-    } else if view.get::<Host>(&binding.host_id).is_some_and(|host| serves(view, host, port)) {
-        VifType::Tap
     } else {
-        VifType::BindingFailed
+        vif_type_of(view, port.network_id, &port.binding)
     }
 }
 
-/// Whether the host can bring the network to the port.
-fn serves(view: &Snapshot, host: &Host, port: &Port) -> bool {
-    view.get::<Network>(&port.network_id).is_some_and(|network| host.reaches(&network.segment))
+/// How a port of a network is plugged by a binding.
+pub(crate) fn vif_type_of(view: &Snapshot, network: NetworkId, binding: &Binding) -> VifType {
+    match failure(view, network, binding) {
+        _ if binding.host_id.is_empty() => VifType::Unbound,
+        Some(_) => VifType::BindingFailed,
+        None => VifType::Tap,
+    }
+}
+
+/// Why a port can't be plugged where its binding says.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BindingFailure {
+    /// Hosts wire no such interface.
+    #[error("hosts wire interfaces of vnic_type normal, not {0}")]
+    VnicType(String),
+    /// There is no such host.
+    #[error("host {0} has not joined")]
+    Host(String),
+    /// The host has no interface that leads to the network.
+    #[error("host {host} has no interface to physical network {network}; map it on the host")]
+    PhysicalNetwork {
+        /// The host.
+        host: String,
+        /// The physical network.
+        network: String,
+    },
+}
+
+/// What keeps a port of a network from being plugged as its binding says, if anything does.
+pub fn failure(view: &Snapshot, network: NetworkId, binding: &Binding) -> Option<BindingFailure> {
+    if !matches!(binding.vnic_type.as_str(), "" | VNIC_NORMAL) {
+        return Some(BindingFailure::VnicType(binding.vnic_type.clone()));
+    }
+    let Some(host) = view.get::<Host>(&binding.host_id) else {
+        return Some(BindingFailure::Host(binding.host_id.clone()));
+    };
+    let segment = &view.get::<Network>(&network)?.segment;
+    if host.reaches(segment) {
+        return None;
+    }
+    let network = segment.physical()?.network.clone();
+    Some(BindingFailure::PhysicalNetwork { host: host.name.clone(), network })
 }
 
 /// Changes to a binding; `None` leaves as it is.

@@ -102,6 +102,7 @@ fn create(tx: &mut Tx, config: &Config, network: &Network, wanted: &[SubnetId]) 
         allowed_address_pairs: vec![],
         policy: None,
         details: PortDetails::default(),
+        inactive_bindings: vec![],
         stamp: stamp::born(tx, 1),
     };
     claim(tx, &mut port, wanted)?;

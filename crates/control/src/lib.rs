@@ -32,6 +32,7 @@ pub mod network;
 pub mod packet_log;
 pub(crate) mod policy;
 pub mod port;
+pub mod port_binding;
 pub mod port_details;
 pub mod port_forwarding;
 pub mod port_security;
@@ -51,5 +52,7 @@ pub mod subnet_pool;
 pub mod tag;
 
 pub use config::{Config, Quotas, Underlay};
-pub use error::{Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError};
+pub use error::{
+    BindingError, Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError,
+};
 pub use steps::Step;

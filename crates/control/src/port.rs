@@ -145,6 +145,7 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
         device_id: new.device_id.clone(),
         device_owner: new.device_owner.clone(),
         binding: new.binding.apply(&Binding::default())?,
+        inactive_bindings: vec![],
         status: PortStatus::Down,
         port_security_enabled: false,
         security_groups: vec![],
@@ -270,6 +271,7 @@ fn update_binding(tx: &Tx, port: &mut Port, old: &Port, change: &BindingChange) 
             device: old.device_id.clone(),
         });
     }
+    port.inactive_bindings.retain(|inactive| inactive.host_id != binding.host_id);
     port.binding = binding;
     port.status = PortStatus::Down;
     Ok(())

@@ -2,11 +2,11 @@
 
 mod support;
 
-use hadron_control::binding::{self, BindingChange, VifType};
+use hadron_control::binding::{self, BindingChange, BindingFailure, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
 use hadron_control::{
-    Error, ObjectError, PoolError, SharingError, Underlay, bulk, host, recovery, segment, steps,
+    BindingError, Error, ObjectError, PoolError, SharingError, Underlay, bulk, host, recovery, segment, steps,
 };
 use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Shareable, Timestamp};
 use hadron_store::{BulkIntent, Created};
@@ -436,6 +436,12 @@ fn errors_are_neutron_s() {
         ObjectError::DuplicateDhcpOpt(text()).into(),
         ObjectError::NoMatchingSubnet { network, device_owner: text() }.into(),
         ObjectError::TooManyTags { collection: "ports", id: port.0, count: 51, limit: 50 }.into(),
+        BindingError::NotFound { port, host: text() }.into(),
+        BindingError::AlreadyExists { port, host: text() }.into(),
+        BindingError::AlreadyActive { port, host: text() }.into(),
+        BindingError::Failed { port, host: text(), reason: BindingFailure::Host(text()) }.into(),
+        BindingError::Unsupported(port).into(),
+        BindingError::TooMany { port, limit: 1 }.into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
         PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),
         PoolError::ScopeNotFound(hadron_model::AddressScopeId::random()).into(),

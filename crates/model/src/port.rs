@@ -105,6 +105,8 @@ pub struct Port {
     pub device_owner: String,
     /// Where it is plugged.
     pub binding: Binding,
+    /// Where it could be plugged next (`binding-extended`), by host: each host once, and not the one where it is.
+    pub inactive_bindings: Vec<Binding>,
     /// Operational state, as last reported by its host.
     pub status: PortStatus,
     /// Whether its traffic is filtered: source addresses and security groups.

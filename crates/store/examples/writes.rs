@@ -128,6 +128,7 @@ fn create_port(tx: &mut Tx, (network_id, subnet_id): (NetworkId, SubnetId)) -> R
         port_security_enabled: false,
         security_groups: vec![],
         details: hadron_model::PortDetails::default(),
+        inactive_bindings: vec![],
         allowed_address_pairs: vec![],
         policy: None,
         stamp: Stamp::default(),

@@ -22,6 +22,7 @@ pub mod network;
 mod network_ip_availability;
 pub mod packet_log;
 pub mod port;
+mod port_binding;
 mod port_detail;
 pub mod port_forwarding;
 mod port_values;
@@ -89,6 +90,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>,
         Box::new(dhcp_scheduler::NetworksOfAgent::new(policy)),
         Box::new(dhcp_scheduler::AgentsOfNetwork::new(policy)),
+        Box::new(port_binding::PortBindings::new(policy)),
         Box::new(zone::Derived::zones(policy)),
         Box::new(zone::Derived::service_providers(policy)),
     ])

@@ -1,13 +1,15 @@
 //! `/v2.0/ports`
 
-use super::port_values::{binding_change, check_device, fixed_ips, relies_on, security_change};
+use super::port_values::{
+    binding_change, check_device, fixed_ips, or, relies_on, security_change, vif_details,
+};
 use super::{Object, Request, Resource, Scope, Tagging, names, port_detail, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
-use hadron_control::binding::{self, VNIC_NORMAL, VifType};
+use hadron_control::binding::{self, VNIC_NORMAL};
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
 use hadron_control::{Config, Error, Step, floating_ip};
 use hadron_model::{NetworkId, Port, PortId, SecurityGroupId, SubnetId};
@@ -19,7 +21,7 @@ use uuid::Uuid;
 /// The resource.
 pub struct Ports;
 
-const VNIC_TYPES: &[Option<&str>] = &[
+pub(super) const VNIC_TYPES: &[Option<&str>] = &[
     Some("normal"),
     Some("direct"),
     Some("macvtap"),
@@ -100,8 +102,7 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Unspecified),
     Column::new("binding:vif_details", |port, view| {
-        let is_plugged = binding::vif_type(view, port) == VifType::Tap;
-        Some(Field::Json(if is_plugged { r#"{"connectivity":"l2","port_filter":true}"# } else { "{}" }))
+        Some(vif_details(view, port.network_id, &port.binding, binding::vif_type(view, port)))
     })
     .by(&["binding"])
     .enforce_policy()
@@ -333,10 +334,6 @@ impl Resource for Ports {
         floating_ip::check_release(tx, PortId(id), is_admin)?;
         port::delete(tx, config, PortId(id), revision)
     }
-}
-
-fn or<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
-    if text.is_empty() { otherwise } else { text }
 }
 
 /// Each port once, by id.

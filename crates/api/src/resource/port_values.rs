@@ -3,15 +3,17 @@
 use super::security_group_rule::{group_not_found, may_use_group};
 use super::{Request, sharing};
 use crate::ApiError;
+use crate::field::Field;
 use crate::validate::{pairs_of, parse_address, parse_uuid, show};
 use crate::values::Values;
 use hadron_control::Error;
-use hadron_control::binding::{BindingChange, VNIC_NORMAL};
+use hadron_control::binding::{self, BindingChange, VNIC_NORMAL, VifType};
 use hadron_control::ipam::FixedIpRequest;
 use hadron_control::port_security::SecurityChange;
 use hadron_control::rbac::Reliance;
-use hadron_model::{NetworkId, Router, SecurityGroupId, Shareable, SubnetId};
-use serde_json::Value;
+use hadron_model::{Binding, NetworkId, Router, SecurityGroupId, Shareable, SubnetId};
+use hadron_store::Snapshot;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Owners of ports that a router has made, which name the router.
@@ -89,20 +91,49 @@ pub(super) fn security_change(
     })
 }
 
+pub(super) fn or<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}
+
+/// What a compute service needs to know to plug an interface, or why that can't be.
+pub(super) fn vif_details(
+    view: &Snapshot,
+    network: NetworkId,
+    binding: &Binding,
+    vif_type: VifType,
+) -> Field<'static> {
+    match vif_type {
+        VifType::Tap => Field::Json(r#"{"connectivity":"l2","port_filter":true}"#),
+        VifType::Unbound | VifType::Distributed => Field::Json("{}"),
+        VifType::BindingFailed => match binding::failure(view, network, binding) {
+            Some(failure) => Field::OwnedJson(json!({"reason": failure.to_string()}).to_string()),
+            None => Field::Json("{}"),
+        },
+    }
+}
+
 pub(super) fn binding_change(values: &Values) -> Result<BindingChange, ApiError> {
-    let host_id = match values.get("binding:host_id") {
+    binding_change_of(values, ["binding:host_id", "binding:vnic_type", "binding:profile"])
+}
+
+/// What a request says of a binding by attributes of these names: host, kind of interface, profile.
+pub(super) fn binding_change_of(
+    values: &Values,
+    [host, vnic_type, profile]: [&str; 3],
+) -> Result<BindingChange, ApiError> {
+    let host_id = match values.get(host) {
         None => None,
         Some(Value::Null) => Some(String::new()),
         Some(Value::String(host)) if host.chars().count() <= MAX_HOST_ID => Some(host.clone()),
         Some(other) => {
             return Err(ApiError::bad_request(format!(
-                "invalid value for binding:host_id: '{}' is not a host name",
+                "invalid value for {host}: '{}' is not a host name",
                 show(other)
             )));
         }
     };
-    let vnic_type = values.text("binding:vnic_type");
-    let profile = values.get("binding:profile").map(|profile| match profile {
+    let vnic_type = values.text(vnic_type);
+    let profile = values.get(profile).map(|profile| match profile {
         Value::Object(members) if !members.is_empty() => profile.to_string(),
         _ => String::new(),
     });

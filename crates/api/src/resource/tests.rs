@@ -281,6 +281,17 @@ fn network_ip_availabilities_are_as_neutron_has_them() {
 }
 
 #[test]
+fn port_bindings_are_as_neutron_has_them() {
+    let facts = facts("ports/bindings");
+    let table = super::port_binding::TABLE;
+    for column in table {
+        hold_one(column.name, column, &facts[column.name], &facts[column.name]);
+    }
+    let names: Vec<&str> = table.iter().map(|column| column.name).collect();
+    assert_eq!((names.as_slice(), table.len()), (super::port_binding::NAMES, facts.len()));
+}
+
+#[test]
 fn names_are_those_of_the_tables() {
     fn check<R: Resource>() {
         let names: Vec<&str> = R::ATTRIBUTES.iter().map(|attribute| attribute.name).collect();

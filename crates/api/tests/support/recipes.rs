@@ -71,6 +71,7 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
                 body,
             });
         }
+        "bindings" => return Some(binding(cloud).await),
         "port_forwardings" => return Some(forwarding(cloud).await),
         "agents" => return Some(agent(cloud).await),
         "network_ip_availabilities" => {
@@ -137,6 +138,37 @@ async fn forwarding(cloud: &Cloud) -> Made {
     body["external_port"] = json!(81);
     body["internal_port"] = json!(81);
     Made { shown_at: format!("{path}/{id}"), id, parent: Some(floating), below: None, owner: MEMBER, body }
+}
+
+/// A binding of an instance's port to a host where it is not; another host is where it can have a further one.
+async fn binding(cloud: &Cloud) -> Made {
+    let host = |number: u8| Host {
+        name: format!("host-{number}"),
+        number: HostNumber(number.into()),
+        underlay: [192, 0, 2, number].into(),
+        key_fingerprint: [number; 32],
+        joined_at: Timestamp::now(),
+        physical_networks: Vec::new(),
+    };
+    let write = |tx: &mut hadron_store::Tx| {
+        (1..4).for_each(|number| tx.put(host(number)));
+        Ok::<_, hadron_control::Error>(())
+    };
+    cloud.store.write(CommitInfo::system(), write).await.unwrap();
+    let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
+    let port = json!({"network_id": network, "device_owner": "compute:nova", "binding:host_id": "host-1",
+        "project_id": PROJECT});
+    let port = id(&cloud.create(ADMIN, "ports", port).await);
+    let path = format!("/v2.0/ports/{port}/bindings");
+    cloud.call(SERVICE, "POST", &path, Some(json!({"binding": {"host": "host-2"}}))).await.expect(201);
+    Made {
+        shown_at: format!("{path}/host-2"),
+        id: "host-2".to_owned(),
+        parent: Some(port),
+        below: Some("activate".to_owned()),
+        owner: SERVICE,
+        body: json!({"host": "host-3"}),
+    }
 }
 
 /// A DHCP agent that is asked to serve a network of PROJECT's; another network of it is what can be added.

@@ -1,5 +1,6 @@
 //! What an operation is refused for, in Neutron's kinds.
 
+mod binding;
 mod log;
 mod object;
 mod pool;
@@ -7,6 +8,7 @@ mod router;
 mod security;
 mod sharing;
 
+pub use binding::BindingError;
 pub use log::LogError;
 pub use object::ObjectError;
 pub use pool::PoolError;
@@ -249,6 +251,9 @@ pub enum Error {
     /// About what objects of every kind have.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// About a port's bindings.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// About routers, floating IPs or port forwardings.
     #[error(transparent)]
     Router(#[from] RouterError),
@@ -317,6 +322,7 @@ impl Error {
             Self::UnderlayInUse { .. } => "UnderlayInUse",
             Self::JoinTokenInvalid => "JoinTokenInvalid",
             Self::Object(error) => error.type_name(),
+            Self::Binding(error) => error.type_name(),
             Self::Router(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
             Self::Log(error) => error.type_name(),
@@ -369,6 +375,7 @@ impl Error {
             Self::RevisionNumberConstraintFailed { .. } => 412,
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
             Self::Object(error) => error.status(),
+            Self::Binding(error) => error.status(),
             Self::Router(error) => error.status(),
             Self::Security(error) => error.status(),
             Self::Log(error) => error.status(),

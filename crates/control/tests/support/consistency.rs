@@ -17,6 +17,7 @@ pub fn check(view: &Snapshot) {
     claims_and_ports_agree(view);
     networks_have_their_own_segment(view);
     subnets_are_well_formed(view);
+    ports_are_in_one_place(view);
     every_network_has_the_dhcp_port_that_it_needs(view);
     ports_and_policies_agree(view);
     rules_name_what_is_there(view);
@@ -45,6 +46,15 @@ fn claims_and_ports_agree(view: &Snapshot) {
     }
     assert_eq!(view.len::<AddressClaim>(), held.len(), "an address is claimed for nobody");
     assert_eq!(view.len::<MacClaim>(), view.len::<Port>(), "a MAC is claimed for nobody");
+}
+
+fn ports_are_in_one_place(view: &Snapshot) {
+    for port in view.iter::<Port>() {
+        let hosts: Vec<&str> =
+            port.inactive_bindings.iter().map(|binding| binding.host_id.as_str()).collect();
+        assert!(hosts.is_sorted_by(|a, b| a < b), "{}: {hosts:?}", port.id);
+        assert!(hosts.iter().all(|host| !host.is_empty() && *host != port.binding.host_id), "{hosts:?}");
+    }
 }
 
 fn networks_have_their_own_segment(view: &Snapshot) {

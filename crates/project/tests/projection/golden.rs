@@ -249,6 +249,7 @@ impl Call {
             port_security_enabled: policy.is_some(),
             security_groups: policy.as_ref().map(|policy| policy.groups.clone()).unwrap_or_default(),
             details: hadron_model::PortDetails::default(),
+            inactive_bindings: vec![],
             allowed_address_pairs: self.value("pair").map(pair).into_iter().collect(),
             policy: policy.map(|policy| policy.number),
             stamp: Stamp::default(),

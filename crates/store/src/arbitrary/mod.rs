@@ -202,6 +202,11 @@ prop_compose! {
                 .into_iter()
                 .map(|(subnet, ip_address)| FixedIp { subnet_id: SubnetId(subnet), ip_address })
                 .collect(),
+            inactive_bindings: details
+                .dns_name
+                .chars()
+                .map(|host| Binding { host_id: host.into(), vnic_type: vnic_type.clone(), profile: profile.clone() })
+                .collect(),
             details, binding: Binding { host_id, vnic_type, profile }, status,
             port_security_enabled: security.policy.is_some(), security_groups: security.groups,
             allowed_address_pairs: security.pairs, policy: security.policy, stamp,

@@ -63,6 +63,18 @@ pub(crate) struct PortMessage {
     policy: u32,
     #[prost(message, optional, tag = "40")]
     details: Option<PortDetailsMessage>,
+    #[prost(message, repeated, tag = "41")]
+    inactive_bindings: Vec<BindingMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct BindingMessage {
+    #[prost(string, tag = "1")]
+    host_id: String,
+    #[prost(string, tag = "2")]
+    vnic_type: String,
+    #[prost(string, tag = "3")]
+    profile: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -100,6 +112,16 @@ fn pair(message: &AddressPairMessage) -> Result<AddressPair, DecodeError> {
     })
 }
 
+fn binding_message(binding: &Binding) -> BindingMessage {
+    let Binding { host_id, vnic_type, profile } = binding.clone();
+    BindingMessage { host_id, vnic_type, profile }
+}
+
+fn binding(message: BindingMessage) -> Binding {
+    let BindingMessage { host_id, vnic_type, profile } = message;
+    Binding { host_id, vnic_type, profile }
+}
+
 fn fixed_ip_message(fixed: &FixedIp) -> FixedIpMessage {
     FixedIpMessage { subnet_id: uuid_bytes(fixed.subnet_id.0), ip_address: address_bytes(fixed.ip_address) }
 }
@@ -131,7 +153,7 @@ fn status(number: u32) -> Result<PortStatus, DecodeError> {
 
 impl Encoded for Port {
     type Message = PortMessage;
-    const LAST_FIELD: u32 = 40;
+    const LAST_FIELD: u32 = 41;
     with_tags!();
 
     fn to_message(&self) -> PortMessage {
@@ -157,6 +179,7 @@ impl Encoded for Port {
             allowed_address_pairs: self.allowed_address_pairs.iter().map(pair_message).collect(),
             policy: self.policy.map_or(0, |policy| policy.0),
             details: port_details::message(&self.details),
+            inactive_bindings: self.inactive_bindings.iter().map(binding_message).collect(),
         }
     }
 
@@ -195,6 +218,7 @@ impl Encoded for Port {
                 .collect::<Result<_, _>>()?,
             policy: (message.policy != 0).then_some(PolicyNumber(message.policy)),
             details: port_details::details(message.details),
+            inactive_bindings: message.inactive_bindings.into_iter().map(binding).collect(),
             stamp: stamp(message.stamp),
         })
     }

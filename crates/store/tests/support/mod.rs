@@ -87,6 +87,7 @@ pub fn port(n: u32, network: NetworkId, fixed_ips: Vec<FixedIp>) -> Port {
         port_security_enabled: false,
         security_groups: vec![],
         details: hadron_model::PortDetails::default(),
+        inactive_bindings: vec![],
         allowed_address_pairs: vec![],
         policy: None,
         stamp: Stamp::default(),

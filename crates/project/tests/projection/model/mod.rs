@@ -325,6 +325,7 @@ impl Model {
             port_security_enabled: security.policy.is_some(),
             security_groups: security.groups,
             details: details(pair, up),
+            inactive_bindings: vec![],
             allowed_address_pairs: security.pairs,
             policy: security.policy,
             stamp: Stamp::default(),
