@@ -8,6 +8,7 @@
 //! Begin with [`node`], then the module `reconcile`, the loop that everything meets in.
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod apply;
 mod backoff;
 pub mod cache;

@@ -166,6 +166,7 @@ impl Node {
             leases: leases.clone(),
             outbox: outbox.clone(),
             names,
+            inject: parts.inject.clone(),
             summary,
         };
         let cache = Cache::new(&state, identity.host_number);

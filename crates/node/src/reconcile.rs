@@ -11,7 +11,8 @@
 //! There is no memory of events. Each pass compares all that should be with all that is, for what was touched; what failed stays
 //! touched. Entries are removed only once the rows are complete: from the disk or from a server.
 
-use crate::apply::{Calculation, HostFacts, Key, Writer};
+use crate::announce::{self, Announcements};
+use crate::apply::{Calculation, HostFacts, Key, Provider, Writer};
 use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
 use crate::dhcp::{self, Leases};
@@ -21,10 +22,11 @@ use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
-use crate::plane::Plane;
+use crate::plane::{Inject, Plane};
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::PortKey;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PortRow, Row, RowKey};
@@ -53,6 +55,7 @@ pub(crate) struct Parts<P, L> {
     pub leases: Arc<Leases>,
     pub outbox: Arc<Outbox>,
     pub names: Arc<Names>,
+    pub inject: Arc<dyn Inject>,
     pub summary: watch::Sender<Summary>,
 }
 
@@ -77,6 +80,7 @@ pub(crate) struct Reconciler<P, L> {
     refused_raises: HashMap<u32, String>,
     /// Interfaces to physical networks that take in frames for any MAC.
     open_providers: BTreeSet<u32>,
+    announcements: Announcements,
     overlay_error: Option<String>,
     /// The last trouble with keeping the overlay's packets untracked, to tell it once.
     untracked_error: Option<String>,
@@ -122,6 +126,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             attached: HashMap::new(),
             refused_raises: HashMap::new(),
             open_providers: BTreeSet::new(),
+            announcements: Announcements::default(),
             overlay_error: None,
             untracked_error: None,
             overlay: Retry::default(),
@@ -166,7 +171,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.take_links(first).await;
         self.settle().await;
         loop {
-            let wake = [self.retry.at(), self.overlay.at(), self.save_at].into_iter().flatten().min();
+            let wake = [self.retry.at(), self.overlay.at(), self.save_at, self.announcements.at()]
+                .into_iter()
+                .flatten()
+                .min();
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
@@ -274,16 +282,19 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.touched.extend(self.calculation.ports_named(name));
     }
 
-    /// The index of the interface to each physical network.
-    fn providers(&self) -> BTreeMap<String, Option<u32>> {
-        let index = |name: &String| self.interfaces.named(name).map(|link| link.index);
+    /// The interface to each physical network.
+    fn providers(&self) -> BTreeMap<String, Option<Provider>> {
+        let provider = |name: &String| {
+            self.interfaces.named(name).map(|link| Provider { index: link.index, mac: Mac(link.mac) })
+        };
         let mappings = self.settings.bridge_mappings.iter();
-        mappings.map(|(network, interface)| (network.clone(), index(interface))).collect()
+        mappings.map(|(network, interface)| (network.clone(), provider(interface))).collect()
     }
 
     /// Has the interfaces to physical networks take in frames for any MAC: instances have their own.
     async fn open_providers(&mut self) {
-        let wanted: BTreeSet<u32> = self.calculation.host().providers.values().copied().flatten().collect();
+        let wanted = self.calculation.host().providers.values().flatten();
+        let wanted: BTreeSet<u32> = wanted.map(|provider| provider.index).collect();
         for index in wanted.difference(&self.open_providers).copied().collect::<Vec<_>>() {
             match self.parts.links.open(index).await {
                 Ok(()) => drop(self.open_providers.insert(index)),
@@ -297,6 +308,23 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             }
         }
         self.open_providers.retain(|index| wanted.contains(index));
+    }
+
+    /// Tells the external networks of floating IPs that have come here.
+    fn announce(&mut self) {
+        let writer = &self.writer;
+        for key in self.announcements.take_due(|key| writer.is_settled(&Key::FloatingIp(*key))) {
+            let Some(Row::Network(network)) = self.calculation.rows().get(&RowKey::Network(key.network))
+            else {
+                continue;
+            };
+            let Some((provider, vlan)) = self.calculation.host().segment_of(network) else { continue };
+            let frame = announce::frame(&key, provider.mac, vlan);
+            if let Err(error) = self.parts.inject.inject(provider.index, &frame) {
+                let (error, address) = (chain(&error), key.address.to_string());
+                tracing::warn!(error, address, "a floating IP can't be announced");
+            }
+        }
     }
 
     /// Why frames of the port's network don't come to this host, if they don't.
@@ -338,7 +366,9 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.touched.extend(self.calculation.take_touched_ports());
         self.settle_names();
         self.lower_abandoned().await;
-        self.writer.desire(self.calculation.take_changes());
+        let changes = self.calculation.take_changes();
+        self.announcements.note(&changes);
+        self.writer.desire(changes);
         let is_complete = self.position.is_some();
         let failed = self.writer.write(&mut self.parts.plane, is_complete);
         self.touched.extend(self.calculation.ports_of_entries(&failed));
@@ -347,6 +377,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         has_failed |= !self.raise().await;
         self.settle_overlay().await;
         self.open_providers().await;
+        self.announce();
         self.tell();
         if has_failed {
             self.retry.failed();

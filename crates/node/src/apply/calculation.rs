@@ -6,7 +6,7 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | network row | presence, location, port and router interface rows of the network |
+//! | network row | presence, location, port, router interface and floating IP rows of the network |
 //! | subnet row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
@@ -16,6 +16,7 @@ use super::claims::{Claims, Source};
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
@@ -85,17 +86,26 @@ pub struct HostFacts {
     pub overlay_mtu: u32,
     /// Limits of each port.
     pub limits: Limits,
-    /// Index of the interface to each physical network; `None` while it is not there.
-    pub providers: BTreeMap<String, Option<u32>>,
+    /// The interface to each physical network; `None` while it is not there.
+    pub providers: BTreeMap<String, Option<Provider>>,
+}
+
+/// An interface to a physical network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Provider {
+    /// Its index.
+    pub index: u32,
+    /// Its own MAC, at which the routers of this host are on external networks.
+    pub mac: Mac,
 }
 
 impl HostFacts {
     /// The interface and the VLAN, 0 for untagged frames, by which the network's frames come; `None` for a network that is in no
     /// physical one, or while there is no interface.
-    pub(super) fn segment_of(&self, network: &NetworkRow) -> Option<(u32, u32)> {
+    pub(crate) fn segment_of(&self, network: &NetworkRow) -> Option<(Provider, u32)> {
         let physical = network.physical.as_ref()?;
-        let ifindex = self.providers.get(&physical.network).copied().flatten()?;
-        Some((ifindex, physical.vlan.unwrap_or(0).into()))
+        let provider = self.providers.get(&physical.network).copied().flatten()?;
+        Some((provider, physical.vlan.unwrap_or(0).into()))
     }
 }
 
@@ -106,7 +116,7 @@ pub(super) struct Inputs {
     pub rows: Held,
     /// Index of each interface that a port names.
     pub interfaces: HashMap<String, u32>,
-    /// Keys of the rows that belong to a network, ports and routers' interfaces included.
+    /// Keys of the rows that belong to a network, ports, routers' interfaces and floating IPs included.
     pub members: HashMap<u32, BTreeSet<RowKey>>,
     /// Ports by the interface name that they look for.
     pub named: HashMap<String, BTreeSet<u32>>,
@@ -120,8 +130,8 @@ pub struct Calculation {
     claims: Claims,
     /// Where each port row stands in the indexes.
     places: HashMap<u32, Place>,
-    /// The network of each router interface row.
-    interfaces: HashMap<RowKey, u32>,
+    /// The network of each row of a router's interface or a floating IP.
+    attachments: HashMap<RowKey, u32>,
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
     touched_rules: BTreeSet<(u32, u32)>,
@@ -150,7 +160,7 @@ impl Calculation {
             policies: Policies::default(),
             claims: Claims::default(),
             places: HashMap::new(),
-            interfaces: HashMap::new(),
+            attachments: HashMap::new(),
             changed: BTreeSet::new(),
             touched_ports: BTreeSet::new(),
             touched_rules: BTreeSet::new(),
@@ -301,7 +311,7 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::RouterInterface { .. } => self.index_interface(*key),
+                RowKey::RouterInterface { .. } | RowKey::FloatingIp(_) => self.index_attachment(*key),
                 RowKey::Presence { .. } | RowKey::Location { .. } | RowKey::Route { .. } => {}
             }
             self.index(*key);
@@ -337,14 +347,18 @@ impl Calculation {
         note(&mut self.inputs.members, &network, key, exists);
     }
 
-    fn index_interface(&mut self, key: RowKey) {
-        if let Some(network) = self.interfaces.remove(&key) {
+    /// Of a row whose key doesn't say its network.
+    fn index_attachment(&mut self, key: RowKey) {
+        if let Some(network) = self.attachments.remove(&key) {
             note(&mut self.inputs.members, &network, key, false);
         }
-        if let Some(Row::RouterInterface(row)) = self.inputs.rows.get(&key) {
-            note(&mut self.inputs.members, &row.network, key, true);
-            self.interfaces.insert(key, row.network);
-        }
+        let network = match self.inputs.rows.get(&key) {
+            Some(Row::RouterInterface(row)) => row.network,
+            Some(Row::FloatingIp(row)) => row.network,
+            _ => return,
+        };
+        note(&mut self.inputs.members, &network, key, true);
+        self.attachments.insert(key, network);
     }
 
     fn index_port(&mut self, number: u32) {

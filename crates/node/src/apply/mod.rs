@@ -19,6 +19,6 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use calculation::{Calculation, HostFacts, Limits};
+pub use calculation::{Calculation, HostFacts, Limits, Provider};
 pub use entry::{Key, Value};
 pub use writer::Writer;

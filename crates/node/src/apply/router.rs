@@ -1,55 +1,111 @@
-//! What follows from the rows of routers.
+//! What follows from the rows of routers and floating IPs.
 
 use super::calculation::Inputs;
 use super::rules::network_of;
 use super::{Key, Value};
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, Neighbour, NeighbourKey, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey,
-    neighbour_kind, target,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Neighbour, NeighbourKey,
+    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, neighbour_kind,
+    router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
-use hadron_wire::row::{RouteRow, RouterInterfaceRow, unmapped};
+use hadron_wire::row::{FloatingIpRow, Gateway, InterfaceAddress, RouteRow, RouterInterfaceRow, unmapped};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Nothing while the network's row is missing.
+/// Nothing while the network's row is missing; of a gateway while this host has no interface to the physical network.
 pub(super) fn interface(inputs: &Inputs, row: &RouterInterfaceRow) -> Vec<(Key, Value)> {
     let Some(network) = network_of(inputs, row.network) else { return Vec::new() };
-    let mac = Mac(row.mac);
+    match row.gateway {
+        None => inner_interface(row, network.mtu),
+        Some(gateway) => match inputs.host.segment_of(network) {
+            Some((provider, _)) => outer_interface(row, gateway, network.mtu, provider.mac),
+            None => Vec::new(),
+        },
+    }
+}
+
+/// On the wire all routers of the host are at the MAC of its interface, and no switch sees theirs.
+fn outer_interface(row: &RouterInterfaceRow, gateway: Gateway, mtu: u32, mac: Mac) -> Vec<(Key, Value)> {
+    let translated_only = if gateway.snat { router_interface_flag::TRANSLATED_ONLY } else { 0 };
     let value = RouterInterface {
-        router: row.router,
-        network: row.network,
         mac,
-        pad: [0; 2],
-        mtu: network.mtu,
-        address_v4: speaks_v4(row).octets(),
-        address_v6: speaks_v6(row),
+        address_v6: mac.link_local(),
+        flags: router_interface_flag::EXTERNAL | translated_only,
+        ..value(row, mtu)
     };
-    let key = RouterInterfaceKey { interface: row.port };
+    let outside = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
     let mut entries = vec![
-        (Key::RouterInterface(key), Value::RouterInterface(value)),
+        (Key::RouterInterface(RouterInterfaceKey { interface: row.port }), Value::RouterInterface(value)),
+        (Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(outside)),
+    ];
+    entries.extend(row.addresses.iter().flat_map(|address| routes(row, address)));
+    entries
+}
+
+fn inner_interface(row: &RouterInterfaceRow, mtu: u32) -> Vec<(Key, Value)> {
+    let mac = Mac(row.mac);
+    let entry = FdbEntry { kind: target::ROUTER, id: row.port };
+    let mut entries = vec![
         (
-            Key::Fdb(FdbKey::new(row.network, mac)),
-            Value::Fdb(FdbEntry { kind: target::ROUTER, id: row.port }),
+            Key::RouterInterface(RouterInterfaceKey { interface: row.port }),
+            Value::RouterInterface(value(row, mtu)),
         ),
-        neighbour(row, mac.link_local()),
+        (Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(entry)),
+        neighbour(row.network, mac, mac.link_local()),
     ];
     for address in &row.addresses {
-        let own = Address::from(address.address);
-        entries.push(neighbour(row, own));
-        entries.push((Key::Route(RouteKey::new(row.router, own, 128)), Value::Route(Route::local())));
-        let subnet = address.prefix();
-        if subnet.length < 128 {
-            let path = Path { interface: row.port, gateway: Address::UNSPECIFIED };
-            let key = RouteKey::new(row.router, subnet.address.into(), subnet.length);
-            entries.push((Key::Route(key), Value::Route(Route::forward(&[path]))));
-        }
+        entries.push(neighbour(row.network, mac, address.address.into()));
+        entries.extend(routes(row, address));
     }
     entries
 }
 
-fn neighbour(row: &RouterInterfaceRow, address: Address) -> (Key, Value) {
-    let value = Neighbour { mac: Mac(row.mac), kind: neighbour_kind::ROUTER };
-    (Key::Neighbour(NeighbourKey { network: row.network, address }), Value::Neighbour(value))
+fn value(row: &RouterInterfaceRow, mtu: u32) -> RouterInterface {
+    RouterInterface {
+        router: row.router,
+        network: row.network,
+        mac: Mac(row.mac),
+        pad: [0; 2],
+        mtu,
+        address_v4: speaks_v4(row).octets(),
+        address_v6: speaks_v6(row),
+        flags: 0,
+    }
+}
+
+/// To an address of the router's own, and to its subnet.
+fn routes(row: &RouterInterfaceRow, address: &InterfaceAddress) -> Vec<(Key, Value)> {
+    let own = RouteKey::new(row.router, address.address.into(), 128);
+    let mut entries = vec![(Key::Route(own), Value::Route(Route::local()))];
+    let subnet = address.prefix();
+    if subnet.length < 128 {
+        let path = Path { interface: row.port, gateway: Address::UNSPECIFIED };
+        let key = RouteKey::new(row.router, subnet.address.into(), subnet.length);
+        entries.push((Key::Route(key), Value::Route(Route::forward(&[path]))));
+    }
+    entries
+}
+
+fn neighbour(network: u32, mac: Mac, address: Address) -> (Key, Value) {
+    let value = Neighbour { mac, kind: neighbour_kind::ROUTER };
+    (Key::Neighbour(NeighbourKey { network, address }), Value::Neighbour(value))
+}
+
+/// Nothing while this host has no interface to the external network.
+pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Value)> {
+    let network = network_of(inputs, row.network);
+    let Some((provider, _)) = network.and_then(|network| inputs.host.segment_of(network)) else {
+        return Vec::new();
+    };
+    let (address, inside) = (Address::from(row.address), Address::from(row.inside));
+    let source = FloatingSourceKey { interface: row.interface, inside };
+    let key = FloatingIpKey { network: row.network, address };
+    let value = FloatingIp { interface: row.interface, port: row.port, inside };
+    vec![
+        (Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })),
+        (Key::FloatingIp(key), Value::FloatingIp(value)),
+        neighbour(row.network, provider.mac, address),
+    ]
 }
 
 /// Its first IPv4 address; 0.0.0.0 when it has none.

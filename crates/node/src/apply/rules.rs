@@ -31,6 +31,7 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::Location(row) => location(inputs, row),
         Row::RouterInterface(row) => router::interface(inputs, row),
         Row::Route(row) => vec![router::route(row)],
+        Row::FloatingIp(row) => router::floating_ip(inputs, row),
         Row::Port(row) => port(inputs, row),
     }
 }
@@ -47,8 +48,8 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
     };
     let mut entries = vec![(Key::Config(()), Value::Config(config))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
-    let providers = host.providers.values().flatten();
-    entries.extend(providers.map(|index| (Key::ProviderProgram(*index), Value::ProviderProgram(()))));
+    let providers = host.providers.values().flatten().map(|provider| provider.index);
+    entries.extend(providers.map(|index| (Key::ProviderProgram(index), Value::ProviderProgram(()))));
     entries
 }
 
@@ -57,7 +58,8 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
     let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 }
         | if row.unlisted_addresses { network_flag::UNLISTED } else { 0 };
-    let (provider, vlan) = inputs.host.segment_of(row).unwrap_or((0, 0));
+    let segment = inputs.host.segment_of(row);
+    let (provider, vlan) = segment.map_or((0, 0), |(provider, vlan)| (provider.index, vlan));
     let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags, provider, vlan };
     let mut entries = vec![(Key::Network(NetworkKey { network: row.number }), Value::Network(value))];
     if provider != 0 {

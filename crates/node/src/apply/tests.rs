@@ -1,7 +1,7 @@
 mod policy;
 mod router;
 
-use super::calculation::{Calculation, HostFacts, Limits};
+use super::calculation::{Calculation, HostFacts, Limits, Provider};
 use super::entry::NetworkFacts;
 use super::{Key, Value, Writer};
 use crate::plane::memory::Memory;
@@ -9,8 +9,8 @@ use hadron_pipeline::table::{self, NetworkKey, VniKey, network_flag, port_flag, 
 use hadron_pipeline::{Address, Mac};
 use hadron_wire::proto::Batch;
 use hadron_wire::row::{
-    DhcpServer, LocationRow, NetworkRow, Place, PortAddress, PortRow, Prefix, PresenceRow, Row, RowChange,
-    RowKey, SubnetRow,
+    DhcpServer, LocationRow, NetworkRow, PhysicalSegment, Place, PortAddress, PortRow, Prefix, PresenceRow,
+    Row, RowChange, RowKey, SubnetRow,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -25,8 +25,24 @@ fn host() -> HostFacts {
         overlay: Some(77),
         overlay_mtu: 1450,
         limits: Limits::default(),
-        providers: Default::default(),
+        providers: [(PHYSICAL.to_owned(), None)].into(),
     }
+}
+
+const PHYSICAL: &str = "physnet1";
+
+/// The host with an interface to its physical network.
+fn mapped() -> HostFacts {
+    HostFacts { providers: [(PHYSICAL.to_owned(), Some(PROVIDER))].into(), ..host() }
+}
+
+const PROVIDER: Provider = Provider { index: 88, mac: Mac([2, 0, 0, 0, 0, 0x88]) };
+
+/// A network of the physical network.
+fn physical(number: u32, vlan: Option<u16>) -> Row {
+    let Row::Network(row) = network(number, None) else { unreachable!("a network") };
+    let segment = PhysicalSegment { network: PHYSICAL.to_owned(), vlan };
+    Row::Network(NetworkRow { physical: Some(segment), unlisted_addresses: true, ..row })
 }
 
 fn v4(last: u8) -> Ipv6Addr {
@@ -116,7 +132,15 @@ fn fold(entries: &mut Entries, calculation: &mut Calculation) {
 }
 
 fn calculated(rows: impl IntoIterator<Item = Row>, interfaces: &[(&str, u32)]) -> Entries {
-    let mut calculation = Calculation::new(host());
+    calculated_on(host(), rows, interfaces)
+}
+
+fn calculated_on(
+    host: HostFacts,
+    rows: impl IntoIterator<Item = Row>,
+    interfaces: &[(&str, u32)],
+) -> Entries {
+    let mut calculation = Calculation::new(host);
     for (name, index) in interfaces {
         calculation.set_interface(name, Some(*index));
     }
@@ -281,6 +305,7 @@ enum Step {
     Forget(Batch),
     Interface(u32, Option<u32>),
     Overlay(Option<u32>),
+    Provider(bool),
     HostNumber(u32),
 }
 
@@ -337,6 +362,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
         1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),
         1 => (1..3u32).prop_map(Step::HostNumber),
+        2 => any::<bool>().prop_map(Step::Provider),
+        1 => (1..3u32, proptest::option::of(1..3u16)).prop_map(|(number, vlan)| Step::Set(physical(number, vlan))),
     ]
 }
 
@@ -359,6 +386,10 @@ proptest! {
                 }
                 Step::HostNumber(number) => {
                     facts.number = number;
+                    calculation.set_host(facts.clone());
+                }
+                Step::Provider(is_there) => {
+                    facts.providers = if is_there { mapped() } else { host() }.providers;
                     calculation.set_host(facts.clone());
                 }
                 Step::Overlay(overlay) => {

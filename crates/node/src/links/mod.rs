@@ -62,6 +62,8 @@ pub struct Link {
     pub is_up: bool,
     /// Largest IP packet in octets; 0 if the kernel didn't say.
     pub mtu: u32,
+    /// Ethernet address; zero for an interface that has none.
+    pub mac: [u8; 6],
     /// The VXLAN attributes, if it is a VXLAN device.
     pub vxlan: Option<overlay::Vxlan>,
 }
@@ -78,12 +80,16 @@ impl Link {
             name: String::new(),
             is_up: message.header.flags.contains(LinkFlags::Up),
             mtu: 0,
+            mac: [0; 6],
             vxlan: None,
         };
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+                LinkAttribute::Address(address) => {
+                    link.mac = address.as_slice().try_into().unwrap_or_default();
+                }
                 LinkAttribute::LinkInfo(infos) => link.vxlan = vxlan_of(infos),
                 _ => {}
             }

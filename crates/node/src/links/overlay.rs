@@ -159,7 +159,14 @@ mod tests {
 
     fn device(config: &OverlayConfig) -> Link {
         let vxlan = Vxlan { port: config.port, is_external: true, is_learning: false };
-        Link { index: 7, name: config.name.clone(), is_up: true, mtu: config.mtu, vxlan: Some(vxlan) }
+        Link {
+            index: 7,
+            name: config.name.clone(),
+            is_up: true,
+            mtu: config.mtu,
+            mac: [0; 6],
+            vxlan: Some(vxlan),
+        }
     }
 
     #[test]

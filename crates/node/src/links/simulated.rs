@@ -43,7 +43,7 @@ impl Paper {
 
     /// An interface appears, down, or changes its name.
     pub fn plug(&self, index: u32, name: &str) {
-        self.set(Link { index, name: name.into(), is_up: false, mtu: 1500, vxlan: None });
+        self.set(Link { index, name: name.into(), is_up: false, mtu: 1500, mac: [0; 6], vxlan: None });
     }
 
     /// An interface disappears.
@@ -121,6 +121,7 @@ impl Links for Simulated {
             name: config.name.clone(),
             is_up: true,
             mtu: config.mtu,
+            mac: [0; 6],
             vxlan: Some(vxlan),
         };
         self.paper.set(link);
