@@ -26,7 +26,6 @@ pub const MISSING: &[Missing] = &[
         alias: "network_availability_zone",
         effect: "hints place nothing: every host serves a network itself",
     },
-    Missing { alias: "extra_dhcp_opt", effect: "options of DHCPv6 are kept and shown" },
     Missing { alias: "dns-integration", effect: "no name is answered for or published" },
     Missing { alias: "dns-domain-ports", effect: "domains are kept and shown" },
     Missing { alias: "subnet-dns-publish-fixed-ip", effect: "nothing is published" },

@@ -71,7 +71,7 @@ impl Retry {
 }
 
 /// Without the system's randomness the pauses are merely less spread.
-fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 

@@ -1,7 +1,7 @@
 //! The agent of a host: desired rows in; interfaces, tables and answers out; status back.
 //!
 //! This room owns what a node does with the rows that it is sent: which entries of the packet path follow from them
-//! ([`apply`]), which interfaces they are about ([`links`]), what DHCP clients are told ([`dhcp`]), what the server is told
+//! ([`apply`]), which interfaces they are about ([`links`]), what instances are answered ([`services`]), what the server is told
 //! ([`sync`]), and who the node is ([`identity`], [`mod@join`]). It owns neither the rows' meaning on the wire (`hadron-wire`), nor
 //! what happens to a packet (`hadron-pipeline`), nor how tables get into the kernel (`hadron-datapath`).
 //!
@@ -14,7 +14,6 @@ mod backoff;
 pub mod cache;
 pub mod connections;
 pub mod delta;
-pub mod dhcp;
 pub mod error;
 mod file;
 pub mod identity;
@@ -24,6 +23,7 @@ pub mod node;
 pub mod packet_log;
 pub mod plane;
 mod reconcile;
+pub mod services;
 pub mod status;
 pub mod sync;
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
 //! | sync | [`crate::sync`] | with reconcile |
-//! | dhcp | [`crate::dhcp`] | with the node |
+//! | answer, advertise | [`crate::services`] | with the node |
 //! | packet log | [`crate::packet_log`] | with the node |
 //! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
@@ -12,7 +12,6 @@
 use crate::apply::Limits;
 use crate::cache::Cache;
 use crate::connections;
-use crate::dhcp::{self, Counters, Leases};
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::links::overlay::OverlayConfig;
@@ -21,6 +20,7 @@ use crate::packet_log::{self, Names};
 use crate::plane::kernel::{self, Kernel};
 use crate::plane::{Plane, PlaneParts, Punts};
 use crate::reconcile::{Parts, Reconciler};
+use crate::services::{self, Counters, Services};
 use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Place, Sync};
@@ -29,7 +29,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -114,13 +113,13 @@ pub struct Node {
     host: String,
     link: Arc<Link>,
     outbox: Arc<Outbox>,
-    leases: Arc<Leases>,
+    services: Arc<Services>,
     counters: Arc<Counters>,
     tracked: Arc<connections::Watch>,
     summary: watch::Receiver<Summary>,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 4],
+    others: [JoinHandle<()>; 5],
 }
 
 impl Node {
@@ -149,7 +148,7 @@ impl Node {
         parts: PlaneParts<P, Q>,
         links: L,
     ) -> Result<Self, Error> {
-        let leases = Arc::new(Leases::default());
+        let services = Arc::new(Services::default());
         let counters = Arc::new(Counters::default());
         let outbox = Arc::new(Outbox::default());
         let link = Arc::new(Link::default());
@@ -163,7 +162,7 @@ impl Node {
         let to = Parts {
             plane: parts.plane,
             links,
-            leases: leases.clone(),
+            services: services.clone(),
             outbox: outbox.clone(),
             names,
             inject: parts.inject.clone(),
@@ -191,25 +190,31 @@ impl Node {
         };
         let tracked = Arc::new(connections::Watch::default());
         let sweep = connections::keep(parts.connections, tracked.clone());
-        let dhcp = dhcp::serve(parts.punts, parts.inject, leases.clone(), counters.clone());
+        let advertise = services::advertise(parts.inject.clone(), services.clone(), counters.clone());
+        let answer = services::serve(parts.punts, parts.inject, services.clone(), counters.clone());
         Ok(Self {
             host,
             link,
             outbox,
-            leases,
+            services,
             counters,
             tracked,
             summary: seen,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
-            others: [tokio::spawn(sync.run()), tokio::spawn(dhcp), tokio::spawn(sweep), tokio::spawn(log)],
+            others: [
+                tokio::spawn(sync.run()),
+                tokio::spawn(answer),
+                tokio::spawn(advertise),
+                tokio::spawn(sweep),
+                tokio::spawn(log),
+            ],
         })
     }
 
     /// The node at this moment.
     pub fn status(&self) -> Status {
-        let mut dhcp: Vec<_> = self.counters.messages.read().collect();
-        dhcp.push(("not_sent", self.counters.not_sent.load(Ordering::Relaxed)));
+        let services = self.counters.read();
         Status {
             host: self.host.clone(),
             is_connected: self.link.is_connected(),
@@ -217,8 +222,8 @@ impl Node {
             last_error: self.link.last_error(),
             summary: self.summary.borrow().clone(),
             ports: self.outbox.ports(),
-            leases: self.leases.len(),
-            dhcp,
+            leases: self.services.leases(),
+            services,
             tracked: self.tracked.last(),
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Links::news ──┐                       ┌─► Plane (tables, programs)
 //!                ├─► take ─► settle() ───┼─► Links (up, overlay device)
-//!  ServerNews ───┘    ▲          │       ├─► Leases ─► dhcp
+//!  ServerNews ───┘    ▲          │       ├─► Services ─► answers
 //!                     │ retry    │       ├─► Outbox ─► sync ─► server
 //!                     └──────────┘       └─► Cache (first of all)
 //! ```
@@ -15,7 +15,6 @@ use crate::announce::{self, Announcements};
 use crate::apply::{Calculation, HostFacts, Key, Provider, Writer};
 use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
-use crate::dhcp::{self, Leases};
 use crate::error::{Error, chain};
 use crate::identity::Identity;
 use crate::links::table::{LinkNews, LinkTable};
@@ -23,6 +22,7 @@ use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
 use crate::plane::{Inject, Plane};
+use crate::services::{self, Services};
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
@@ -52,7 +52,7 @@ const BURST: usize = 256;
 pub(crate) struct Parts<P, L> {
     pub plane: P,
     pub links: L,
-    pub leases: Arc<Leases>,
+    pub services: Arc<Services>,
     pub outbox: Arc<Outbox>,
     pub names: Arc<Names>,
     pub inject: Arc<dyn Inject>,
@@ -390,18 +390,30 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         }
     }
 
-    /// A port is told its lease, and its packets are named, from the moment that it is let in.
+    /// A port is told what it asks, and its packets are named, from the moment that it is let in.
     fn settle_names(&mut self) {
         let rows = self.calculation.rows();
         for port in &self.touched {
             let row = self.calculation.port(*port);
-            let told = row.map(|row| dhcp::told(rows, row, &self.settings.dns_domain));
-            self.parts.leases.set(*port, told.unwrap_or_default());
+            let told = row.map(|row| {
+                let routers: Vec<_> = self.calculation.routers_of(row.network).collect();
+                services::told(rows, &routers, row, &self.settings.dns_domain)
+            });
+            let ifindex = row.and_then(|row| self.interface_in_use(row));
+            self.parts.services.set(*port, row, ifindex, told.unwrap_or_default());
             self.parts.names.set_port(*port, self.calculation.port(*port));
         }
         for (rule, row) in self.calculation.take_touched_rules() {
             self.parts.names.set_rule(rule, row);
         }
+    }
+
+    /// The index of the interface by which a port hears; `None` while it has none of its own or is down.
+    fn interface_in_use(&self, row: &PortRow) -> Option<u32> {
+        let link = self.interfaces.named(&row.interface_name)?;
+        let is_holder = self.calculation.holder(&row.interface_name) == Some(row.number);
+        let is_enabled = row.admin_up && self.network_of(row).is_some_and(|(is_enabled, _)| is_enabled);
+        (is_holder && is_enabled).then_some(link.index)
     }
 
     /// Takes down the interfaces whose port went, before its program is detached: what their guests go on sending must not

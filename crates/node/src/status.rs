@@ -37,8 +37,8 @@ pub struct Status {
     pub ports: BTreeMap<u32, PortState>,
     /// Ports with a DHCP lease.
     pub leases: usize,
-    /// DHCP messages by outcome.
-    pub dhcp: Vec<(&'static str, u64)>,
+    /// Questions of instances: protocol, outcome and how often.
+    pub services: Vec<(&'static str, &'static str, u64)>,
     /// Connections that the packet path keeps.
     pub tracked: Sweep,
 }

@@ -42,6 +42,10 @@ pub enum VerdictKind {
 pub enum PuntReason {
     /// A DHCPv4 message for a server (UDP port 67).
     Dhcp4 = 1,
+    /// A DHCPv6 message for servers (UDP port 547).
+    Dhcp6 = 2,
+    /// A router solicitation.
+    RouterSolicitation = 3,
 }
 
 impl PuntReason {
@@ -49,6 +53,8 @@ impl PuntReason {
     pub const fn from_number(number: u32) -> Option<PuntReason> {
         match number {
             1 => Some(PuntReason::Dhcp4),
+            2 => Some(PuntReason::Dhcp6),
+            3 => Some(PuntReason::RouterSolicitation),
             _ => None,
         }
     }

@@ -12,6 +12,8 @@ const BUILD_PACKAGES: &[&str] =
 
 /// What the lab, the scenarios and the benches run.
 const TEST_PACKAGES: &[&str] = &[
+    "busybox-static",
+    "dhcpcd-base",
     "etcd-client",
     "etcd-server",
     "ethtool",

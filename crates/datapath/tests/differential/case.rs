@@ -141,7 +141,8 @@ impl World {
     fn add_networks(&mut self, random: &mut Random) {
         for network in 1..=NETWORKS {
             let dhcp = if random.one_in(4) { 0 } else { network_flag::DHCP4 };
-            let flags = dhcp | if random.one_in(2) { 0 } else { network_flag::UNLISTED };
+            let asked = if network % 2 == 0 { network_flag::DHCP6 | network_flag::ADVERTISED } else { 0 };
+            let flags = dhcp | asked | if random.one_in(2) { 0 } else { network_flag::UNLISTED };
             let mut state = NetworkState { vni: vni_of(network), flags, ..NetworkState::default() };
             if random.one_in(3) {
                 (state.provider, state.vlan) = (self.provider, vlan_of(network));

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a row | itself |
 //! | network row | presence, location, port, router interface and floating IP rows of the network |
-//! | subnet row | the network row |
+//! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
 //! | the host's number, limits or interfaces to physical networks | all |
@@ -21,7 +21,7 @@ use hadron_pipeline::table::{Limit, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
-use hadron_wire::row::{NetworkRow, PolicyRow, PortRow, Row, RowKey, RuleRow};
+use hadron_wire::row::{NetworkRow, PolicyRow, PortRow, RouterInterfaceRow, Row, RowKey, RuleRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -242,6 +242,11 @@ impl Calculation {
         changed.into_iter().map(|key| (key, self.claims.value(&key).copied())).collect()
     }
 
+    /// The interfaces of routers on a network.
+    pub fn routers_of(&self, network: u32) -> impl Iterator<Item = &RouterInterfaceRow> {
+        self.inputs.routers_of(network)
+    }
+
     /// The ports whose wiring or lease may look different since the last call.
     pub fn take_touched_ports(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.touched_ports)
@@ -311,7 +316,13 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::RouterInterface { .. } | RowKey::FloatingIp(_) => self.index_attachment(*key),
+                RowKey::FloatingIp(_) => drop(self.index_attachment(*key)),
+                RowKey::RouterInterface { .. } => {
+                    for network in self.index_attachment(*key).into_iter().flatten() {
+                        affected.insert(RowKey::Network(network));
+                        self.touch_ports(network);
+                    }
+                }
                 RowKey::Presence { .. } | RowKey::Location { .. } | RowKey::Route { .. } => {}
             }
             self.index(*key);
@@ -347,18 +358,22 @@ impl Calculation {
         note(&mut self.inputs.members, &network, key, exists);
     }
 
-    /// Of a row whose key doesn't say its network.
-    fn index_attachment(&mut self, key: RowKey) {
-        if let Some(network) = self.attachments.remove(&key) {
+    /// Of a row whose key doesn't say its network: answers the one that it was in and the one that it is in.
+    fn index_attachment(&mut self, key: RowKey) -> [Option<u32>; 2] {
+        let before = self.attachments.remove(&key);
+        if let Some(network) = before {
             note(&mut self.inputs.members, &network, key, false);
         }
-        let network = match self.inputs.rows.get(&key) {
-            Some(Row::RouterInterface(row)) => row.network,
-            Some(Row::FloatingIp(row)) => row.network,
-            _ => return,
+        let after = match self.inputs.rows.get(&key) {
+            Some(Row::RouterInterface(row)) => Some(row.network),
+            Some(Row::FloatingIp(row)) => Some(row.network),
+            _ => None,
         };
-        note(&mut self.inputs.members, &network, key, true);
-        self.attachments.insert(key, network);
+        if let Some(network) = after {
+            note(&mut self.inputs.members, &network, key, true);
+            self.attachments.insert(key, network);
+        }
+        [before, after]
     }
 
     fn index_port(&mut self, number: u32) {
@@ -413,6 +428,15 @@ impl Inputs {
             Row::Port(row) => Some(row),
             _ => None,
         }
+    }
+
+    /// The interfaces of routers on a network.
+    pub(super) fn routers_of(&self, network: u32) -> impl Iterator<Item = &RouterInterfaceRow> {
+        let members = self.members.get(&network).into_iter().flatten();
+        members.filter_map(|key| match self.rows.get(key) {
+            Some(Row::RouterInterface(row)) => Some(row),
+            _ => None,
+        })
     }
 
     fn policy(&self, number: u32) -> Option<&PolicyRow> {

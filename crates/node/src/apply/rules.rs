@@ -11,8 +11,8 @@ use hadron_pipeline::table::{
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
 use hadron_wire::row::{
-    Ipv6Mode, LocationRow, NetworkRow, Place, PortLog, PortRow, Prefix, PresenceRow, Row, RowKey, SubnetRow,
-    unmapped,
+    Ipv6Mode, LocationRow, NetworkRow, Place, PortLog, PortRow, Prefix, PresenceRow, RouterInterfaceRow, Row,
+    RowKey, SubnetRow, unmapped,
 };
 
 use std::collections::BTreeSet;
@@ -54,10 +54,15 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
 }
 
 fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
-    let members = inputs.members.get(&row.number).into_iter().flatten();
-    let has_dhcp4 = members.filter_map(|key| subnet(inputs, key)).any(serves_dhcp4);
-    let flags = if has_dhcp4 { network_flag::DHCP4 } else { 0 }
-        | if row.unlisted_addresses { network_flag::UNLISTED } else { 0 };
+    let subnets = || inputs.rows.subnets(row.number);
+    let mut routers = inputs.routers_of(row.number);
+    let flags = [
+        (network_flag::DHCP4, subnets().any(serves_dhcp4)),
+        (network_flag::UNLISTED, row.unlisted_addresses),
+        (network_flag::DHCP6, subnets().any(serves_dhcp6)),
+        (network_flag::ADVERTISED, routers.any(|router| advertised(subnets(), router).next().is_some())),
+    ];
+    let flags = flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag);
     let segment = inputs.host.segment_of(row);
     let (provider, vlan) = segment.map_or((0, 0), |(provider, vlan)| (provider.index, vlan));
     let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags, provider, vlan };
@@ -71,21 +76,13 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
         entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
     }
     if row.privacy_addresses {
-        let members = inputs.members.get(&row.number).into_iter().flatten();
-        let chosen = members.filter_map(|key| subnet(inputs, key)).filter(|subnet| is_chosen(subnet));
+        let chosen = subnets().filter(|subnet| is_chosen(subnet));
         entries.extend(chosen.map(|subnet| {
             let key = PrivacyPrefixKey::new(row.number, subnet.cidr.address.into(), subnet.cidr.length);
             (Key::PrivacyPrefix(key), Value::PrivacyPrefix(()))
         }));
     }
     entries
-}
-
-fn subnet<'a>(inputs: &'a Inputs, key: &RowKey) -> Option<&'a SubnetRow> {
-    match inputs.rows.get(key)? {
-        Row::Subnet(row) => Some(row),
-        _ => None,
-    }
 }
 
 /// Whether instances make their own addresses in the subnet (RFC 4862).
@@ -96,6 +93,23 @@ fn is_chosen(subnet: &SubnetRow) -> bool {
 /// Whether DHCPv4 is answered for the subnet.
 pub(crate) fn serves_dhcp4(subnet: &SubnetRow) -> bool {
     subnet.enable_dhcp && subnet.dhcp.is_some_and(|server| unmapped(server.address).is_ipv4())
+}
+
+/// Whether DHCPv6 is answered for the subnet: with addresses, or with everything else.
+pub(crate) fn serves_dhcp6(subnet: &SubnetRow) -> bool {
+    let is_served = matches!(subnet.address_mode, Some(Ipv6Mode::Dhcpv6Stateful | Ipv6Mode::Dhcpv6Stateless));
+    subnet.enable_dhcp && is_served
+}
+
+/// The subnets, of all of its network, that a router advertises itself in: those that it has an address in and that say how. It is no
+/// router of an external network's hosts.
+pub(crate) fn advertised<'a>(
+    subnets: impl Iterator<Item = &'a SubnetRow>,
+    router: &RouterInterfaceRow,
+) -> impl Iterator<Item = &'a SubnetRow> {
+    let is_inside = router.gateway.is_none();
+    let is_beside = |subnet: &SubnetRow| router.addresses.iter().any(|own| own.prefix() == subnet.cidr);
+    subnets.filter(move |subnet| is_inside && subnet.ra_mode.is_some() && is_beside(subnet))
 }
 
 fn presence(inputs: &Inputs, row: &PresenceRow) -> Entries {

@@ -333,12 +333,13 @@ impl Punts for Ring {
             match self.punts.next().await {
                 Ok(punt) => {
                     self.backoff.reset();
-                    return Some(Punt { port: punt.port, ifindex: punt.ifindex, frame: punt.frame });
+                    let hadron_datapath::Punt { port, ifindex, reason, frame, .. } = punt;
+                    return Some(Punt { port, ifindex, reason, frame });
                 }
                 Err(error) => {
                     tracing::error!(
                         error = crate::error::chain(&error),
-                        "punted frames can't be read; DHCP waits"
+                        "what instances ask can't be read; DHCP and router solicitations wait"
                     );
                     tokio::time::sleep(self.backoff.next()).await;
                 }

@@ -10,8 +10,8 @@ pub mod memory;
 use crate::apply::{Key, Value};
 use crate::connections::Connections;
 use futures_util::stream::BoxStream;
-use hadron_pipeline::Mac;
 use hadron_pipeline::table::{LogEvent, PolicyKey};
+use hadron_pipeline::{Mac, PuntReason};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -110,6 +110,8 @@ pub struct Punt {
     pub port: u32,
     /// Index of the interface that it came from, for the answer.
     pub ifindex: u32,
+    /// What it is; `None` for what this release doesn't answer.
+    pub reason: Option<PuntReason>,
     /// The Ethernet frame; its checksums may be partial.
     pub frame: Vec<u8>,
 }

@@ -10,7 +10,7 @@ use hadron_node::plane::memory::Memory;
 use hadron_node::plane::{Plane, Punt};
 use hadron_node::{Error, Identity, Node, Settings, join};
 use hadron_pipeline::table::{FdbKey, InterfaceKey, PortKey};
-use hadron_pipeline::{Mac, table};
+use hadron_pipeline::{Mac, PuntReason, table};
 use hadron_wire::held::Held;
 use hadron_wire::proto::server_message::Message;
 use hadron_wire::proto::{Batch, Welcome, goodbye, welcome::Mode};
@@ -273,7 +273,11 @@ async fn a_node_killed_and_started_without_a_server_wires_new_interfaces_and_ans
     let written = machine.memory.writes() - before;
     assert!(written <= 6, "{written} writes for one port: what was there was written again");
 
-    running.punts.send(Punt { port: 10, ifindex: 110, frame: discover(10) }).await.unwrap();
+    running
+        .punts
+        .send(Punt { port: 10, ifindex: 110, reason: Some(PuntReason::Dhcp4), frame: discover(10) })
+        .await
+        .unwrap();
     machine.until(|memory| !memory.injected().is_empty()).await;
     assert_eq!(machine.memory.injected()[0].0, 110);
 }

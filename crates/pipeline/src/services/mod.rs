@@ -1,8 +1,10 @@
-//! Stage 3: what the instance's own host answers: ARP and neighbour solicitations by the tables, DHCP by its responder.
+//! Stage 3: what the instance's own host answers: ARP and neighbour solicitations by the tables, DHCP and router solicitations by its
+//! responders.
 
 mod arp;
 mod dhcp;
 mod nd;
+mod punt;
 
 pub(crate) use arp::reply;
 
@@ -13,8 +15,11 @@ use crate::env::{Env, Meter, PortCounter};
 use crate::meter;
 use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6};
 use crate::stage::Stage;
-use crate::table::NeighbourKey;
-use crate::verdict::{Verdict, VerdictKind};
+use crate::table::{NeighbourKey, network_flag};
+use crate::verdict::{PuntReason, Verdict, VerdictKind};
+
+/// UDP port of DHCPv6 servers.
+const DHCPV6_SERVER: u16 = 547;
 
 /// Answers, hands over, or lets go on to `switch`.
 #[inline(always)]
@@ -28,8 +33,25 @@ pub(crate) fn services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), E
         ether::IPV6 if packet.is_icmpv6() && packet.icmp_type == icmpv6::NEIGHBOUR_SOLICITATION => {
             nd::solicited(env, packet)
         }
+        ether::IPV6 if packet.destination.is_multicast() => multicast(env, packet),
         _ => Ok(()),
     }
+}
+
+/// Questions to all routers and to all DHCPv6 servers (RFC 4861 §6.3.7, RFC 8415 §7.1).
+#[inline(never)]
+fn multicast<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    let (flag, reason) = if packet.is_udp() && packet.destination_port == DHCPV6_SERVER {
+        (network_flag::DHCP6, PuntReason::Dhcp6)
+    } else if packet.is_icmpv6() && packet.icmp_type == icmpv6::ROUTER_SOLICITATION {
+        (network_flag::ADVERTISED, PuntReason::RouterSolicitation)
+    } else {
+        return Ok(());
+    };
+    if packet.fragment != WHOLE || !punt::is_flagged(env, packet, flag) {
+        return Ok(());
+    }
+    punt::punt(env, packet, reason)
 }
 
 /// Who is told to an asker.

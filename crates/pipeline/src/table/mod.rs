@@ -232,6 +232,10 @@ pub mod network_flag {
     pub const DHCP4: u32 = 1;
     /// There may be addresses that `NEIGHBOURS` does not list; routers ask for them.
     pub const UNLISTED: u32 = 1 << 1;
+    /// DHCPv6 is answered by every host itself: messages to all servers are punted and never flooded.
+    pub const DHCP6: u32 = 1 << 4;
+    /// Routers advertise themselves by every host: solicitations are punted and never flooded.
+    pub const ADVERTISED: u32 = 1 << 5;
 }
 
 /// Longest flood list; the rest of a longer one is not reached, so a loader reports an error for the row.

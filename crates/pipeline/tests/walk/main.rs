@@ -31,5 +31,6 @@ mod routing_errors;
 mod rules;
 mod securing;
 mod securing_ipv6;
+mod soliciting;
 mod switching;
 mod tcp;

@@ -5,6 +5,7 @@
 
 use super::options::code;
 use super::request::Request;
+use crate::value::{self, domains, number, octets, parts};
 use std::net::Ipv4Addr;
 
 /// The name and the number that Neutron's drivers have for `siaddr`, which is no option.
@@ -231,9 +232,7 @@ fn option(name: &str) -> Result<(u8, Kind), Refusal> {
 }
 
 fn encode(kind: Kind, text: &str) -> Option<Vec<u8>> {
-    let text = text.trim();
-    // OVN's way of writing lists and strings.
-    let bare = text.trim_matches(['{', '}', '"']).trim();
+    let bare = value::bare(text);
     match kind {
         Kind::Text => Some(bare.as_bytes().to_vec()),
         Kind::Addresses => addresses(bare),
@@ -254,30 +253,9 @@ fn encode(kind: Kind, text: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The parts of a list.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', ';', ' ']).map(str::trim).filter(|part| !part.is_empty())
-}
-
 fn addresses(text: &str) -> Option<Vec<u8>> {
     let all: Option<Vec<Ipv4Addr>> = parts(text).map(|part| part.parse().ok()).collect();
     Some(all?.into_iter().flat_map(|address| address.octets()).collect())
-}
-
-fn number(text: &str, width: u8) -> Option<Vec<u8>> {
-    let number: i64 = if text == "infinite" { u32::MAX.into() } else { text.parse().ok()? };
-    let bits = u32::from(width) * 8;
-    let fits = number >= -(1 << (bits - 1)) && number < 1 << bits;
-    fits.then(|| number.to_be_bytes()[8 - usize::from(width)..].to_vec())
-}
-
-/// Names in the form of RFC 1035 §3.1, without compression.
-fn domains(text: &str) -> Option<Vec<u8>> {
-    let mut value = Vec::new();
-    for name in parts(text) {
-        value.extend(crate::name::encode(name)?);
-    }
-    Some(value)
 }
 
 fn routes(text: &str) -> Option<Vec<u8>> {
@@ -292,15 +270,6 @@ fn routes(text: &str) -> Option<Vec<u8>> {
         super::parameters::push_route(&mut value, destination.network(), destination.prefix_len(), next_hop);
     }
     Some(value)
-}
-
-fn octets(text: &str) -> Option<Vec<u8>> {
-    let digits: String = text.strip_prefix("0x").unwrap_or(text).split([':', '-']).collect();
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
-    (0..digits.len()).step_by(2).map(pair).collect()
 }
 
 /// Addresses, octets, a number of as few octets as hold it, or text.

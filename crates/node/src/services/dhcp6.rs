@@ -1,0 +1,53 @@
+//! What a port is told by DHCPv6.
+
+use crate::apply::rules::serves_dhcp6;
+use hadron_responders::dhcp6::{Binding, Extra, server_identity};
+use hadron_wire::held::Held;
+use hadron_wire::row::{Ipv6Mode, NetworkRow, PortRow, SubnetRow};
+use ipnet::Ipv6Net;
+use std::net::Ipv6Addr;
+
+/// None for a port without an address in a subnet that DHCPv6 has something for.
+pub(super) fn binding(
+    rows: &Held,
+    network: &NetworkRow,
+    port: &PortRow,
+    extra: Extra,
+    domain: &str,
+) -> Option<Binding> {
+    let served =
+        |number| rows.subnets(port.network).find(|subnet| subnet.number == number && serves_dhcp6(subnet));
+    let own: Vec<(Ipv6Addr, &SubnetRow)> =
+        port.addresses.iter().filter_map(|held| Some((held.address, served(held.subnet)?))).collect();
+    let (_, first) = own.first()?;
+    let (server, server_mac) = server_identity(network.uuid);
+    let stateful = || own.iter().filter(|(_, subnet)| subnet.address_mode == Some(Ipv6Mode::Dhcpv6Stateful));
+    Some(Binding {
+        server,
+        server_mac,
+        addresses: stateful().map(|(address, _)| *address).collect(),
+        prefixes: stateful().filter_map(|(_, subnet)| net(subnet)).collect(),
+        lease_seconds: first.lease_seconds,
+        dns: name_servers(own.iter().map(|(_, subnet)| *subnet)),
+        domain: domain.to_owned(),
+        mtu: network.mtu,
+        extra,
+    })
+}
+
+/// The prefix of an IPv6 subnet.
+pub(super) fn net(subnet: &SubnetRow) -> Option<Ipv6Net> {
+    let is_v4 = subnet.cidr.unmapped().0.is_ipv4();
+    Ipv6Net::new(subnet.cidr.address, subnet.cidr.length).ok().filter(|_| !is_v4)
+}
+
+/// The IPv6 name servers of subnets, each once.
+pub(super) fn name_servers<'a>(subnets: impl Iterator<Item = &'a SubnetRow>) -> Vec<Ipv6Addr> {
+    let mut all = Vec::new();
+    for server in subnets.flat_map(|subnet| &subnet.dns).filter(|server| server.to_ipv4_mapped().is_none()) {
+        if !all.contains(server) {
+            all.push(*server);
+        }
+    }
+    all
+}
