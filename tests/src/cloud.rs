@@ -288,11 +288,13 @@ impl Cloud {
 
     /// Creates a network on the physical network, untagged or in a VLAN, and returns its id.
     pub fn physical_network(&self, name: &str, vlan: Option<u16>) -> Result<String> {
-        let mut network = json!({
-            "name": name,
-            "provider:network_type": if vlan.is_some() { "vlan" } else { "flat" },
-            "provider:physical_network": PHYSICAL_NETWORK,
-        });
+        self.physical_network_with(json!({"name": name}), vlan)
+    }
+
+    /// The same with further attributes.
+    pub fn physical_network_with(&self, mut network: Value, vlan: Option<u16>) -> Result<String> {
+        network["provider:network_type"] = if vlan.is_some() { "vlan" } else { "flat" }.into();
+        network["provider:physical_network"] = PHYSICAL_NETWORK.into();
         if let Some(vlan) = vlan {
             network["provider:segmentation_id"] = vlan.into();
         }

@@ -12,5 +12,6 @@ pub mod groups;
 pub mod guest;
 pub mod knock;
 pub mod openstack;
+pub mod outside;
 pub mod process;
 pub mod routers;

@@ -1,0 +1,66 @@
+//! What is outside in scenarios: an external network, a machine on it that is no host of the cloud, and floating IPs.
+
+use crate::cloud::{Cloud, PATIENCE};
+use anyhow::{Context, Result};
+use hadron_lab::Instance;
+use hyper::Method;
+use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Where the external network's subnet ends: the way to the rest of the world.
+pub const UPSTREAM: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// An address beyond it.
+pub const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+const MAC: &str = "52:54:00:00:00:01";
+
+/// An external network of the physical one: 203.0.113.0/24.
+pub struct Outside {
+    /// Its id.
+    pub network: String,
+    /// The upstream router, which has [`WORLD`] too.
+    pub world: Instance,
+}
+
+impl Outside {
+    /// Creates it, and the world.
+    pub fn create(cloud: &Cloud) -> Result<Self> {
+        let network = cloud.physical_network_with(json!({"name": "ext", "router:external": true}), None)?;
+        let subnet = json!({
+            "network_id": network,
+            "ip_version": 4,
+            "cidr": "203.0.113.0/24",
+            "gateway_ip": UPSTREAM,
+            "enable_dhcp": false,
+        });
+        cloud.made("subnet", subnet)?;
+        let world = cloud.lab.outsider("world", MAC)?;
+        world.add_address(&format!("{UPSTREAM}/24"))?;
+        world
+            .command("ip")
+            .args(["address", "add", &format!("{WORLD}/32"), "dev", "lo"])
+            .succeed(PATIENCE)?;
+        Ok(Self { network, world })
+    }
+
+    /// Makes it a router's gateway.
+    pub fn open(&self, cloud: &Cloud, router: &str, enable_snat: bool) -> Result<()> {
+        let gateway = json!({"network_id": self.network, "enable_snat": enable_snat});
+        cloud.change_router(router, json!({"external_gateway_info": gateway}))
+    }
+
+    /// Creates a floating IP that leads nowhere yet: its id and address.
+    pub fn floating_ip(&self, cloud: &Cloud) -> Result<(String, IpAddr)> {
+        let body = json!({"floatingip": {"floating_network_id": self.network}});
+        let made = cloud.call(Method::POST, "/v2.0/floatingips", Some(body))?;
+        let text = |key: &str| made["floatingip"][key].as_str().context("a floating IP without it");
+        Ok((text("id")?.to_owned(), text("floating_ip_address")?.parse()?))
+    }
+}
+
+impl Cloud {
+    /// Has a floating IP lead to a port, or nowhere.
+    pub fn associate(&self, floating: &str, port: Option<&str>) -> Result<()> {
+        let body = json!({"floatingip": {"port_id": port}});
+        self.call(Method::PUT, &format!("/v2.0/floatingips/{floating}"), Some(body)).map(drop)
+    }
+}
