@@ -131,6 +131,18 @@ pub struct Server {
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,
+    /// How long instances may use an address that they got by DHCP, seconds; -1 for ever.
+    #[arg(long, default_value_t = 86_400, allow_hyphen_values = true, value_parser = lease_duration)]
+    pub dhcp_lease_duration: i64,
+}
+
+/// -1, or as many seconds as fit 32 bits; less than ten would be renewals without end.
+fn lease_duration(text: &str) -> Result<i64, String> {
+    let seconds: i64 = text.parse().map_err(|_| "a number of seconds, or -1".to_owned())?;
+    match seconds {
+        -1 | 10..=4_294_967_294 => Ok(seconds),
+        _ => Err("10 to 4294967294 seconds, or -1 for ever".to_owned()),
+    }
 }
 
 /// What clients of the Networking API and of the identity service may cost.

@@ -36,6 +36,14 @@ fn an_offer_ignores_the_address_and_server_that_the_client_would_like() {
 }
 
 #[test]
+fn a_client_that_takes_an_acknowledgement_at_once_gets_it() {
+    let ack = Message::new(DISCOVER).empty_option(80).answer(&lease()).unwrap();
+    assert_eq!((ack.kind, ack.yiaddr(), ack.option(80)), (MessageKind::Ack, ADDRESS, Some(vec![])));
+    let ack = Message::new(REQUEST).empty_option(80).requested(ADDRESS).answer(&lease()).unwrap();
+    assert_eq!(ack.option(80), None);
+}
+
+#[test]
 fn a_selecting_client_gets_its_address_acknowledged() {
     let ack = Message::new(REQUEST).server(SERVER).requested(ADDRESS).answer(&lease()).unwrap();
     assert_eq!((ack.kind, ack.yiaddr(), ack.destination), (MessageKind::Ack, ADDRESS, ADDRESS));

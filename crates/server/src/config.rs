@@ -32,6 +32,8 @@ pub struct Config {
     pub keystone: Option<hadron_cloud::keystone::KeystoneConfig>,
     /// Who may do what.
     pub policy: hadron_api::policy::PolicyConfig,
+    /// Seconds that instances may use an address that they got by DHCP; `u32::MAX` means for ever.
+    pub lease_seconds: u32,
     /// What the operations on objects depend on.
     pub control: hadron_control::Config,
 }

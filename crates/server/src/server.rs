@@ -76,7 +76,7 @@ impl Server {
                 (Arc::new(identity.clone()), Some(identity))
             }
         };
-        let nodes = NodeService::start(store.clone(), authority.clone(), NodeConfig::default());
+        let nodes = NodeService::start(store.clone(), authority.clone(), node_config(&config));
         let mut server = Self {
             handles: [Handle::new(), Handle::new()],
             stop: watch::channel(false).0,
@@ -274,6 +274,11 @@ async fn open_store(config: &Config) -> Result<(Store, Option<File>), ServerErro
     let lock = state_dir::lock(&config.state_dir)?;
     let options = EtcdOptions { seen_file: Some(config.seen_path()), ..options.clone() };
     Ok((Store::open_with(Arc::new(Etcd::new(options)?)).await?, Some(lock)))
+}
+
+fn node_config(config: &Config) -> NodeConfig {
+    let projection = hadron_project::Settings { lease_seconds: config.lease_seconds, ..Default::default() };
+    NodeConfig { projection, ..NodeConfig::default() }
 }
 
 fn identity_config(config: &Config) -> IdentityConfig {

@@ -19,7 +19,7 @@ const SHORTEST_LEASE: u32 = 120;
 pub enum MessageKind {
     /// The answer to DISCOVER.
     Offer,
-    /// The answer to REQUEST and INFORM.
+    /// The answer to REQUEST and INFORM, and to DISCOVER of a client that takes it (RFC 4039).
     Ack,
     /// The refusal of a REQUEST for another address than the port's; the client starts over.
     Nak,
@@ -152,6 +152,7 @@ fn is_addressed_to_us(destination: Ipv4Addr, lease: &Lease) -> bool {
 fn decide(request: &Request, incoming: &Incoming<'_>, lease: &Lease) -> Result<MessageKind, Silence> {
     let is_other_server = request.server.is_some_and(|server| server != lease.server_id);
     match request.wish {
+        Wish::Discover if request.wants_rapid_commit => Ok(MessageKind::Ack),
         Wish::Discover => Ok(MessageKind::Offer),
         Wish::Request | Wish::Decline | Wish::Release if is_other_server => Err(Silence::OtherServer),
         Wish::Request => {
@@ -226,6 +227,9 @@ fn entries(kind: MessageKind, request: &Request, lease: &Lease) -> Vec<Entry> {
     ];
     if kind != MessageKind::Nak && request.wish != Wish::Inform {
         entries.extend(times(request, lease).map(|(code, seconds)| required(code, &seconds.to_be_bytes())));
+    }
+    if request.wish == Wish::Discover && kind == MessageKind::Ack {
+        entries.push(required(code::RAPID_COMMIT, &[]));
     }
     entries.extend(request.client_identifier().map(|id| required(code::CLIENT_IDENTIFIER, id)));
     let optional = |(code, value)| Entry { code, value, is_required: false };

@@ -95,6 +95,9 @@ impl Options {
 
 /// Appends an option to `field`, in parts of at most 255 octets (RFC 3396 §6).
 pub(super) fn write(field: &mut Vec<u8>, code: u8, value: &[u8]) {
+    if value.is_empty() {
+        field.extend([code, 0]);
+    }
     for part in value.chunks(255) {
         field.extend([code, part.len() as u8]);
         field.extend(part);
@@ -103,5 +106,5 @@ pub(super) fn write(field: &mut Vec<u8>, code: u8, value: &[u8]) {
 
 /// Octets that [`write`] appends.
 pub(super) fn written_length(value: &[u8]) -> usize {
-    value.len() + 2 * value.len().div_ceil(255)
+    value.len() + 2 * value.len().div_ceil(255).max(1)
 }

@@ -34,6 +34,8 @@ pub(super) struct Request {
     pub(super) requested: Option<Ipv4Addr>,
     /// Option 54.
     pub(super) server: Option<Ipv4Addr>,
+    /// Option 80: the client takes an acknowledgement for its discovery (RFC 4039).
+    pub(super) wants_rapid_commit: bool,
     /// Option 51.
     pub(super) lease_seconds: Option<u32>,
     /// Option 57, octets of the IP packet; no less than 576, which is also the default.
@@ -73,6 +75,7 @@ impl Request {
             chaddr: part(fixed, 28),
             requested: options.fixed::<4>(code::REQUESTED_ADDRESS)?.map(Ipv4Addr::from),
             server: options.fixed::<4>(code::SERVER_IDENTIFIER)?.map(Ipv4Addr::from),
+            wants_rapid_commit: options.get(code::RAPID_COMMIT).is_some(),
             lease_seconds: options.fixed(code::LEASE_TIME)?.map(u32::from_be_bytes),
             maximum_size: options.fixed(code::MAXIMUM_SIZE)?.map_or(576, u16::from_be_bytes).max(576),
             options,

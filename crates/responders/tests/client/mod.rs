@@ -83,6 +83,11 @@ impl Message {
         self
     }
 
+    pub fn empty_option(mut self, code: u8) -> Self {
+        self.options.extend([code, 0]);
+        self
+    }
+
     pub fn requested(self, address: Ipv4Addr) -> Self {
         self.option(50, &address.octets())
     }
