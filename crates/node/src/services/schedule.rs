@@ -201,7 +201,9 @@ mod tests {
     }
 
     /// Last octet of the router's MAC, its lifetime, and the preferred lifetimes of its prefixes.
-    fn said(frame: &[u8]) -> (u8, u16, Vec<u32>) {
+    type Said = (u8, u16, Vec<u32>);
+
+    fn said(frame: &[u8]) -> Said {
         assert_eq!((&frame[..6], frame[54]), (&[0x33, 0x33, 0, 0, 0, 1][..], 134));
         let mut options = &frame[70..];
         let mut preferred = Vec::new();
@@ -229,7 +231,7 @@ mod tests {
         }
 
         /// Seconds until the next frames, and what they say.
-        fn next(&mut self) -> Option<(u64, Vec<(u8, u16, Vec<u32>)>)> {
+        fn next(&mut self) -> Option<(u64, Vec<Said>)> {
             let at = self.schedule.next()?;
             let waited = at.saturating_duration_since(self.now);
             self.now = self.now.max(at);

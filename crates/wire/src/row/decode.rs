@@ -15,6 +15,7 @@ use std::net::Ipv6Addr;
 
 /// What an element of `Batch.changes` was.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are changes, and each is taken apart at once")]
 pub enum Decoded {
     /// A change of a known kind.
     Change(RowChange),
