@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use hadron_lab::Instance;
 use hyper::Method;
 use serde_json::json;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 /// Where the external network's subnet ends: the way to the rest of the world.
 pub const UPSTREAM: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -33,13 +33,7 @@ impl Outside {
             "enable_dhcp": false,
         });
         cloud.made("subnet", subnet)?;
-        let world = cloud.lab.outsider("world", MAC)?;
-        world.add_address(&format!("{UPSTREAM}/24"))?;
-        world
-            .command("ip")
-            .args(["address", "add", &format!("{WORLD}/32"), "dev", "lo"])
-            .succeed(PATIENCE)?;
-        Ok(Self { network, world })
+        Ok(Self { network, world: world(cloud)? })
     }
 
     /// Makes it a router's gateway.
@@ -55,6 +49,23 @@ impl Outside {
         let text = |key: &str| made["floatingip"][key].as_str().context("a floating IP without it");
         Ok((text("id")?.to_owned(), text("floating_ip_address")?.parse()?))
     }
+}
+
+/// A machine on the physical network that has [`UPSTREAM`] and [`WORLD`].
+pub fn world(cloud: &Cloud) -> Result<Instance> {
+    let world = cloud.lab.outsider("world", MAC)?;
+    world.add_address(&format!("{UPSTREAM}/24"))?;
+    world.command("ip").args(["address", "add", &format!("{WORLD}/32"), "dev", "lo"]).succeed(PATIENCE)?;
+    Ok(world)
+}
+
+/// Whom a server at `door` in `server` sees when `client` connects to `by`.
+pub fn seen_as(client: &Instance, by: SocketAddr, server: &Instance, door: SocketAddr) -> Result<IpAddr> {
+    let listener = server.run(|| TcpListener::bind(door))??;
+    let _connection = client
+        .run(|| TcpStream::connect_timeout(&by, PATIENCE))?
+        .with_context(|| format!("no connection to {by}"))?;
+    Ok(listener.accept()?.1.ip())
 }
 
 impl Cloud {

@@ -1,14 +1,14 @@
 //! Floating IPs: instances and the world reach each other by them, and know each other by their true addresses.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hadron_lab::{Instance, Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
 use hadron_tests::guest::Guest;
 use hadron_tests::knock::{Outcome, connect, expect};
-use hadron_tests::outside::{Outside, UPSTREAM, WORLD};
+use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
 use hadron_tests::routers::Dual;
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
@@ -51,15 +51,6 @@ impl Scene {
 fn is_answered(from: &Instance, address: IpAddr) -> bool {
     let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
     ping.run().is_ok_and(|report| report.received == 1)
-}
-
-/// Whom a server at `door` in `server` sees when `client` connects to `by`.
-fn seen_as(client: &Instance, by: SocketAddr, server: &Instance, door: SocketAddr) -> Result<IpAddr> {
-    let listener = server.run(|| TcpListener::bind(door))??;
-    let _connection = client
-        .run(|| TcpStream::connect_timeout(&by, PATIENCE))?
-        .with_context(|| format!("no connection to {by}"))?;
-    Ok(listener.accept()?.1.ip())
 }
 
 #[test]

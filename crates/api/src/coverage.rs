@@ -13,9 +13,12 @@ pub struct Missing {
 pub const MISSING: &[Missing] = &[
     Missing {
         alias: "router",
-        effect: "external gateways carry no traffic, and floating IPs are not translated",
+        effect: "what has no floating IP does not reach external networks, and those of no physical network carry no traffic",
     },
-    Missing { alias: "ext-gw-mode", effect: "enable_snat is kept and shown" },
+    Missing {
+        alias: "ext-gw-mode",
+        effect: "with enable_snat nothing is translated; without it nothing comes back",
+    },
     Missing { alias: "external-gateway-multihoming", effect: "further gateways carry no traffic" },
     Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
     Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },

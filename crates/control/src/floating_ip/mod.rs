@@ -18,7 +18,7 @@ use crate::quota::{self, Counted};
 use crate::{Config, Error, RouterError, network, service_port, stamp, tag};
 use hadron_model::floating_ip::DEVICE_OWNER_FLOATING_IP;
 use hadron_model::{
-    Association, FloatingIp, FloatingIpId, FloatingIpNumber, Network, NetworkId, Port, PortForwarding,
+    Association, FloatingIp, FloatingIpId, FloatingIpNumber, Host, Network, NetworkId, Port, PortForwarding,
     PortStatus, Router, SubnetId, Tags,
 };
 use hadron_store::{Counter, FloatingClaim, Snapshot, Tx};
@@ -56,12 +56,21 @@ pub struct FloatingIpChange {
     pub association: Option<Option<AssociationRequest>>,
 }
 
-/// What works of a floating IP: `ACTIVE` or `DOWN`.
+/// What works of a floating IP: `ACTIVE` or `DOWN`. It leads to a port that works on a host with an interface to the physical network of
+/// the external one.
 pub fn status(view: &Snapshot, floating: &FloatingIp) -> &'static str {
     let router = floating.router_id.and_then(|id| view.get::<Router>(&id));
     let is_routed = router.is_some_and(|router| router.admin_state_up);
+    let network = view.get::<Network>(&floating.floating_network_id);
+    let segment = network.map(|network| &network.segment).filter(|segment| segment.physical().is_some());
+    let is_at_door = |port: &Port| {
+        let host = view.get::<Host>(&port.binding.host_id);
+        segment.zip(host).is_some_and(|(segment, host)| host.reaches(segment))
+    };
     let leads = match floating.association {
-        Some(to) => view.get::<Port>(&to.port_id).is_some_and(|port| port.status == PortStatus::Active),
+        Some(to) => view
+            .get::<Port>(&to.port_id)
+            .is_some_and(|port| port.status == PortStatus::Active && is_at_door(port)),
         None => view.forwardings_of_floating_ip(floating.id).next().is_some(),
     };
     if is_routed && leads { "ACTIVE" } else { "DOWN" }

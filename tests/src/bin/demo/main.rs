@@ -6,6 +6,7 @@
 mod door;
 mod story;
 mod telling;
+mod world;
 
 use anyhow::{Result, bail};
 use hadron_lab::Underlay;

@@ -2,9 +2,10 @@
 
 use crate::door;
 use crate::telling::{part, step, table};
+use crate::world;
 use anyhow::{Context, Result, ensure};
 use hadron_lab::{Instance, Process, Underlay};
-use hadron_tests::cloud::{Cloud, PATIENCE, Port};
+use hadron_tests::cloud::{self, Cloud, PATIENCE, Port};
 use hadron_tests::openstack::{OpenStack, User};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ const PINGS: u32 = 5;
 pub struct Story {
     // Instances go before the cloud that carries them.
     tenants: Vec<Tenant>,
+    _world: Instance,
     cloud: Cloud,
     admin: User,
 }
@@ -37,7 +39,8 @@ pub(crate) struct Guest {
 pub fn tell(underlay: Underlay) -> Result<Story> {
     part("A cloud");
     let cloud = step("three hosts, a server, two nodes", || {
-        let cloud = Cloud::up("demo", underlay, &HOSTS)?;
+        let options = cloud::Options { has_physical: true, ..Default::default() };
+        let cloud = Cloud::up_with("demo", underlay, &HOSTS, options)?;
         let hosts =
             cloud.lab.hosts().iter().map(|host| host.address().to_string()).collect::<Vec<_>>().join(", ");
         Ok((cloud, hosts))
@@ -56,7 +59,9 @@ pub fn tell(underlay: Underlay) -> Result<Story> {
     isolation(&tenants)?;
     part("A door that opens and closes");
     door::tell(&cloud, &tenants[0])?;
-    let story = Story { tenants, cloud, admin };
+    part("The world");
+    let world = world::tell(&cloud, &admin, &tenants[0])?;
+    let story = Story { tenants, _world: world, cloud, admin };
     part("Ports and where they are");
     story.show_ports()?;
     Ok(story)
