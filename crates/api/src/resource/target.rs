@@ -1,6 +1,7 @@
 //! An object as policy sees it.
 
 use super::Resource;
+use crate::attribute::Default;
 use crate::field::Field;
 use crate::policy::Target;
 use crate::validate::parse_uuid;
@@ -17,6 +18,8 @@ pub(super) struct Subject<'a, R: Resource> {
     pub(super) record: Option<&'a R::Record>,
     pub(super) values: Option<&'a Values>,
     pub(super) view: &'a View<'a>,
+    /// Whether it has only the attributes that policy needs to judge any request.
+    pub(super) is_bare: bool,
 }
 
 impl<'a, R: Resource> Subject<'a, R> {
@@ -53,6 +56,10 @@ impl<'a, R: Resource> Subject<'a, R> {
 impl<R: Resource> Target for Subject<'_, R> {
     fn value(&self, name: &str) -> Option<Cow<'_, str>> {
         if let Some(index) = self.table.place(name) {
+            let attribute = &self.table.attributes[index];
+            if self.is_bare && !attribute.required_by_policy && attribute.default != Default::Required {
+                return None;
+            }
             if let Some(value) = self.values.and_then(|values| values.at(index)) {
                 return text_of_value(value);
             }

@@ -76,7 +76,7 @@ pub(super) fn subnet(policy: &Policy, caller: &Caller, view: &View<'_>, id: Uuid
 fn is_visible<R: Resource>(policy: &Policy, caller: &Caller, view: &View<'_>, id: Uuid) -> bool {
     let Some(record) = view.get::<R::Record>(&R::Record::key_of(id)) else { return false };
     let table = Table { attributes: R::ATTRIBUTES, names: R::NAMES };
-    let subject = Subject::<R> { table, record: Some(&record.value), values: None, view };
+    let subject = Subject::<R> { table, record: Some(&record.value), values: None, view, is_bare: false };
     (R::is_within_reach(&record.value, view) || policy.is_unscoped(caller))
         && policy.check(policy.deciding(&format!("get_{}", R::POLICY_NAME)), caller, &subject)
 }

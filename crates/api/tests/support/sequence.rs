@@ -31,6 +31,12 @@ async fn one(cloud: &Cloud, case: &Value, names: &mut Names) -> Result<(), Strin
     let request = request.header("X-Auth-Token", case["as"].as_str().unwrap());
     let answer = cloud.send(request.body(Body::from(body)).unwrap()).await;
     let expected = case.get("here").unwrap_or(case);
+    let header =
+        |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_json = answer.text.is_empty() || header("content-type") == "application/json";
+    if !is_json || !header("x-openstack-request-id").starts_with("req-") {
+        return Err(format!("these are not the headers: {:?}", answer.headers));
+    }
     if u64::from(answer.status) != expected["status"].as_u64().unwrap() {
         return Err(format!("{} where {} is expected: {}", answer.status, expected["status"], answer.text));
     }

@@ -116,7 +116,7 @@ impl<R: Resource> Served<R> {
         values: Option<&'a Values>,
         view: &'a View<'a>,
     ) -> Subject<'a, R> {
-        Subject { table: Self::table(), record, values, view }
+        Subject { table: Self::table(), record, values, view, is_bare: false }
     }
 
     /// Whether the caller may know of the record.
@@ -173,6 +173,20 @@ impl<R: Resource> Served<R> {
             return Ok(());
         }
         Err(refusal(policy, caller, &asked))
+    }
+
+    /// What a caller is told to whom a change of an object is refused. Neutron judges by few of the object's attributes whether the caller
+    /// may know of it; of an address group not by whether it is shared.
+    fn refused(
+        &self,
+        policy: &Policy,
+        caller: &Caller,
+        record: &R::Record,
+        view: &View<'_>,
+        refusal: ApiError,
+    ) -> ApiError {
+        let bare = Subject { is_bare: true, ..Self::subject(Some(record), None, view) };
+        if policy.check(self.rules.get, caller, &bare) { refusal } else { ApiError::not_found() }
     }
 
     /// The attributes given on create that have a value other than their default.

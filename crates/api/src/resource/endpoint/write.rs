@@ -119,7 +119,8 @@ impl<R: Resource> Served<R> {
         let old = self.find(policy, caller, id, &view)?;
         let subject = Self::subject(Some(&old.value), values.as_ref(), &view);
         let given = values.as_ref().map_or(Mask::EMPTY, |values| values.given);
-        Self::authorise(policy, caller, &self.rules.update, &subject, given)?;
+        Self::authorise(policy, caller, &self.rules.update, &subject, given)
+            .map_err(|refusal| self.refused(policy, caller, &old.value, &view, refusal))?;
         let values = values.ok_or_else(|| body::missing(R::MEMBER))?;
         let request = Request {
             is_admin: policy.is_admin(caller),
@@ -206,7 +207,8 @@ impl<R: Resource> Served<R> {
         let old = self.find(policy, caller, id, &view)?;
         if !policy.check(self.rules.delete, caller, &Self::subject(Some(&old.value), None, &view)) {
             let name = format!("delete_{}", R::POLICY_NAME);
-            return Err(refusal(policy, caller, &[(name, self.rules.delete)]));
+            let refusal = refusal(policy, caller, &[(name, self.rules.delete)]);
+            return Err(self.refused(policy, caller, &old.value, &view, refusal));
         }
         if !call.body.is_empty() {
             return Err(ApiError::bad_request("a DELETE has no body"));

@@ -1,0 +1,19 @@
+//! Objects of every kind as the real service shows them to their owner and to an administrator (`spec/samples.json`, recorded): statuses,
+//! attributes, defaults and headers.
+
+mod support;
+
+use support::*;
+
+#[tokio::test]
+async fn objects_are_shown_as_the_real_service_shows_them() {
+    let cloud = Cloud::new().await;
+    sequence::replay(&cloud, include_str!("../../../spec/samples.json")).await;
+}
+
+/// What an administrator asked the real service, one request after the other: status and type of error (`spec/probe.json`, recorded).
+#[tokio::test]
+async fn an_administrator_gets_the_same_statuses() {
+    let cloud = Cloud::new().await;
+    sequence::replay(&cloud, include_str!("../../../spec/probe.json")).await;
+}
