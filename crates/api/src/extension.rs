@@ -65,6 +65,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2013-07-23T10:00:00-00:00",
     },
     Extension {
+        alias: "auto-allocated-topology",
+        name: "Auto Allocated Topology Services",
+        description: "A project that asks for a network gets one that leads outside",
+        updated: "2016-01-01T00:00:00-00:00",
+    },
+    Extension {
         alias: "availability_zone",
         name: "Availability Zone",
         description: "Hosts are in zones",

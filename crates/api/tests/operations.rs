@@ -21,7 +21,7 @@ const SEEN_BY_ALL: &[&str] = &["default_security_group_rules"];
 const FACTS: &[&str] = &["loggable_resources", "floatingip_pools", "availability_zones", "service_providers"];
 
 /// Collections that everybody may know of, so that asking for one is refused and not unknown.
-const KNOWN: &[&str] = &["quotas", "default_security_group_rules"];
+const KNOWN: &[&str] = &["quotas", "default_security_group_rules", "auto_allocated_topology"];
 
 /// A change that the collection takes.
 fn change(description: &Description) -> Value {

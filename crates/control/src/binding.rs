@@ -66,6 +66,9 @@ pub enum BindingFailure {
     /// There is no such host.
     #[error("host {0} has not joined")]
     Host(String),
+    /// Hosts carry no such network.
+    #[error("hosts carry no {0} networks; use vxlan, or vlan or flat of a physical network")]
+    NetworkType(&'static str),
     /// The host has no interface that leads to the network.
     #[error("host {host} has no interface to physical network {network}; map it on the host")]
     PhysicalNetwork {
@@ -85,6 +88,9 @@ pub fn failure(view: &Snapshot, network: NetworkId, binding: &Binding) -> Option
         return Some(BindingFailure::Host(binding.host_id.clone()));
     };
     let segment = &view.get::<Network>(&network)?.segment;
+    if segment.tunnel().is_some() {
+        return Some(BindingFailure::NetworkType(segment.network_type()));
+    }
     if host.reaches(segment) {
         return None;
     }

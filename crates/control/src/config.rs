@@ -1,5 +1,6 @@
 //! What an operator decides for the whole deployment.
 
+use hadron_model::TunnelKind;
 use std::ops::RangeInclusive;
 
 /// Limits per project; `None` is no limit.
@@ -65,6 +66,15 @@ impl Underlay {
         match self {
             Underlay::Ipv4 => 50,
             Underlay::Ipv6 => 70,
+        }
+    }
+
+    /// Octets that other tunnels add: outer IP 20 or 40, inner Ethernet 14, and of Geneve without options 16 as of VXLAN (RFC 8926
+    /// §3.1), of GRE with a key 8 (RFC 2890 §2).
+    pub fn tunnel_overhead(self, kind: TunnelKind) -> u32 {
+        match kind {
+            TunnelKind::Geneve => self.vxlan_overhead(),
+            TunnelKind::Gre => self.vxlan_overhead() - 8,
         }
     }
 }

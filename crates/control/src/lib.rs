@@ -50,9 +50,11 @@ pub mod steps;
 pub mod subnet;
 pub mod subnet_pool;
 pub mod tag;
+pub mod topology;
 
 pub use config::{Config, Quotas, Underlay};
 pub use error::{
     BindingError, Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError,
+    TopologyError,
 };
 pub use steps::Step;

@@ -3,8 +3,10 @@
 use crate::quota::{self, Counted};
 use crate::segment::{self, Provider};
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, agent, dhcp, ipam, port, rbac, stamp, subnet};
-use hadron_model::{Access, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target};
+use crate::{Config, Error, Step, agent, dhcp, ipam, port, rbac, stamp, subnet, topology};
+use hadron_model::{
+    Access, DefaultNetwork, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target,
+};
 use hadron_store::{Counter, MacClaim, Snapshot, Tx};
 
 /// Smallest MTU of an IPv4 link (RFC 791 §3.2).
@@ -27,6 +29,8 @@ pub struct NewNetwork {
     pub shared: bool,
     /// Every project may reach the outside through it.
     pub external: bool,
+    /// Whether automatic topologies lead to it; of a network that is not external nothing is noted.
+    pub is_default: bool,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: u32,
     /// Whether its ports begin with port security.
@@ -54,13 +58,15 @@ pub struct NetworkChange {
     pub shared: Option<bool>,
     /// Every project may reach the outside through it, or no one may.
     pub external: Option<bool>,
+    /// Whether automatic topologies lead to it.
+    pub is_default: Option<bool>,
     /// Octets; 0 is the largest that the segment carries.
     pub mtu: Option<u32>,
     /// Whether its further ports begin with port security; those that it has stay as they are.
     pub port_security_enabled: Option<bool>,
     /// Whether hosts may choose further addresses of their own.
     pub privacy_addresses: Option<bool>,
-    /// Provider attributes as given. A network's segment can't change; naming it as it is is no change.
+    /// Provider attributes as given. Only a VLAN can be changed, to another one; naming the others as they are is no change.
     pub provider: Provider,
     /// Domain of its ports' names; empty for none.
     pub dns_domain: Option<String>,
@@ -91,6 +97,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
     tx.put(network.clone());
     rbac::share_with_everyone(tx, Shareable::Network(id), &network.project_id, new.shared);
     rbac::make_external(tx, &network, new.external)?;
+    topology::set_default(tx, id, new.is_default)?;
     Ok(network)
 }
 
@@ -104,7 +111,7 @@ pub fn update(
 ) -> Result<Network, Error> {
     let old = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
     stamp::check_revision(&old.stamp, revision)?;
-    check_provider_unchanged(&old, &change.provider)?;
+    check_provider(&old, &change.provider)?;
     let mut is_changed = false;
     if let Some(shared) = change.shared {
         if !shared {
@@ -114,8 +121,17 @@ pub fn update(
     }
     if let Some(external) = change.external {
         is_changed |= rbac::make_external(tx, &old, external)?;
+        if !external {
+            tx.delete::<DefaultNetwork>(&id);
+        }
+    }
+    if let Some(is_default) = change.is_default {
+        is_changed |= topology::set_default(tx, id, is_default)?;
     }
     let mut network = old.value.clone();
+    if let Some(id) = change.provider.segmentation_id.filter(|id| *id != 0) {
+        network.segment = segment::change_vlan(tx, network.id, &old.segment, id)?;
+    }
     if let Some(mtu) = change.mtu {
         check_mtu_of_subnets(tx, id, mtu)?;
         network.mtu = segment::mtu(config, &old.segment, mtu)?;
@@ -167,6 +183,7 @@ pub fn delete(tx: &mut Tx, id: NetworkId, revision: Option<u64>) -> Result<Step<
     }
     segment::release(tx, &network.segment);
     tx.delete::<Network>(&id);
+    tx.delete::<DefaultNetwork>(&id);
     Ok(Step::Done(()))
 }
 
@@ -211,7 +228,7 @@ fn check_mtu_of_subnets(tx: &Tx, id: NetworkId, mtu: u32) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_provider_unchanged(network: &Network, provider: &Provider) -> Result<(), Error> {
+fn check_provider(network: &Network, provider: &Provider) -> Result<(), Error> {
     let other_type = provider.network_type.as_deref().is_some_and(|t| t != network.segment.network_type());
     let physical = network.segment.physical().map(|physical| physical.network.as_str());
     let other_network = provider.physical_network.as_deref().is_some_and(|name| physical != Some(name));
@@ -220,12 +237,7 @@ fn check_provider_unchanged(network: &Network, provider: &Provider) -> Result<()
             "provider:network_type and provider:physical_network of a network can't be changed",
         ));
     }
-    match provider.segmentation_id {
-        Some(id) if id != 0 && network.segment.segmentation_id().map(i64::from) != Some(id) => {
-            Err(Error::input("provider:segmentation_id of a network can't be changed"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Refuses to withdraw a shared network from projects that have ports or subnets on it and no policy of their own.

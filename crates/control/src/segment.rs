@@ -2,8 +2,9 @@
 
 use crate::config::TenantNetworkType;
 use crate::{Config, Error};
-use hadron_model::{NetworkId, PhysicalSegment, Segment, VlanId, Vni};
-use hadron_store::{SegmentClaim, Tx, VniClaim};
+use hadron_model::{NetworkId, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
+use hadron_store::{SegmentClaim, TunnelClaim, Tx, VniClaim};
+use std::ops::RangeInclusive;
 
 /// What an administrator asks for (`provider:*`); `None` is not given.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -71,13 +72,12 @@ pub(crate) fn claim(
             let id = provider.segmentation_id.ok_or_else(|| {
                 Error::input("segmentation_id required for VLAN provider network: none are kept for projects")
             })?;
-            let vlan = u16::try_from(id).ok().and_then(VlanId::new).ok_or_else(|| {
-                Error::InvalidInput(format!("segmentation_id out of range (1 through {})", VlanId::MAX))
-            })?;
-            claim_physical(tx, network, PhysicalSegment { network: physical, vlan: Some(vlan) })
+            claim_physical(tx, network, PhysicalSegment { network: physical, vlan: Some(vlan_of(id)?) })
         }
+        Some("gre") => claim_tunnel(tx, config, network, provider, TunnelKind::Gre),
+        Some("geneve") => claim_tunnel(tx, config, network, provider, TunnelKind::Geneve),
         Some(other) => Err(Error::InvalidInput(format!(
-            "network_type value '{other}' is not supported; use flat, vlan, vxlan or local"
+            "network_type value '{other}' is not supported; use flat, vlan, vxlan, geneve, gre or local"
         ))),
     }
 }
@@ -88,7 +88,31 @@ pub(crate) fn release(tx: &mut Tx, segment: &Segment) {
         Segment::Local => {}
         Segment::Vxlan(vni) => tx.delete::<VniClaim>(vni),
         Segment::Physical(physical) => tx.delete::<SegmentClaim>(physical),
+        Segment::Tunnel(tunnel) => tx.delete::<TunnelClaim>(tunnel),
     }
+}
+
+/// Takes another VLAN of the same physical network for a network of one.
+pub(crate) fn change_vlan(tx: &mut Tx, network: NetworkId, old: &Segment, id: i64) -> Result<Segment, Error> {
+    let is_same = old.segmentation_id().map(i64::from) == Some(id);
+    match old {
+        _ if is_same => Ok(old.clone()),
+        Segment::Physical(PhysicalSegment { network: physical, vlan: Some(_) }) => {
+            let segment = PhysicalSegment { network: physical.clone(), vlan: Some(vlan_of(id)?) };
+            let new = claim_physical(tx, network, segment)?;
+            release(tx, old);
+            Ok(new)
+        }
+        _ => Err(Error::input(
+            "provider:segmentation_id can be changed of VLAN networks only, which this one is not",
+        )),
+    }
+}
+
+fn vlan_of(id: i64) -> Result<VlanId, Error> {
+    u16::try_from(id).ok().and_then(VlanId::new).ok_or_else(|| {
+        Error::InvalidInput(format!("segmentation_id out of range (1 through {})", VlanId::MAX))
+    })
 }
 
 /// The largest IP packet that instances on such a segment can exchange.
@@ -96,6 +120,9 @@ pub fn max_mtu(config: &Config, segment: &Segment) -> u32 {
     match segment {
         Segment::Local | Segment::Physical(_) => config.underlay_mtu,
         Segment::Vxlan(_) => config.underlay_mtu.saturating_sub(config.underlay.vxlan_overhead()),
+        Segment::Tunnel(tunnel) => {
+            config.underlay_mtu.saturating_sub(config.underlay.tunnel_overhead(tunnel.kind))
+        }
     }
 }
 
@@ -139,8 +166,37 @@ fn claim_vni(tx: &mut Tx, config: &Config, network: NetworkId, id: i64) -> Resul
 }
 
 fn insert(tx: &mut Tx, network: NetworkId, vni: Vni) -> Result<Segment, Error> {
-    tx.insert(VniClaim { vni, network_id: network }).map_err(|_| Error::TunnelIdInUse(vni))?;
+    tx.insert(VniClaim { vni, network_id: network }).map_err(|_| Error::TunnelIdInUse(vni.get()))?;
     Ok(Segment::Vxlan(vni))
+}
+
+fn claim_tunnel(
+    tx: &mut Tx,
+    config: &Config,
+    network: NetworkId,
+    provider: &Provider,
+    kind: TunnelKind,
+) -> Result<Segment, Error> {
+    let names_physical = provider.physical_network.as_deref().is_some_and(|name| !name.is_empty());
+    refuse(names_physical, "physical_network", kind.as_str())?;
+    let id = match provider.segmentation_id {
+        None => first_free_tunnel(tx, kind, config.tenant_vnis.clone()).ok_or(Error::NoNetworkAvailable)?,
+        Some(id) => u32::try_from(id).ok().filter(|id| *id <= kind.max_id()).ok_or_else(|| {
+            let most = kind.max_id();
+            Error::InvalidInput(format!("segmentation_id {id} is out of range (0 through {most})"))
+        })?,
+    };
+    let tunnel = Tunnel { kind, id };
+    tx.insert(TunnelClaim { tunnel, network_id: network }).map_err(|_| Error::TunnelIdInUse(id))?;
+    Ok(Segment::Tunnel(tunnel))
+}
+
+/// The lowest identifier of a range that no network has.
+fn first_free_tunnel(tx: &Tx, kind: TunnelKind, range: RangeInclusive<u32>) -> Option<u32> {
+    let first = Tunnel { kind, id: *range.start() };
+    let taken = tx.view().iter_from::<TunnelClaim>(first);
+    let mut taken = taken.map(|claim| claim.tunnel).take_while(|tunnel| tunnel.kind == kind);
+    range.into_iter().find(|id| taken.next().is_none_or(|tunnel| tunnel.id != *id))
 }
 
 fn claim_physical(tx: &mut Tx, network: NetworkId, segment: PhysicalSegment) -> Result<Segment, Error> {

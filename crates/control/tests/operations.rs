@@ -6,7 +6,8 @@ use hadron_control::binding::{self, BindingChange, BindingFailure, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
 use hadron_control::{
-    BindingError, Error, ObjectError, PoolError, SharingError, Underlay, bulk, host, recovery, segment, steps,
+    BindingError, Error, ObjectError, PoolError, SharingError, TopologyError, Underlay, bulk, host, recovery,
+    segment, steps,
 };
 use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Shareable, Timestamp};
 use hadron_store::{BulkIntent, Created};
@@ -68,6 +69,73 @@ async fn segments_and_mtu() {
     cloud.config.tenant_vnis = 1..=3;
     let none_left = cloud.write(|tx| network::create(tx, &cloud.config, &new_network())).await;
     assert_eq!(kind(none_left), "NoNetworkAvailable");
+}
+
+#[tokio::test]
+async fn tunnels_that_hosts_do_not_speak_are_taken_and_not_plugged() {
+    let mut cloud = Cloud::new().await;
+    let asked = |network_type: &str, id: Option<i64>| {
+        let mut new = new_network();
+        new.provider.network_type = Some(network_type.to_owned());
+        new.provider.segmentation_id = id;
+        new
+    };
+    let create = async |new| cloud.write(|tx| network::create(tx, &cloud.config, &new)).await;
+    let gre = create(asked("gre", Some(2))).await.unwrap();
+    assert_eq!((gre.segment.network_type(), gre.segment.segmentation_id(), gre.mtu), ("gre", Some(2), 1458));
+    let geneve = create(asked("geneve", Some(2))).await.unwrap();
+    assert_eq!((geneve.segment.segmentation_id(), geneve.mtu), (Some(2), 1450), "they are apart");
+    assert_eq!(kind(create(asked("gre", Some(2))).await), "TunnelIdInUse");
+    for wanted in [1, 3, 4] {
+        assert_eq!(create(asked("gre", None)).await.unwrap().segment.segmentation_id(), Some(wanted));
+    }
+    for (network_type, id) in [("geneve", 1 << 24), ("gre", 1 << 32), ("gre", -1)] {
+        assert_eq!(kind(create(asked(network_type, Some(id))).await), "InvalidInput", "{network_type} {id}");
+    }
+    cloud.host("h1", "192.0.2.1").await;
+    let mut new = new_port(gre.id);
+    new.binding.host_id = Some("h1".to_owned());
+    let port = cloud.port(&new).await.unwrap();
+    assert_eq!(binding::vif_type(&cloud.view(), &port), VifType::BindingFailed);
+    let failure = binding::failure(&cloud.view(), port.network_id, &port.binding).unwrap();
+    assert!(failure.to_string().contains("hosts carry no gre networks"), "{failure}");
+    assert_eq!(
+        kind(cloud.write(|tx| binding::set_port_wired(tx, "h1", port.id, true)).await),
+        "PortNotOnHost"
+    );
+    cloud.delete_port(port.id).await.unwrap();
+    cloud.delete_network(gre.id).await.unwrap();
+    cloud.check();
+    assert_eq!(create(asked("gre", None)).await.unwrap().segment.segmentation_id(), Some(2), "free again");
+    cloud.config.tenant_vnis = 1..=4;
+    let full = cloud.write(|tx| network::create(tx, &cloud.config, &asked("gre", None))).await;
+    assert_eq!(kind(full), "NoNetworkAvailable");
+}
+
+#[tokio::test]
+async fn the_vlan_of_a_network_changes() {
+    let cloud = Cloud::new().await;
+    let make = async |physical: &str, id| {
+        let mut new = new_network();
+        new.provider.network_type = Some("vlan".to_owned());
+        new.provider.physical_network = Some(physical.to_owned());
+        new.provider.segmentation_id = Some(id);
+        cloud.write(|tx| network::create(tx, &cloud.config, &new)).await
+    };
+    let network = make("one", 7).await.unwrap();
+    make("one", 8).await.unwrap();
+    let change = async |id| {
+        let mut change = NetworkChange::default();
+        change.provider.segmentation_id = Some(id);
+        cloud.write(|tx| network::update(tx, &cloud.config, network.id, &change, None)).await
+    };
+    assert_eq!(change(7).await.unwrap().stamp.revision_number, network.stamp.revision_number, "as it is");
+    assert_eq!(kind(change(8).await), "VlanIdInUse");
+    assert_eq!(kind(change(4095).await), "InvalidInput");
+    let changed = change(9).await.unwrap();
+    assert_eq!((changed.segment.segmentation_id(), changed.segment.network_type()), (Some(9), "vlan"));
+    make("one", 7).await.expect("the old one is free");
+    cloud.check();
 }
 
 #[tokio::test]
@@ -416,7 +484,7 @@ fn errors_are_neutron_s() {
         Error::PortInUse { port, network, device: text() },
         Error::UnsupportedPortDeviceOwner { operation: "", port, device_owner: text() },
         Error::DeviceIdNotOwnedByTenant(text()),
-        Error::TunnelIdInUse(hadron_model::Vni::new(1).unwrap()),
+        Error::TunnelIdInUse(1),
         Error::NoNetworkAvailable,
         Error::NetworkMtuSubnetConflict { network, minimum: 68 },
         Error::InvalidSharedSetting(text()),
@@ -442,6 +510,10 @@ fn errors_are_neutron_s() {
         BindingError::Failed { port, host: text(), reason: BindingFailure::Host(text()) }.into(),
         BindingError::Unsupported(port).into(),
         BindingError::TooMany { port, limit: 1 }.into(),
+        TopologyError::NoDefaultNetwork.into(),
+        TopologyError::NoDefaultPools.into(),
+        TopologyError::DefaultNetworkExists(network).into(),
+        TopologyError::NotAuthorized(text()).into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
         PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),
         PoolError::ScopeNotFound(hadron_model::AddressScopeId::random()).into(),

@@ -21,9 +21,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Whether frames of the segment can come to it: all but those of a physical network that it has no interface to.
+    /// Whether frames of the segment can come to it: not those of a physical network that it has no interface to, nor those of tunnels
+    /// that hosts don't speak.
     pub fn reaches(&self, segment: &Segment) -> bool {
-        segment.physical().is_none_or(|physical| self.physical_networks.contains(&physical.network))
+        segment.tunnel().is_none()
+            && segment.physical().is_none_or(|physical| self.physical_networks.contains(&physical.network))
     }
 }
 

@@ -31,6 +31,7 @@ pub mod stamp;
 pub mod subnet;
 pub mod subnet_pool;
 pub mod tag;
+pub mod topology;
 
 pub use address::{AddressRange, IpVersion};
 pub use agent::{Agent, AgentRole};
@@ -45,7 +46,7 @@ pub use id::{
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
-pub use network::{Network, PhysicalSegment, Segment, VlanId, Vni};
+pub use network::{Network, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
 pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use port_details::{ExtraDhcpOpt, PortDetails};
@@ -61,3 +62,4 @@ pub use stamp::{Stamp, Stamped, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};
 pub use subnet_pool::{AddressScope, SubnetPool};
 pub use tag::Tags;
+pub use topology::{AutoTopology, DefaultNetwork};

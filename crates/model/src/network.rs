@@ -56,6 +56,42 @@ pub struct PhysicalSegment {
     pub vlan: Option<VlanId>,
 }
 
+/// A kind of tunnel that hosts don't speak: networks of it can be had, and no port of theirs can be plugged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TunnelKind {
+    /// Generic Routing Encapsulation (RFC 2784, with the key of RFC 2890 §2.1).
+    Gre,
+    /// Generic Network Virtualization Encapsulation (RFC 8926).
+    Geneve,
+}
+
+impl TunnelKind {
+    /// The API's `provider:network_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TunnelKind::Gre => "gre",
+            TunnelKind::Geneve => "geneve",
+        }
+    }
+
+    /// The highest identifier: a key of 32 bits, or a virtual network identifier of 24 (RFC 8926 §3.4).
+    pub fn max_id(self) -> u32 {
+        match self {
+            TunnelKind::Gre => u32::MAX,
+            TunnelKind::Geneve => Vni::MAX,
+        }
+    }
+}
+
+/// A network's tunnels of such a kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tunnel {
+    /// The kind.
+    pub kind: TunnelKind,
+    /// The identifier, at most [`TunnelKind::max_id`].
+    pub id: u32,
+}
+
 /// How a network's frames travel between hosts (`provider:network_type`).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Segment {
@@ -65,6 +101,8 @@ pub enum Segment {
     Vxlan(Vni),
     /// By the hosts' interfaces to a physical network.
     Physical(PhysicalSegment),
+    /// Not at all: hosts don't speak these tunnels.
+    Tunnel(Tunnel),
 }
 
 impl Segment {
@@ -75,6 +113,7 @@ impl Segment {
             Segment::Vxlan(_) => "vxlan",
             Segment::Physical(PhysicalSegment { vlan: None, .. }) => "flat",
             Segment::Physical(_) => "vlan",
+            Segment::Tunnel(tunnel) => tunnel.kind.as_str(),
         }
     }
 
@@ -94,11 +133,20 @@ impl Segment {
         }
     }
 
-    /// The API's `provider:segmentation_id`: a VXLAN identifier or a VLAN.
+    /// The tunnels that hosts don't speak, if it is of such.
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        match self {
+            Segment::Tunnel(tunnel) => Some(*tunnel),
+            _ => None,
+        }
+    }
+
+    /// The API's `provider:segmentation_id`: an identifier of tunnels or a VLAN.
     pub fn segmentation_id(&self) -> Option<u32> {
         match self {
             Segment::Vxlan(vni) => Some(vni.get()),
             Segment::Physical(physical) => physical.vlan.map(|vlan| vlan.get().into()),
+            Segment::Tunnel(tunnel) => Some(tunnel.id),
             Segment::Local => None,
         }
     }

@@ -4,7 +4,7 @@ use crate::Counter;
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, Vni,
+    SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -45,6 +45,15 @@ pub struct VniClaim {
 pub struct SegmentClaim {
     /// The segment.
     pub segment: PhysicalSegment,
+    /// Who has it.
+    pub network_id: NetworkId,
+}
+
+/// An identifier of tunnels that hosts don't speak is taken by a network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TunnelClaim {
+    /// The identifier and of what.
+    pub tunnel: Tunnel,
     /// Who has it.
     pub network_id: NetworkId,
 }

@@ -6,7 +6,7 @@ use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, VlanId, Vni,
+    SubnetId, SubnetPoolId, Tunnel, TunnelKind, VlanId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -112,6 +112,28 @@ impl KeyBytes for PhysicalSegment {
             number => Some(VlanId::new(number)?),
         };
         Some(PhysicalSegment { network, vlan })
+    }
+}
+
+/// 1 for GRE or 2 for Geneve, then the identifier.
+impl KeyBytes for Tunnel {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self.kind {
+            TunnelKind::Gre => 1,
+            TunnelKind::Geneve => 2,
+        });
+        out.extend_from_slice(&self.id.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [kind] = take(bytes)?;
+        let kind = match kind {
+            1 => TunnelKind::Gre,
+            2 => TunnelKind::Geneve,
+            _ => return None,
+        };
+        let id = u32::from_be_bytes(take(bytes)?);
+        (id <= kind.max_id()).then_some(Tunnel { kind, id })
     }
 }
 

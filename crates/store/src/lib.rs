@@ -42,8 +42,8 @@ mod tx;
 
 pub use backend::Backend;
 pub use claim::{
-    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, SegmentClaim, Turn,
-    VniClaim,
+    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, SegmentClaim,
+    TunnelClaim, Turn, VniClaim,
 };
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};
 pub use feed::{Change, Commit, Watch};

@@ -5,18 +5,19 @@ use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
 use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
-    Revision, SegmentClaim, Turn, VniClaim,
+    Revision, SegmentClaim, TunnelClaim, Turn, VniClaim,
 };
 use hadron_model::identity::{
     ApplicationCredential, Assignment, Domain, Group, GroupAssignment, Membership, Project, Role, Secret,
     User,
 };
 use hadron_model::{
-    AddressGroup, AddressGroupId, AddressScope, AddressScopeId, DefaultGroup, DefaultRule,
-    DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, Host, JoinToken, Mac, Network,
-    NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port, PortForwarding, PortForwardingId,
-    PortId, ProjectQuota, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Vni,
+    AddressGroup, AddressGroupId, AddressScope, AddressScopeId, AutoTopology, DefaultGroup, DefaultNetwork,
+    DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
+    Network, NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port, PortForwarding,
+    PortForwardingId, PortId, ProjectQuota, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -294,8 +295,6 @@ records! {
     MacClaim = 0x19 in mac_claims, (NetworkId, Mac), by NetworkId, |it| (it.network_id, it.mac);
     /// A VXLAN identifier in use.
     VniClaim = 0x1a in vni_claims, Vni, by (), |it| it.vni;
-    /// A segment of a physical network in use.
-    SegmentClaim = 0x1f in segment_claims, PhysicalSegment, by (), |it| it.segment.clone();
     /// A set of security groups in use.
     Policy = 0x1b in policies, Vec<SecurityGroupId>, by (), |it| it.groups.clone();
     /// A project's default group.
@@ -304,14 +303,16 @@ records! {
     PacketLog = 0x1d in packet_logs, PacketLogId, by (), |it| it.id;
     /// Whether groups begin stateful.
     DefaultStatefulness = 0x1e in default_statefulness, DefaultStatefulnessId, by (), |it| it.id;
+    /// A segment of a physical network in use.
+    SegmentClaim = 0x1f in segment_claims, PhysicalSegment, by (), |it| it.segment.clone();
     /// A host, by name.
     Host = 0x20 in hosts, String, by (), |it| it.name.clone();
     /// A permission to join, by id.
     JoinToken = 0x21 in join_tokens, String, by (), |it| it.id.clone();
-    /// A role of a host's node.
-    Agent = 0x24 in agents, AgentId, by (), |it| it.id;
     /// A project's own limits.
     ProjectQuota = 0x22 in project_quotas, String, by (), |it| it.project_id.clone();
+    /// A role of a host's node.
+    Agent = 0x24 in agents, AgentId, by (), |it| it.id;
     /// A project, by id.
     Project = 0x30 in projects, String, by (), |it| it.id.clone();
     /// A user, by id.
@@ -354,6 +355,12 @@ records! {
     AddressScope = 0x61 in address_scopes, AddressScopeId, by (), |it| it.id;
     /// A subnet pool.
     SubnetPool = 0x62 in subnet_pools, SubnetPoolId, by (), |it| it.id;
+    /// A project's automatic topology.
+    AutoTopology = 0x63 in auto_topologies, String, by (), |it| it.project_id.clone();
+    /// The default external network.
+    DefaultNetwork = 0x64 in default_networks, NetworkId, by (), |it| it.network_id;
+    /// An identifier of tunnels that hosts don't speak in use.
+    TunnelClaim = 0x65 in tunnel_claims, Tunnel, by (), |it| it.tunnel;
 }
 
 impl Tables {

@@ -8,6 +8,7 @@ pub mod address_group;
 pub mod address_scope;
 pub mod agent;
 mod answer;
+mod auto_topology;
 mod default_group;
 pub mod default_rule;
 pub mod default_statefulness;
@@ -91,6 +92,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         Box::new(dhcp_scheduler::NetworksOfAgent::new(policy)),
         Box::new(dhcp_scheduler::AgentsOfNetwork::new(policy)),
         Box::new(port_binding::PortBindings::new(policy)),
+        Box::new(auto_topology::AutoTopologies::new(policy)),
         Box::new(zone::Derived::zones(policy)),
         Box::new(zone::Derived::service_providers(policy)),
     ])

@@ -11,6 +11,7 @@ use hadron_control::agent;
 use hadron_control::network::{self, NetworkChange, NewNetwork};
 use hadron_control::rbac::may_use;
 use hadron_control::segment::Provider;
+use hadron_control::topology;
 use hadron_control::{Config, Error, Step};
 use hadron_model::{IpVersion, Network, NetworkId, Shareable, SubnetPool};
 use hadron_store::{Snapshot, Stored, Tx};
@@ -71,6 +72,16 @@ const TABLE: &[Column] = &[
         .enforce_policy()
         .default(Default::Bool(false))
         .convert(Convert::Boolean),
+    Column::new("is_default", |network, view| {
+        view.is_external(network.id).then(|| Field::Bool(topology::is_default(view, network.id)))
+    })
+    .by(&["auto-allocated-topology"])
+    .post_put()
+    .filter()
+    .required_by_policy()
+    .enforce_policy()
+    .default(Default::Bool(false))
+    .convert(Convert::Boolean),
     Column::new("ipv4_address_scope", |network, view| Some(address_scope(network, view, IpVersion::V4)))
         .by(&["address-scope"])
         .validate(Validate::StringOrNone(usize::MAX)),
@@ -223,6 +234,7 @@ impl Resource for Networks {
             admin_state_up: values.boolean("admin_state_up").unwrap_or(true),
             shared: values.boolean("shared").unwrap_or(false),
             external: values.boolean("router:external").unwrap_or(false),
+            is_default: values.boolean("is_default").unwrap_or(false),
             mtu: mtu(values).unwrap_or(0),
             port_security_enabled: values.boolean("port_security_enabled").unwrap_or(true),
             privacy_addresses: values.boolean("hadron:privacy_addresses").unwrap_or(false),
@@ -249,6 +261,7 @@ impl Resource for Networks {
             admin_state_up: values.boolean("admin_state_up"),
             shared: values.boolean("shared"),
             external: values.boolean("router:external"),
+            is_default: values.boolean("is_default"),
             mtu: mtu(values),
             port_security_enabled: values.boolean("port_security_enabled"),
             privacy_addresses: values.boolean("hadron:privacy_addresses"),

@@ -71,6 +71,7 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
                 body,
             });
         }
+        "auto_allocated_topology" => return Some(topology(cloud).await),
         "bindings" => return Some(binding(cloud).await),
         "port_forwardings" => return Some(forwarding(cloud).await),
         "agents" => return Some(agent(cloud).await),
@@ -138,6 +139,20 @@ async fn forwarding(cloud: &Cloud) -> Made {
     body["external_port"] = json!(81);
     body["internal_port"] = json!(81);
     Made { shown_at: format!("{path}/{id}"), id, parent: Some(floating), below: None, owner: MEMBER, body }
+}
+
+/// PROJECT's automatic topology, and what it takes.
+async fn topology(cloud: &Cloud) -> Made {
+    let outside = json!({"router:external": true, "is_default": true});
+    let outside = id(&cloud.create(ADMIN, "networks", outside).await);
+    let subnet = json!({"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"});
+    cloud.create(ADMIN, "subnets", subnet).await;
+    let pool = json!({"name": "default", "prefixes": ["10.0.0.0/8"], "is_default": true, "shared": true,
+        "default_prefixlen": 24});
+    cloud.create(ADMIN, "subnetpools", pool).await;
+    let shown_at = format!("/v2.0/auto-allocated-topology/{PROJECT}");
+    cloud.get(MEMBER, &shown_at).await.expect(200);
+    Made { id: PROJECT.to_owned(), parent: None, below: None, shown_at, owner: MEMBER, body: Value::Null }
 }
 
 /// A binding of an instance's port to a host where it is not; another host is where it can have a further one.

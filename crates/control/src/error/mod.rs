@@ -7,6 +7,7 @@ mod pool;
 mod router;
 mod security;
 mod sharing;
+mod topology;
 
 pub use binding::BindingError;
 pub use log::LogError;
@@ -15,8 +16,9 @@ pub use pool::PoolError;
 pub use router::RouterError;
 pub use security::SecurityError;
 pub use sharing::SharingError;
+pub use topology::TopologyError;
 
-use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PhysicalSegment, PortId, SubnetId, Vni};
+use hadron_model::{AddressRange, IpNet, Mac, NetworkId, PhysicalSegment, PortId, SubnetId};
 use hadron_store::StoreError;
 use std::net::IpAddr;
 
@@ -186,12 +188,12 @@ pub enum Error {
     DeviceIdNotOwnedByTenant(String),
     /// Another network has the VXLAN identifier.
     #[error("tunnel id {0} is in use by another network")]
-    TunnelIdInUse(Vni),
+    TunnelIdInUse(u32),
     /// Another network has the segment of the physical network.
     #[error("{}", taken(.0))]
     SegmentInUse(PhysicalSegment),
     /// Every identifier for projects' networks is taken.
-    #[error("no VXLAN identifier is left for another network; widen the range for tenants")]
+    #[error("no identifier is left for another network; widen the range for tenants")]
     NoNetworkAvailable,
     /// The network's MTU is below what the subnet's family needs.
     #[error("an MTU below {minimum} on network {network} conflicts with its subnets")]
@@ -269,6 +271,9 @@ pub enum Error {
     /// About subnet pools and address scopes.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// About automatic topologies.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -323,6 +328,7 @@ impl Error {
             Self::JoinTokenInvalid => "JoinTokenInvalid",
             Self::Object(error) => error.type_name(),
             Self::Binding(error) => error.type_name(),
+            Self::Topology(error) => error.type_name(),
             Self::Router(error) => error.type_name(),
             Self::Security(error) => error.type_name(),
             Self::Log(error) => error.type_name(),
@@ -376,6 +382,7 @@ impl Error {
             Self::PortNotOnHost { .. } | Self::JoinTokenInvalid => 403,
             Self::Object(error) => error.status(),
             Self::Binding(error) => error.status(),
+            Self::Topology(error) => error.status(),
             Self::Router(error) => error.status(),
             Self::Security(error) => error.status(),
             Self::Log(error) => error.status(),

@@ -8,7 +8,7 @@ use hadron_model::{
     RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
 use hadron_store::{
-    AddressClaim, BulkIntent, FloatingClaim, MacClaim, SegmentClaim, SetId, Snapshot, VniClaim,
+    AddressClaim, BulkIntent, FloatingClaim, MacClaim, SegmentClaim, SetId, Snapshot, TunnelClaim, VniClaim,
 };
 use std::collections::{BTreeSet, HashSet};
 
@@ -58,11 +58,16 @@ fn ports_are_in_one_place(view: &Snapshot) {
 }
 
 fn networks_have_their_own_segment(view: &Snapshot) {
-    let (mut vnis, mut segments) = (0, 0);
+    let (mut vnis, mut segments, mut tunnels) = (0, 0, 0);
     for network in view.iter::<Network>() {
         if let Some(vni) = network.segment.vni() {
             assert_eq!(view.get::<VniClaim>(&vni).expect("an identifier is claimed").network_id, network.id);
             vnis += 1;
+        }
+        if let Some(tunnel) = network.segment.tunnel() {
+            let claim = view.get::<TunnelClaim>(&tunnel).expect("an identifier is claimed");
+            assert_eq!(claim.network_id, network.id);
+            tunnels += 1;
         }
         if let Some(physical) = network.segment.physical() {
             assert_eq!(
@@ -72,6 +77,7 @@ fn networks_have_their_own_segment(view: &Snapshot) {
             segments += 1;
         }
     }
+    assert_eq!(view.len::<TunnelClaim>(), tunnels, "tunnels are claimed for nobody");
     assert_eq!(view.len::<SegmentClaim>(), segments, "a segment is claimed for nobody");
     assert_eq!(view.len::<VniClaim>(), vnis, "an identifier is claimed for nobody");
 }

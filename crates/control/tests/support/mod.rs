@@ -106,6 +106,7 @@ pub fn new_network() -> NewNetwork {
         admin_state_up: true,
         shared: false,
         external: false,
+        is_default: false,
         mtu: 0,
         port_security_enabled: true,
         privacy_addresses: false,

@@ -140,6 +140,7 @@ impl Cloud {
             admin_state_up: true,
             shared: false,
             external: false,
+            is_default: false,
             mtu: 0,
             port_security_enabled: true,
             privacy_addresses: false,

@@ -90,6 +90,7 @@ prop_compose! {
     ) -> Network {
         let [project_id, name, description] = texts;
         let segment = match vni {
+            None if mtu % 3 == 0 => Segment::Tunnel(hadron_model::Tunnel { kind: hadron_model::TunnelKind::Gre, id: mtu }),
             None => Segment::Local,
             Some(vni) if was_shared => Segment::Physical(physical_segment(vni)),
             Some(vni) => Segment::Vxlan(vni),
@@ -360,6 +361,18 @@ fn own() -> impl Strategy<Value = AnyRecord> {
         agent().prop_map(stored).boxed(),
         (text(), proptest::collection::btree_map(text(), of(any::<u32>()), 0..3))
             .prop_map(|(project_id, limits)| stored(ProjectQuota { project_id, limits })),
+        (text(), uuid(), uuid()).prop_map(|(project_id, network, router)| {
+            let (network_id, router_id) = (NetworkId(network), hadron_model::RouterId(router));
+            stored(hadron_model::AutoTopology { project_id, network_id, router_id })
+        }),
+        (any::<bool>(), 0..=Vni::MAX, uuid()).prop_map(|(is_gre, id, network)| {
+            let kind = if is_gre { hadron_model::TunnelKind::Gre } else { hadron_model::TunnelKind::Geneve };
+            stored(crate::TunnelClaim {
+                tunnel: hadron_model::Tunnel { kind, id },
+                network_id: NetworkId(network),
+            })
+        }),
+        uuid().prop_map(|network| stored(hadron_model::DefaultNetwork { network_id: NetworkId(network) })),
     ]
 }
 

@@ -1,15 +1,16 @@
 //! The store's own records.
 
 use super::Encoded;
+use super::network::{tunnel_kind, tunnel_number};
 use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
 use crate::{
     AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone,
-    SegmentClaim, Turn, VniClaim,
+    SegmentClaim, TunnelClaim, Turn, VniClaim,
 };
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, Vni,
+    SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use uuid::Uuid;
 
@@ -125,6 +126,37 @@ impl Encoded for SegmentClaim {
         let vlan = super::network::vlan(message.vlan)?;
         Ok(SegmentClaim {
             segment: PhysicalSegment { network: message.physical_network, vlan },
+            network_id: NetworkId(uuid(&message.network_id)?),
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TunnelClaimMessage {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(uint32, tag = "2")]
+    id: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    network_id: Vec<u8>,
+}
+
+impl Encoded for TunnelClaim {
+    type Message = TunnelClaimMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> TunnelClaimMessage {
+        TunnelClaimMessage {
+            kind: tunnel_number(self.tunnel.kind),
+            id: self.tunnel.id,
+            network_id: uuid_bytes(self.network_id.0),
+        }
+    }
+
+    fn from_message(message: TunnelClaimMessage) -> Result<Self, DecodeError> {
+        let kind = tunnel_kind(message.kind).ok_or_else(|| bad("kind of tunnel"))?;
+        Ok(TunnelClaim {
+            tunnel: Tunnel { kind, id: message.id },
             network_id: NetworkId(uuid(&message.network_id)?),
         })
     }

@@ -36,6 +36,7 @@ mod subnet;
 mod subnet_pool;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 pub(crate) use commit::{LogChange, LogEntry};
 

@@ -3,12 +3,29 @@
 use super::Encoded;
 use super::parts::{StampMessage, bad, stamp, stamp_message, uuid, uuid_bytes};
 use crate::DecodeError;
-use hadron_model::{Network, NetworkId, NetworkNumber, PhysicalSegment, Segment, VlanId, Vni};
+use hadron_model::{
+    Network, NetworkId, NetworkNumber, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni,
+};
 
 const LOCAL: u32 = 1;
 const VXLAN: u32 = 2;
 /// Of a physical network; the number is a VLAN, or 0.
 const PHYSICAL: u32 = 3;
+const GRE: u32 = 4;
+const GENEVE: u32 = 5;
+
+/// The number of a kind of tunnel that hosts don't speak.
+pub(super) fn tunnel_number(kind: TunnelKind) -> u32 {
+    match kind {
+        TunnelKind::Gre => GRE,
+        TunnelKind::Geneve => GENEVE,
+    }
+}
+
+/// The kind of a number.
+pub(super) fn tunnel_kind(number: u32) -> Option<TunnelKind> {
+    [TunnelKind::Gre, TunnelKind::Geneve].into_iter().find(|kind| tunnel_number(*kind) == number)
+}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct NetworkMessage {
@@ -57,6 +74,7 @@ impl Encoded for Network {
             Segment::Local => LOCAL,
             Segment::Vxlan(_) => VXLAN,
             Segment::Physical(_) => PHYSICAL,
+            Segment::Tunnel(tunnel) => tunnel_number(tunnel.kind),
         };
         let physical_network = self.segment.physical().map(|physical| physical.network.clone());
         NetworkMessage {
@@ -96,7 +114,10 @@ impl Encoded for Network {
                     network: message.physical_network,
                     vlan: vlan(message.segment_number)?,
                 }),
-                _ => return Err(bad("segment type")),
+                number => {
+                    let kind = tunnel_kind(number).ok_or_else(|| bad("segment type"))?;
+                    Segment::Tunnel(Tunnel { kind, id: message.segment_number })
+                }
             },
             port_security_enabled: !message.port_security_disabled,
             privacy_addresses: message.privacy_addresses,

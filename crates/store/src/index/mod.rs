@@ -215,6 +215,7 @@ not_indexed!(
     crate::MacClaim,
     crate::FloatingClaim,
     crate::SegmentClaim,
+    crate::TunnelClaim,
     JoinToken,
     hadron_model::identity::Assignment,
     hadron_model::identity::GroupAssignment,
@@ -224,6 +225,8 @@ not_indexed!(
     Milestone,
     Turn,
     hadron_model::ProjectQuota,
+    hadron_model::AutoTopology,
+    hadron_model::DefaultNetwork,
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup
 );
