@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod course;
 mod cpu;
 mod load;
 mod machine;
 mod path;
 mod policy;
 mod report;
+mod routed;
 mod rules;
 mod traffic;
 mod wired;
@@ -23,11 +25,12 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("api", api::run),
     ("api-etcd", api::run_on_etcd),
     ("wired", wired::run),
     ("path", path::run),
+    ("routed", routed::run),
     ("policy", policy::run),
     ("rules", rules::run),
 ];

@@ -1,7 +1,8 @@
 //! Three instances on a cloud: two on one host, one on another.
 
 use super::peers::{MTU, ip, without_bridge_filter};
-use super::{Course, HERE, THERE};
+use super::{HERE, THERE};
+use crate::course::Course;
 use anyhow::Result;
 use hadron_lab::{Instance, Underlay};
 use hadron_tests::cloud::{Cloud, Port};
@@ -46,7 +47,7 @@ fn course<'a>(
     near: &'a Instance,
     (far, port): &'a (Instance, Port),
 ) -> Result<Course<'a>> {
-    Ok(Course { name, near, far, addresses: [port.address(false)?, port.address(true)?] })
+    Ok(Course { name, near, far, addresses: [Some(port.address(false)?), Some(port.address(true)?)] })
 }
 
 fn guest(cloud: &Cloud, network: &str, name: &str, host: &str) -> Result<(Instance, Port)> {

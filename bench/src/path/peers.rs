@@ -9,7 +9,7 @@
 //!           └── vxlan ═══════════ underlay ═══════════ vxlan
 //! ```
 
-use super::Course;
+use crate::course::Course;
 use anyhow::{Context, Result};
 use hadron_lab::{Host, Instance, Lab, Namespace, Topology, Underlay};
 use std::net::IpAddr;
@@ -75,7 +75,7 @@ fn course<'a>(name: &'static str, near: &'a Namespace, far: &'a Namespace, subne
         name,
         near,
         far,
-        addresses: [address(format!("10.{subnet}.0.2"))?, address(format!("fd0{subnet}::2"))?],
+        addresses: [Some(address(format!("10.{subnet}.0.2"))?), Some(address(format!("fd0{subnet}::2"))?)],
     })
 }
 
