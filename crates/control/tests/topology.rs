@@ -3,8 +3,9 @@
 mod support;
 
 use hadron_control::network::{self, NetworkChange};
+use hadron_control::rbac::{self, RbacPolicyChange};
 use hadron_control::{Error, topology};
-use hadron_model::{AutoTopology, DefaultNetwork};
+use hadron_model::{Access, AutoTopology, DefaultNetwork, Shareable, Target};
 use hadron_store::Tx;
 use support::servers::servers;
 use support::*;
@@ -31,6 +32,25 @@ async fn two_networks_become_the_default() {
     assert_eq!((a.err(), b.is_ok()), (Some("DefaultExternalNetworkExists"), true));
     let view = servers.check().await;
     assert!(!topology::is_default(&view, one) && topology::is_default(&view, two));
+}
+
+#[tokio::test]
+async fn the_default_network_stays_everyone_s() {
+    let cloud = Cloud::new().await;
+    let network = cloud.write(|tx| network::create(tx, &cloud.config, &outside())).await.unwrap().id;
+    let view = cloud.view();
+    let everyone = view.rbac_policy(Shareable::Network(network), Access::External, &Target::Everyone);
+    let policy = everyone.expect("an external network is everyone's").id;
+    let set = |is_default| NetworkChange { is_default: Some(is_default), ..NetworkChange::default() };
+    cloud.write(|tx| network::update(tx, &cloud.config, network, &set(true), None)).await.unwrap();
+    let refused = cloud.write(|tx| rbac::delete(tx, policy)).await.unwrap_err();
+    assert_eq!(refused.type_name(), "RbacPolicyInUse");
+    let one = RbacPolicyChange { target: Some(Target::Project("p".into())), asker: None };
+    let refused = cloud.write(|tx| rbac::update(tx, policy, &one)).await.unwrap_err();
+    assert_eq!(refused.type_name(), "RbacPolicyInUse");
+    cloud.write(|tx| network::update(tx, &cloud.config, network, &set(false), None)).await.unwrap();
+    cloud.write(|tx| rbac::delete(tx, policy)).await.unwrap();
+    cloud.check();
 }
 
 #[tokio::test]

@@ -1,15 +1,20 @@
 //! What of other projects depends on a policy.
 
 use super::owner_of;
-use crate::{Error, SharingError};
+use crate::{Error, SharingError, topology};
 use hadron_model::{
-    Access, NetworkId, Port, RbacPolicy, Router, RouterId, SecurityGroupRule, Shareable, Target,
+    Access, DefaultNetwork, NetworkId, Port, RbacPolicy, Router, RouterId, SecurityGroupRule, Shareable,
+    Target,
 };
 use hadron_store::{MacClaim, Tx};
 use std::collections::BTreeSet;
 
 /// Refuses to take a policy from its target while something depends on it. `new` is the target that takes its place, if any.
 pub(super) fn check_unused(tx: &mut Tx, policy: &RbacPolicy, new: Option<&Target>) -> Result<(), Error> {
+    if is_of_default_network(tx, policy) {
+        let details = "the default external network is everyone's".to_owned();
+        return Err(SharingError::PolicyInUse { object: policy.object, details }.into());
+    }
     let in_use = match policy.access {
         Access::Shared => is_shared_in_use(tx, policy, new),
         Access::External => is_external_in_use(tx, policy, new),
@@ -19,6 +24,18 @@ pub(super) fn check_unused(tx: &mut Tx, policy: &RbacPolicy, new: Option<&Target
     }
     let details = format!("what '{}' has depends on it", policy.target.as_str());
     Err(SharingError::PolicyInUse { object: policy.object, details }.into())
+}
+
+/// Whether the policy lets everyone use the network that automatic topologies lead to.
+fn is_of_default_network(tx: &mut Tx, policy: &RbacPolicy) -> bool {
+    match (policy.object, policy.access, &policy.target) {
+        (Shareable::Network(network), Access::External, Target::Everyone) => {
+            // Guarded: another server may make it the default one.
+            tx.get::<DefaultNetwork>(&network);
+            topology::is_default(tx.view(), network)
+        }
+        _ => false,
+    }
 }
 
 /// Refuses while a router has a gateway on the network.
