@@ -36,7 +36,8 @@ impl Etcd {
     /// Starts one with its data below `parent`, a directory on the disk that is meant.
     pub fn start_in(parent: &Path, options: &[&str]) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let id = format!("etcd-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // No lab has such a name, whatever it is called: its end would take this along.
+        let id = format!("_etcd-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = parent.join(format!("hadron-{id}"));
         std::fs::create_dir_all(&dir).attempt("make a directory")?;
         let warden = Warden::post(&id, &dir)?;

@@ -34,6 +34,18 @@ struct Machine {
     links: Paper,
 }
 
+impl Drop for Machine {
+    /// A node that was not stopped may still be writing its rows: the directory goes when that is over.
+    fn drop(&mut self) {
+        for _ in 0..1_000_000 {
+            if std::fs::remove_dir_all(self.path()).is_ok() || !self.path().exists() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
 struct Running {
     node: Node,
     punts: mpsc::Sender<Punt>,
