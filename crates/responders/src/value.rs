@@ -32,6 +32,18 @@ pub(crate) fn octets(text: &str) -> Option<Vec<u8>> {
     (0..digits.len()).step_by(2).map(pair).collect()
 }
 
+/// What an option of unknown kind holds: the addresses that the text is, if it is any, else octets, a number of as few octets as hold it, or
+/// text.
+pub(crate) fn any(text: &str, addresses: Option<Vec<u8>>) -> Vec<u8> {
+    let has_octets = text.starts_with("0x") || text.contains(':');
+    addresses
+        .or_else(|| octets(text).filter(|_| has_octets))
+        .or_else(|| {
+            [1, 2, 4].into_iter().find_map(|width| number(text, width).filter(|_| !text.starts_with('-')))
+        })
+        .unwrap_or_else(|| text.as_bytes().to_vec())
+}
+
 /// Text without the braces and quotes that OVN's users write around lists and strings.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim().trim_matches(['{', '}', '"']).trim()

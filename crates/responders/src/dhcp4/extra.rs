@@ -249,7 +249,7 @@ fn encode(kind: Kind, text: &str) -> Option<Vec<u8>> {
             Some(addresses) => Some([vec![1], addresses].concat()),
             None => Some([vec![0], domains(bare)?].concat()),
         },
-        Kind::Any => Some(any(bare)),
+        Kind::Any => Some(value::any(bare, addresses(bare))),
     }
 }
 
@@ -270,17 +270,6 @@ fn routes(text: &str) -> Option<Vec<u8>> {
         super::parameters::push_route(&mut value, destination.network(), destination.prefix_len(), next_hop);
     }
     Some(value)
-}
-
-/// Addresses, octets, a number of as few octets as hold it, or text.
-fn any(text: &str) -> Vec<u8> {
-    let has_octets = text.starts_with("0x") || text.contains(':');
-    addresses(text)
-        .or_else(|| octets(text).filter(|_| has_octets))
-        .or_else(|| {
-            [1, 2, 4].into_iter().find_map(|width| number(text, width).filter(|_| !text.starts_with('-')))
-        })
-        .unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Options of DHCPv6 that a port's owner sets (`extra_dhcp_opts` with `ip_version` 6), as [`crate::dhcp4::Extra`] is for DHCPv4.
 
 use super::options::code;
-use crate::value::{bare, domains, number, octets, parts};
+use crate::value::{self, bare, domains, number, parts};
 use std::net::Ipv6Addr;
 
 pub use crate::dhcp4::Refusal;
@@ -152,7 +152,7 @@ fn encode(kind: Kind, text: &str) -> Option<Vec<u8>> {
                 .flat_map(|part| [&(part.len() as u16).to_be_bytes()[..], part.as_bytes()].concat());
             Some(each.collect())
         }
-        Kind::Any => Some(any(text)),
+        Kind::Any => Some(value::any(text, addresses(text))),
     }
 }
 
@@ -161,17 +161,6 @@ fn addresses(text: &str) -> Option<Vec<u8>> {
     let all: Option<Vec<Ipv6Addr>> =
         parts(text).map(|part| part.trim_matches(['[', ']']).parse().ok()).collect();
     Some(all?.into_iter().flat_map(|address| address.octets()).collect())
-}
-
-/// Addresses, octets, a number of as few octets as hold it, or text.
-fn any(text: &str) -> Vec<u8> {
-    let has_octets = text.starts_with("0x") || text.contains(':');
-    addresses(text)
-        .or_else(|| octets(text).filter(|_| has_octets))
-        .or_else(|| {
-            [1, 2, 4].into_iter().find_map(|width| number(text, width).filter(|_| !text.starts_with('-')))
-        })
-        .unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 #[cfg(test)]
