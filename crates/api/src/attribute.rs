@@ -37,6 +37,8 @@ pub struct Attribute<R> {
     pub convert: Convert,
     /// Whether a filter's values are `key=value` pairs.
     pub pairs: bool,
+    /// Whether filters take upper and lower case for the same.
+    pub folds_case: bool,
     /// How a filter's tags are compared, if its values are some.
     pub tags: Option<TagMatch>,
     /// What a value must be.
@@ -259,6 +261,7 @@ impl<R> Attribute<R> {
             default: Default::Required,
             convert: Convert::Keep,
             pairs: false,
+            folds_case: false,
             tags: None,
             validate: Validate::Anything,
             read,
@@ -348,6 +351,12 @@ impl<R> Attribute<R> {
     /// Its filter's values are pairs.
     pub const fn pairs(mut self) -> Self {
         self.pairs = true;
+        self
+    }
+
+    /// Its filter takes upper and lower case for the same.
+    pub const fn fold_case(mut self) -> Self {
+        self.folds_case = true;
         self
     }
 

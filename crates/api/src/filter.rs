@@ -33,6 +33,8 @@ struct Filter {
 enum Wanted {
     /// The attribute's text is one of these, or it has no value and that is wanted.
     Texts { texts: HashSet<String>, or_nothing: bool },
+    /// The attribute's text is one of these, in lower case.
+    Folded(HashSet<String>),
     /// The attribute is tags, which compare so with these.
     Tags(TagMatch, Vec<String>),
     /// The attribute, a list of objects, has for each key here a member with one of the values.
@@ -78,7 +80,7 @@ impl Filters {
         let filter = self.filters.iter().find(|filter| filter.name == name)?;
         match &filter.wanted {
             Wanted::Texts { texts, or_nothing: false } => Some(texts.iter().map(String::as_str).collect()),
-            Wanted::Texts { .. } | Wanted::Tags(..) | Wanted::Pairs(_) => None,
+            Wanted::Texts { .. } | Wanted::Folded(_) | Wanted::Tags(..) | Wanted::Pairs(_) => None,
         }
     }
 
@@ -106,6 +108,9 @@ fn wanted<R>(attribute: &Attribute<R>, values: &[&str]) -> Result<Option<Wanted>
     if let Some(how) = attribute.tags {
         let tags = values.iter().flat_map(|value| value.split(',')).map(str::to_owned);
         return Ok(Some(Wanted::Tags(how, tags.collect())));
+    }
+    if attribute.folds_case {
+        return Ok(Some(Wanted::Folded(values.iter().map(|value| value.to_lowercase()).collect())));
     }
     let (mut texts, mut or_nothing) = (HashSet::new(), false);
     for value in values {
@@ -157,6 +162,10 @@ impl Wanted {
                     field.write_text(text) && texts.contains(text.as_str())
                 }
             },
+            Wanted::Folded(texts) => {
+                text.clear();
+                field.write_text(text) && texts.contains(&text.to_lowercase())
+            }
             Wanted::Tags(how, wanted) => {
                 let Field::Tags(tags) = field else { return false };
                 match how {

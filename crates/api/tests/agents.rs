@@ -53,6 +53,7 @@ async fn a_host_answers_as_the_agent_of_each_of_its_roles() {
     for (query, count) in [
         ("alive=true", 2),
         ("alive=false&agent_type=DHCP%20agent", 1),
+        ("agent_type=dhcp%20AGENT", 2),
         ("host=host-2", 2),
         ("availability_zone=east", 1),
         ("agent_type=bogus", 0),
@@ -191,4 +192,31 @@ async fn zones_are_those_of_hosts() {
     }
     assert_eq!(cloud.call(MEMBER, "POST", zones, Some(json!({}))).await.status, 405);
     assert_eq!(cloud.get(MEMBER, "/v2.0/service-providers").await.body, json!({"service_providers": []}));
+}
+
+#[tokio::test]
+async fn a_network_without_plugged_ports_is_every_host_s() {
+    let cloud = Cloud::new().await;
+    heard(&cloud, 1, "", 0).await;
+    heard(&cloud, 2, "", 0).await;
+    let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
+    let hosting = format!("/v2.0/networks/{network}/dhcp-agents");
+    let count = async || cloud.get(ADMIN, &hosting).await.expect(200).as_array().unwrap().len();
+    assert_eq!(count().await, 0, "it has no DHCP");
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+    cloud.create(MEMBER, "subnets", subnet).await;
+    assert_eq!(count().await, 2);
+    let one = id(&agents(&cloud, "agent_type=DHCP%20agent&host=host-1").await[0]);
+    let networks = format!("/v2.0/agents/{one}/dhcp-networks");
+    assert_eq!(all(&cloud.get(ADMIN, &networks).await.expect(200), "id"), [network.as_str()]);
+    let off = cloud.call(ADMIN, "DELETE", &format!("{networks}/{network}"), None).await;
+    assert_eq!(off.error(), (409, "NetworkNotHostedByDhcpAgent"));
+    cloud.create(ADMIN, "ports", json!({"network_id": network, "binding:host_id": "host-2"})).await;
+    assert_eq!(count().await, 1);
+    let service = format!("/v2.0/ports?network_id={network}&device_owner=network:dhcp");
+    let service = cloud.get(ADMIN, &service).await.expect(200)[0].clone();
+    for (is_up, status) in [(false, "DOWN"), (true, "ACTIVE")] {
+        let changed = cloud.update(ADMIN, "ports", &id(&service), json!({"admin_state_up": is_up})).await;
+        assert_eq!(changed.expect(200)["status"], status);
+    }
 }

@@ -122,6 +122,9 @@ async fn ports_say_what_others_read() {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&changed[name], value, "{name}");
     }
+    assert_eq!(changed["binding:profile"], json!({"trusted": true}));
+    let changed = cloud.update(ADMIN, "ports", &id(&port), json!({"trusted": false})).await.expect(200);
+    assert_eq!(changed["binding:profile"], json!({"trusted": false}));
     let seen = cloud
         .get(READER, &format!("/v2.0/ports?fields=hints&fields=trusted&id={}", id(&port)))
         .await
@@ -177,14 +180,16 @@ async fn subnets_are_for_certain_ports() {
     assert_eq!(cloud.try_create(MEMBER, "ports", named).await.error(), (400, "InvalidInput"));
     for (types, error) in [
         (json!(["foo:x"]), "InvalidSubnetServiceType"),
+        (json!(["test:x", "network"]), "InvalidSubnetServiceType"),
         (json!([5]), "InvalidInputSubnetServiceType"),
         (json!("x"), "HTTPBadRequest"),
     ] {
         let refused = cloud.update(MEMBER, "subnets", &subnet, json!({"service_types": types})).await;
         assert_eq!(refused.error(), (400, error), "{types}");
     }
-    let changed = cloud.update(MEMBER, "subnets", &subnet, json!({"service_types": []})).await.expect(200);
-    assert_eq!(changed["service_types"], json!([]));
+    let changed =
+        cloud.update(MEMBER, "subnets", &subnet, json!({"service_types": ["test:x"]})).await.expect(200);
+    assert_eq!(changed["service_types"], json!(["test:x"]), "as in Neutron");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Agents: what nodes report of themselves, and what administrators do with that.
 
-use crate::{Error, ObjectError};
+use crate::{Error, ObjectError, dhcp};
 use hadron_model::agent::DEFAULT_ZONE;
 use hadron_model::{Agent, AgentId, AgentRole, Host, Network, NetworkId, Timestamp};
 use hadron_store::{Snapshot, Tx};
@@ -102,7 +102,7 @@ pub(crate) fn forget_host(tx: &mut Tx, host: &str) {
 pub fn add_network(tx: &mut Tx, id: AgentId, network: NetworkId) -> Result<(), Error> {
     let mut agent = dhcp_agent(tx, id)?;
     tx.get::<Network>(&network).ok_or(Error::NetworkNotFound(network))?;
-    if hosts(tx.view(), &agent, network) {
+    if agent.networks.contains(&network) || tx.view().host_network_ports(&agent.host, network) > 0 {
         return Err(ObjectError::NetworkHostedByDhcpAgent { network, agent: id }.into());
     }
     agent.networks.insert(network);
@@ -114,9 +114,11 @@ pub fn add_network(tx: &mut Tx, id: AgentId, network: NetworkId) -> Result<(), E
 pub fn remove_network(tx: &mut Tx, id: AgentId, network: NetworkId) -> Result<(), Error> {
     let mut agent = dhcp_agent(tx, id)?;
     if !agent.networks.remove(&network) {
-        let error = match tx.view().host_network_ports(&agent.host, network) {
-            0 => ObjectError::NetworkNotHostedByDhcpAgent { network, agent: id },
-            ports => ObjectError::NetworkServedWherePortsAre { network, host: agent.host, ports },
+        let error = if hosts(tx.view(), &agent, network) {
+            let ports = tx.view().host_network_ports(&agent.host, network);
+            ObjectError::NetworkServedWherePortsAre { network, host: agent.host, ports }
+        } else {
+            ObjectError::NetworkNotHostedByDhcpAgent { network, agent: id }
         };
         return Err(error.into());
     }
@@ -132,10 +134,19 @@ fn dhcp_agent(tx: &mut Tx, id: AgentId) -> Result<Agent, Error> {
     }
 }
 
-/// Whether a DHCP agent answers for a network: its host has ports of it, or an administrator has put it there.
+/// Whether a DHCP agent answers for a network: its host has ports of it, or no host has and it would, or an administrator has put
+/// it there.
 pub fn hosts(view: &Snapshot, agent: &Agent, network: NetworkId) -> bool {
     agent.role == AgentRole::Dhcp
-        && (agent.networks.contains(&network) || view.host_network_ports(&agent.host, network) > 0)
+        && (agent.networks.contains(&network)
+            || view.host_network_ports(&agent.host, network) > 0
+            || is_unplugged(view, network))
+}
+
+/// Whether a network has a DHCP service and no host has ports of it: the first that gets one answers.
+fn is_unplugged(view: &Snapshot, network: NetworkId) -> bool {
+    view.network_hosts(network).next().is_none()
+        && view.ports_of_device(&dhcp::device_id(network)).next().is_some()
 }
 
 /// The DHCP agents that answer for a network, by id.
@@ -148,6 +159,14 @@ pub fn networks_of(view: &Snapshot, agent: &Agent) -> BTreeSet<NetworkId> {
     if agent.role != AgentRole::Dhcp {
         return BTreeSet::new();
     }
+    let mut networks = busy_networks_of(view, agent);
+    let all = view.iter::<Network>().map(|network| network.id);
+    networks.extend(all.filter(|network| is_unplugged(view, *network)));
+    networks
+}
+
+/// The networks whose ports a DHCP agent's host has, and those that an administrator has put on the agent.
+pub fn busy_networks_of(view: &Snapshot, agent: &Agent) -> BTreeSet<NetworkId> {
     let with_ports = view.host_networks(&agent.host).map(|(network, _)| network);
     let networks: BTreeSet<_> = with_ports.chain(agent.networks.iter().copied()).collect();
     networks.into_iter().filter(|network| view.has::<Network>(network)).collect()

@@ -337,7 +337,7 @@ fn size(tx: &Tx, object: Created) -> usize {
 
 fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Error> {
     let removed = match object {
-        Created::Network(id) => network::delete(tx, id, None),
+        Created::Network(id) => network::delete(tx, config, id, None),
         Created::Subnet(id) => subnet::delete(tx, config, id, None),
         Created::Port(id) => port::delete(tx, config, id, None),
         Created::SecurityGroup(id) => security_group::delete(tx, id, true, None),

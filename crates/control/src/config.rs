@@ -89,6 +89,15 @@ pub enum TenantNetworkType {
     Local,
 }
 
+/// VLANs of a physical network that networks get when none is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VlanRange {
+    /// Name of the physical network.
+    pub physical_network: String,
+    /// The VLANs, within 1 to 4094.
+    pub vlans: RangeInclusive<u16>,
+}
+
 /// The deployment's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -98,6 +107,8 @@ pub struct Config {
     pub tenant_vnis: RangeInclusive<u32>,
     /// Identifiers kept for the routers' transit networks; nobody may ask for them.
     pub transit_vnis: RangeInclusive<u32>,
+    /// VLANs of physical networks that networks get by themselves, by preference.
+    pub vlan_ranges: Vec<VlanRange>,
     /// Largest IP packet on the underlay, in octets.
     pub underlay_mtu: u32,
     /// Family of the underlay.
@@ -128,6 +139,7 @@ impl Default for Config {
             tenant_network_type: TenantNetworkType::default(),
             tenant_vnis: 1..=0x7f_ffff,
             transit_vnis: 0xf0_0000..=0xff_ffff,
+            vlan_ranges: Vec::new(),
             underlay_mtu: 1500,
             underlay: Underlay::default(),
             base_mac: [0xfa, 0x16, 0x3e],

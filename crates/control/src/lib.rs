@@ -52,7 +52,7 @@ pub mod subnet_pool;
 pub mod tag;
 pub mod topology;
 
-pub use config::{Config, Quotas, Underlay};
+pub use config::{Config, Quotas, Underlay, VlanRange};
 pub use error::{
     BindingError, Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError,
     TopologyError,

@@ -3,7 +3,7 @@
 use crate::quota::{self, Counted};
 use crate::segment::{self, Provider};
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, agent, dhcp, ipam, port, rbac, stamp, subnet, topology};
+use crate::{Config, Error, Step, agent, dhcp, floating_ip, ipam, port, rbac, stamp, subnet, topology};
 use hadron_model::{
     Access, DefaultNetwork, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target,
 };
@@ -149,20 +149,30 @@ pub fn update(
     Ok(network)
 }
 
-/// Deletes a network with its subnets and the port of its DHCP service. Other ports keep it from being deleted.
-pub fn delete(tx: &mut Tx, id: NetworkId, revision: Option<u64>) -> Result<Step<()>, Error> {
+/// Deletes a network with its subnets, the port of its DHCP service, and floating IPs of it that lead nowhere. Other ports keep it
+/// from being deleted.
+pub fn delete(tx: &mut Tx, config: &Config, id: NetworkId, revision: Option<u64>) -> Result<Step<()>, Error> {
     let network = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
     stamp::check_revision(&network.stamp, revision)?;
     // A port created meanwhile by another server takes a MAC of the network.
     tx.guard_range::<MacClaim>(id);
+    let floating = floating_ip::leading_nowhere(tx.view(), id);
     let view = tx.view();
     let (services, users): (Vec<_>, Vec<_>) = view
         .ports_of_network(id)
+        .filter(|port| !floating.contains_key(&port.id))
         .map(|port| port.value.clone())
         .partition(|port: &Port| dhcp::is_service(port));
     if !users.is_empty() {
         return Err(Error::NetworkInUse { network: id, ports: users.iter().map(|port| port.id).collect() });
     }
+    for &id in floating.values().take(BATCH / 2) {
+        floating_ip::delete(tx, config, id, None)?;
+    }
+    if !floating.is_empty() {
+        return Ok(Step::More);
+    }
+    let view = tx.view();
     let subnets: Vec<SubnetId> = view.subnets_of(id).map(|subnet| subnet.id).collect();
     for &subnet in subnets.iter().take(BATCH) {
         subnet::remove(tx, subnet);

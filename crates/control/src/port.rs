@@ -197,8 +197,10 @@ pub fn update(
     change.details.apply(&mut port.details)?;
     port_security::change(tx, config, &mut port, &change.security)?;
     rbac::check_reliance(tx, &change.relies_on)?;
-    if !port.admin_state_up {
-        port.status = if port.is_everywhere() { port.status } else { PortStatus::Down };
+    if port.is_distributed() {
+        port.status = if port.admin_state_up { PortStatus::Active } else { PortStatus::Down };
+    } else if !port.admin_state_up && !port.is_everywhere() {
+        port.status = PortStatus::Down;
     }
     if port != old.value {
         stamp::touch(tx, &mut port);

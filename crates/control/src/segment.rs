@@ -1,6 +1,6 @@
 //! How a network's frames travel: types, VXLAN identifiers, MTU.
 
-use crate::config::TenantNetworkType;
+use crate::config::{TenantNetworkType, VlanRange};
 use crate::{Config, Error};
 use hadron_model::{NetworkId, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
 use hadron_store::{SegmentClaim, TunnelClaim, Tx, VniClaim};
@@ -68,11 +68,17 @@ pub(crate) fn claim(
             claim_physical(tx, network, PhysicalSegment { network: physical, vlan: None })
         }
         Some("vlan") => {
-            let physical = provider.physical_network("VLAN provider network")?;
-            let id = provider.segmentation_id.ok_or_else(|| {
-                Error::input("segmentation_id required for VLAN provider network: none are kept for projects")
-            })?;
-            claim_physical(tx, network, PhysicalSegment { network: physical, vlan: Some(vlan_of(id)?) })
+            let physical = provider.physical_network.as_deref().filter(|name| !name.is_empty());
+            match (physical, provider.segmentation_id) {
+                (physical, None) => claim_free_vlan(tx, config, network, physical),
+                (None, Some(_)) => {
+                    Err(Error::input("segmentation_id requires physical_network for VLAN provider network"))
+                }
+                (Some(physical), Some(id)) => {
+                    let vlan = Some(vlan_of(id)?);
+                    claim_physical(tx, network, PhysicalSegment { network: physical.to_owned(), vlan })
+                }
+            }
         }
         Some("gre") => claim_tunnel(tx, config, network, provider, TunnelKind::Gre),
         Some("geneve") => claim_tunnel(tx, config, network, provider, TunnelKind::Geneve),
@@ -197,6 +203,35 @@ fn first_free_tunnel(tx: &Tx, kind: TunnelKind, range: RangeInclusive<u32>) -> O
     let taken = tx.view().iter_from::<TunnelClaim>(first);
     let mut taken = taken.map(|claim| claim.tunnel).take_while(|tunnel| tunnel.kind == kind);
     range.into_iter().find(|id| taken.next().is_none_or(|tunnel| tunnel.id != *id))
+}
+
+/// Takes the lowest free VLAN of the ranges that are kept, of any physical network or a certain one.
+fn claim_free_vlan(
+    tx: &mut Tx,
+    config: &Config,
+    network: NetworkId,
+    physical: Option<&str>,
+) -> Result<Segment, Error> {
+    let is_asked = |range: &&VlanRange| physical.is_none_or(|name| range.physical_network == name);
+    let mut ranges = config.vlan_ranges.iter().filter(is_asked).peekable();
+    if ranges.peek().is_none() {
+        let name = physical.unwrap_or("NAME");
+        return Err(Error::InvalidInput(format!(
+            "no VLANs are kept for networks without physical_network and segmentation_id: give both, or start the servers \
+             with --network-vlan-ranges {name}:FIRST:LAST"
+        )));
+    }
+    let free = ranges.find_map(|range| first_free_vlan(tx, range)).ok_or(Error::NoNetworkAvailable)?;
+    claim_physical(tx, network, free)
+}
+
+/// The lowest VLAN of a range that no network has.
+fn first_free_vlan(tx: &Tx, range: &VlanRange) -> Option<PhysicalSegment> {
+    let segment = |vlan| PhysicalSegment { network: range.physical_network.clone(), vlan: VlanId::new(vlan) };
+    let taken = tx.view().iter_from::<SegmentClaim>(segment(*range.vlans.start()));
+    let mut taken =
+        taken.map(|claim| &claim.segment).take_while(|taken| taken.network == range.physical_network);
+    range.vlans.clone().map(segment).find(|free| taken.next() != Some(free))
 }
 
 fn claim_physical(tx: &mut Tx, network: NetworkId, segment: PhysicalSegment) -> Result<Segment, Error> {

@@ -104,7 +104,7 @@ pub fn delete(tx: &mut Tx, config: &Config, project: &str) -> Result<Step<()>, E
         router::delete(tx, topology.router_id, None)?;
     }
     if tx.view().has::<Network>(&topology.network_id)
-        && network::delete(tx, topology.network_id, None)? == Step::More
+        && network::delete(tx, config, topology.network_id, None)? == Step::More
     {
         return Ok(Step::More);
     }

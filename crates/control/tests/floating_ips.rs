@@ -333,3 +333,26 @@ async fn a_port_with_another_project_s_floating_ip_is_not_its_owner_s_to_delete(
     assert_eq!(refused(check(false).await), "FipAssociated");
     check(true).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_network_goes_with_floating_ips_that_lead_nowhere() {
+    let cloud = Cloud::new().await;
+    let outside = cloud.outside().await;
+    let port = cloud.port(&new_port(outside.inside)).await.unwrap();
+    // More than fit one transaction.
+    for _ in 0..40 {
+        cloud.floating_ip(&new_floating_ip(outside.external)).await.unwrap();
+    }
+    let association = Some(to_port(port.id));
+    let used = NewFloatingIp { association, ..new_floating_ip(outside.external) };
+    let used = cloud.floating_ip(&used).await.unwrap();
+    assert_eq!(refused(cloud.delete_network(outside.external).await), "NetworkInUse");
+    assert_eq!(cloud.view().len::<FloatingIp>(), 41, "nothing has gone");
+    cloud.delete_port(port.id).await.unwrap();
+    assert_eq!(cloud.view().get::<FloatingIp>(&used.id).unwrap().association, None);
+    assert_eq!(refused(cloud.delete_network(outside.external).await), "NetworkInUse", "a gateway needs it");
+    cloud.set_gateway(outside.router, None).await.unwrap();
+    cloud.delete_network(outside.external).await.unwrap();
+    assert!(cloud.view().is_empty::<FloatingIp>());
+    cloud.check();
+}

@@ -6,10 +6,12 @@ use hadron_control::binding::{self, BindingChange, BindingFailure, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
 use hadron_control::{
-    BindingError, Error, ObjectError, PoolError, SharingError, TopologyError, Underlay, bulk, host, recovery,
-    segment, steps,
+    BindingError, Error, ObjectError, PoolError, SharingError, TopologyError, Underlay, VlanRange, bulk,
+    host, recovery, segment, steps,
 };
-use hadron_model::{Host, JoinToken, Mac, Network, Port, PortStatus, Shareable, Timestamp};
+use hadron_model::{
+    Host, JoinToken, Mac, Network, PhysicalSegment, Port, PortStatus, Segment, Shareable, Timestamp,
+};
 use hadron_store::{BulkIntent, Created};
 use support::*;
 
@@ -139,6 +141,37 @@ async fn the_vlan_of_a_network_changes() {
 }
 
 #[tokio::test]
+async fn a_network_gets_a_vlan_that_is_kept() {
+    let mut cloud = Cloud::new().await;
+    let asked = |physical: Option<&str>, id| {
+        let mut new = new_network();
+        new.provider.network_type = Some("vlan".to_owned());
+        new.provider.physical_network = physical.map(str::to_owned);
+        new.provider.segmentation_id = id;
+        new
+    };
+    let range = |name: &str, vlans| VlanRange { physical_network: name.to_owned(), vlans };
+    cloud.config.vlan_ranges = vec![range("one", 100..=102), range("two", 7..=7), range("one", 200..=200)];
+    let create = async |new| {
+        let network = cloud.write(|tx| network::create(tx, &cloud.config, &new)).await?;
+        Ok::<_, Error>(match network.segment {
+            Segment::Physical(PhysicalSegment { network, vlan }) => (network, vlan.unwrap().get()),
+            other => panic!("{other:?}"),
+        })
+    };
+    create(asked(Some("one"), Some(101))).await.unwrap();
+    for vlan in [100, 102, 200] {
+        assert_eq!(create(asked(Some("one"), None)).await.unwrap(), ("one".to_owned(), vlan));
+    }
+    assert_eq!(kind(create(asked(Some("one"), None)).await), "NoNetworkAvailable");
+    assert_eq!(create(asked(None, None)).await.unwrap(), ("two".to_owned(), 7), "of any physical network");
+    assert_eq!(kind(create(asked(None, None)).await), "NoNetworkAvailable");
+    assert_eq!(kind(create(asked(Some("three"), None)).await), "InvalidInput");
+    assert_eq!(kind(create(asked(None, Some(5))).await), "InvalidInput");
+    cloud.check();
+}
+
+#[tokio::test]
 async fn a_segment_of_a_physical_network_has_one_network() {
     let cloud = Cloud::new().await;
     let asked = |network_type: &str, physical: Option<&str>, id: Option<i64>| {
@@ -171,7 +204,7 @@ async fn a_segment_of_a_physical_network_has_one_network() {
             "{network_type} {id:?}"
         );
     }
-    cloud.write(|tx| network::delete(tx, flat.id, None)).await.unwrap();
+    cloud.write(|tx| network::delete(tx, &cloud.config, flat.id, None)).await.unwrap();
     create(asked("flat", Some("one"), None)).await.unwrap();
     cloud.check();
 }

@@ -120,7 +120,7 @@ async fn the_same_policy_comes_twice_and_an_object_goes_while_it_is_shared() {
     servers.check().await;
     let new = NewRbacPolicy { target: Target::Everyone, ..policy(Shareable::Network(servers.network)) };
     let create = |tx: &mut Tx| rbac::create(tx, &servers.one.config, &new);
-    let delete = |tx: &mut Tx| network::delete(tx, servers.network, None);
+    let delete = |tx: &mut Tx| network::delete(tx, &servers.one.config, servers.network, None);
     let (came, went) = servers.race(create, delete).await;
     assert_eq!((came.unwrap_err(), went.is_ok()), ("InvalidInput", true));
     servers.check().await;

@@ -1,6 +1,7 @@
 //! The command line. One variant per command; the modules beside this one carry them out.
 
 use clap::{Args, Parser, Subcommand};
+use hadron_control::VlanRange;
 use hadron_node::connections::TIMEOUTS;
 use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
@@ -83,6 +84,9 @@ pub struct Server {
     /// First and last VNI for networks of projects.
     #[arg(long, default_value = "1-8000000", value_parser = vni_range)]
     pub vnis: (u32, u32),
+    /// VLANs for networks that name none, as `physnet1:100:199`; may be given several times, or several separated by commas.
+    #[arg(long, value_name = "NETWORK:FIRST:LAST", value_delimiter = ',', value_parser = vlan_range)]
+    pub network_vlan_ranges: Vec<VlanRange>,
     /// Largest IP packet of the underlay, octets.
     #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65535))]
     pub underlay_mtu: u32,
@@ -464,6 +468,20 @@ fn connection_timeout(text: &str) -> Result<(usize, u32), String> {
         Ok(_) => Err("seconds are 1 to 31536000, a year".into()),
         Err(error) => Err(format!("{seconds:?}: {error}")),
     }
+}
+
+/// A physical network and VLANs of it.
+fn vlan_range(text: &str) -> Result<VlanRange, String> {
+    let form = || "a physical network and its VLANs are written as physnet1:100:199".to_owned();
+    let (rest, last) = text.rsplit_once(':').ok_or_else(form)?;
+    let (network, first) =
+        rest.rsplit_once(':').filter(|(network, _)| !network.is_empty()).ok_or_else(form)?;
+    let vlan = |text: &str| text.parse().ok().filter(|vlan| (1..=4094).contains(vlan)).ok_or_else(form);
+    let vlans = vlan(first)?..=vlan(last)?;
+    if vlans.is_empty() {
+        return Err(form());
+    }
+    Ok(VlanRange { physical_network: network.to_owned(), vlans })
 }
 
 fn vni_range(text: &str) -> Result<(u32, u32), String> {

@@ -53,6 +53,7 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
     };
     let control = hadron_control::Config {
         tenant_vnis: options.vnis.0..=options.vnis.1,
+        vlan_ranges: options.network_vlan_ranges.clone(),
         underlay_mtu: options.underlay_mtu,
         underlay: if options.underlay_ipv6 { Underlay::Ipv6 } else { underlay },
         quotas: Quotas {

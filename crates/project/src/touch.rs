@@ -66,7 +66,7 @@ impl DhcpPorts {
 }
 
 fn served(port: &Port) -> impl Iterator<Item = (SubnetId, PortNumber, PortId)> {
-    let fixed = if port.is_distributed() { &port.fixed_ips[..] } else { &[] };
+    let fixed = if port.is_distributed() && port.admin_state_up { &port.fixed_ips[..] } else { &[] };
     fixed.iter().map(|fixed| (fixed.subnet_id, port.number, port.id))
 }
 

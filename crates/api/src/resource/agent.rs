@@ -23,7 +23,10 @@ const BY: &[&str] = &["agent", "agent_sort_key"];
 
 const TABLE: &[Column] = &[
     Column::new("id", |agent, _| Some(Field::Id(agent.id.0))).by(BY).filter_sort().validate(Validate::Uuid),
-    Column::new("agent_type", |agent, _| Some(Field::Text(agent.role.agent_type()))).by(BY).filter_sort(),
+    Column::new("agent_type", |agent, _| Some(Field::Text(agent.role.agent_type())))
+        .by(BY)
+        .filter_sort()
+        .fold_case(),
     Column::new("binary", |_, _| Some(Field::Text("hadron"))).by(BY).filter_sort(),
     Column::new("topic", |agent, _| Some(Field::Text(agent.role.topic()))).by(BY).filter_sort(),
     Column::new("host", |agent, _| Some(Field::Text(&agent.host))).by(BY).filter_sort(),
@@ -72,7 +75,7 @@ fn configurations(agent: &Agent, view: &Snapshot) -> Value {
             let physical = host.map(|host| host.physical_networks.clone()).unwrap_or_default();
             json!({"devices": ports, "tunnel_types": ["vxlan"], "physical_networks": physical})
         }
-        AgentRole::Dhcp => json!({"networks": agent::networks_of(view, agent).len(), "ports": ports}),
+        AgentRole::Dhcp => json!({"networks": agent::busy_networks_of(view, agent).len(), "ports": ports}),
     }
 }
 

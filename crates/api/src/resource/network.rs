@@ -284,8 +284,14 @@ impl Resource for Networks {
         network::update(tx, config, NetworkId(id), change, revision)
     }
 
-    fn delete(tx: &mut Tx, _: &Config, id: Uuid, _: bool, revision: Option<u64>) -> Result<Step<()>, Error> {
-        network::delete(tx, NetworkId(id), revision)
+    fn delete(
+        tx: &mut Tx,
+        config: &Config,
+        id: Uuid,
+        _: bool,
+        revision: Option<u64>,
+    ) -> Result<Step<()>, Error> {
+        network::delete(tx, config, NetworkId(id), revision)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v2.0/ports`
 
 use super::port_values::{
-    binding_change, check_device, fixed_ips, or, relies_on, security_change, vif_details,
+    binding_change, check_device, fixed_ips, or, profile, relies_on, security_change, vif_details,
 };
 use super::{Object, Request, Resource, Scope, Tagging, names, port_detail, tagging};
 use crate::ApiError;
@@ -120,7 +120,7 @@ const TABLE: &[Column] = &[
         .filter()
         .enforce_policy()
         .default(Default::Unspecified),
-    Column::new("binding:profile", |port, _| Some(Field::Json(or(&port.binding.profile, "{}"))))
+    Column::new("binding:profile", |port, _| Some(profile(&port.binding, port.details.trusted)))
         .by(&["binding"])
         .post_put()
         .enforce_policy()

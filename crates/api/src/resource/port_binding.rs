@@ -11,7 +11,7 @@
 
 use super::endpoint::{Answer, Endpoint};
 use super::port::VNIC_TYPES;
-use super::port_values::{binding_change_of, or, vif_details};
+use super::port_values::{binding_change_of, or, profile, vif_details};
 use super::{Sees, answer};
 use crate::ApiError;
 use crate::attribute::{Attribute, Default, Mask, Validate};
@@ -31,7 +31,7 @@ use crate::view::View;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use hadron_control::Error;
-use hadron_control::binding::{BindingChange, VNIC_NORMAL};
+use hadron_control::binding::{BindingChange, VNIC_NORMAL, VifType};
 use hadron_control::port_binding::{self, PortBinding};
 use hadron_model::{NetworkId, Port, PortId};
 
@@ -39,10 +39,18 @@ const MEMBER: &str = "binding";
 const COLLECTION: &str = "bindings";
 const BY: &[&str] = &["binding-extended"];
 
-/// A binding and the network of its port.
+/// A binding, and what of its port shows in it.
 pub(super) struct Shown {
     binding: PortBinding,
     network: NetworkId,
+    trusted: Option<bool>,
+}
+
+impl Shown {
+    fn new(binding: PortBinding, port: &Port) -> Self {
+        let is_bound = binding.vif_type != VifType::Unbound;
+        Self { binding, network: port.network_id, trusted: port.details.trusted.filter(|_| is_bound) }
+    }
 }
 
 type Attr = Attribute<Shown>;
@@ -72,7 +80,7 @@ pub(super) const TABLE: &[Attr] = &[
         .enforce_policy()
         .default(Default::Text(VNIC_NORMAL))
         .validate(Validate::Words(VNIC_TYPES)),
-    Attr::new("profile", |shown, _| Some(Field::Json(or(&shown.binding.binding.profile, "{}"))))
+    Attr::new("profile", |shown, _| Some(profile(&shown.binding.binding, shown.trusted)))
         .by(BY)
         .post_put()
         .enforce_policy()
@@ -136,7 +144,7 @@ impl PortBindings {
         if !self.may(state, call, self.get) {
             bindings.clear();
         }
-        let bindings = bindings.into_iter().map(|binding| Shown { binding, network: port.network_id });
+        let bindings = bindings.into_iter().map(|binding| Shown::new(binding, port));
         let bindings = bindings.filter(|binding| filters.accept(TABLE, binding, &view)).collect();
         let bindings = cut(&page, bindings);
         let mask = fields(table(), &call.query);
@@ -165,7 +173,7 @@ impl PortBindings {
         let port = find_port(state, call, &view, id)?;
         let binding = port_binding::find(&view, port, host)?;
         self.check(state, call, self.get, "get_port_binding")?;
-        let shown = Shown { binding, network: port.network_id };
+        let shown = Shown::new(binding, port);
         Ok(json_response(StatusCode::OK, one(fields(table(), &call.query), &shown, &view)))
     }
 
@@ -292,7 +300,7 @@ fn change(values: &Values) -> Result<BindingChange, ApiError> {
 
 fn shown(port: PortId, binding: PortBinding, view: &View<'_>) -> Result<Shown, ApiError> {
     let port = view.get::<Port>(&port).ok_or(Error::PortNotFound(port))?;
-    Ok(Shown { binding, network: port.network_id })
+    Ok(Shown::new(binding, port))
 }
 
 fn answer_one(

@@ -13,7 +13,7 @@ use hadron_control::port_security::SecurityChange;
 use hadron_control::rbac::Reliance;
 use hadron_model::{Binding, NetworkId, Router, SecurityGroupId, Shareable, SubnetId};
 use hadron_store::Snapshot;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Owners of ports that a router has made, which name the router.
@@ -93,6 +93,15 @@ pub(super) fn security_change(
 
 pub(super) fn or<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
+}
+
+/// `binding:profile`, in which `trusted` is repeated if it is said, as compute services look for it there.
+pub(super) fn profile(binding: &Binding, trusted: Option<bool>) -> Field<'_> {
+    let text = or(&binding.profile, "{}");
+    let Some(trusted) = trusted else { return Field::Json(text) };
+    let mut members: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    members.insert("trusted".to_owned(), trusted.into());
+    Field::OwnedJson(Value::from(members).to_string())
 }
 
 /// What a compute service needs to know to plug an interface, or why that can't be.

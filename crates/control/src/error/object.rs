@@ -68,9 +68,9 @@ pub enum ObjectError {
         /// The agent.
         agent: AgentId,
     },
-    /// A host answers for the networks of its ports.
+    /// A host answers for the networks of its ports, and for those that have none anywhere.
     #[error(
-        "host {host} answers for network {network} as long as it has ports of it, now {ports}; move them"
+        "host {host} answers for network {network}, of which it has {ports} ports: move them to another, or switch DHCP off"
     )]
     NetworkServedWherePortsAre {
         /// The network.

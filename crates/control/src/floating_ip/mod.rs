@@ -19,9 +19,10 @@ use crate::{Config, Error, RouterError, network, service_port, stamp, tag};
 use hadron_model::floating_ip::DEVICE_OWNER_FLOATING_IP;
 use hadron_model::{
     Association, FloatingIp, FloatingIpId, FloatingIpNumber, Host, Network, NetworkId, Port, PortForwarding,
-    PortStatus, Router, SubnetId, Tags,
+    PortId, PortStatus, Router, SubnetId, Tags,
 };
 use hadron_store::{Counter, FloatingClaim, Snapshot, Tx};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A floating IP to be created. Whether the caller may know of what it names is for the caller to have checked.
@@ -161,6 +162,18 @@ pub fn delete(tx: &mut Tx, config: &Config, id: FloatingIpId, revision: Option<u
     service_port::remove(tx, config, floating.floating_port_id)?;
     tx.delete::<FloatingIp>(&id);
     Ok(())
+}
+
+/// Floating IPs of a network that lead neither to a port nor to ports of one, by the port that holds their address.
+pub(crate) fn leading_nowhere(view: &Snapshot, network: NetworkId) -> BTreeMap<PortId, FloatingIpId> {
+    let held = view.ports_of_network(network).filter(|port| port.device_owner == DEVICE_OWNER_FLOATING_IP);
+    let floating = held.filter_map(|port| {
+        let floating = view.get::<FloatingIp>(&port.device_id.parse().ok()?)?;
+        let leads =
+            floating.association.is_some() || view.forwardings_of_floating_ip(floating.id).next().is_some();
+        (!leads).then_some((port.id, floating.id))
+    });
+    floating.collect()
 }
 
 /// The floating IP, guarded, at the revision that the caller demands.

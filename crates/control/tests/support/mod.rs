@@ -66,7 +66,7 @@ impl Cloud {
     }
 
     pub async fn delete_network(&self, id: NetworkId) -> Result<(), Error> {
-        steps::run(&self.store, &info(), |tx| network::delete(tx, id, None)).await.map(|_| ())
+        steps::run(&self.store, &info(), |tx| network::delete(tx, &self.config, id, None)).await.map(|_| ())
     }
 
     pub async fn host(&self, name: &str, underlay: &str) -> Host {

@@ -69,6 +69,6 @@ impl Servers {
     }
 
     pub fn delete_network(&self) -> impl Fn(&mut Tx) -> Result<Step<()>, Error> + '_ {
-        |tx| network::delete(tx, self.network, None)
+        |tx| network::delete(tx, &self.one.config, self.network, None)
     }
 }

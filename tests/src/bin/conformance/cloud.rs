@@ -13,12 +13,13 @@ use std::net::Ipv4Addr;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-/// Quotas under which Neutron's results were recorded; the others are the defaults.
-const QUOTAS: [&str; 4] = [
+/// Quotas under which Neutron's results were recorded, the others being the defaults, and VLANs as it had some.
+const OPTIONS: [&str; 5] = [
     "--quota-router=100",
     "--quota-floatingip=500",
     "--quota-security-group=150",
     "--quota-security-group-rule=1000",
+    "--network-vlan-ranges=physnet1:100:199",
 ];
 
 const HOSTS: [&str; 2] = ["host1", "host2"];
@@ -44,7 +45,7 @@ struct SimulatedNode {
 impl Cloud {
     /// Starts everything.
     pub async fn start() -> Result<Self> {
-        let server = Server::start_with(&QUOTAS).await?;
+        let server = Server::start_with(&OPTIONS).await?;
         let mut nodes = Vec::new();
         for (host, last) in HOSTS.into_iter().zip(1..) {
             nodes.push(SimulatedNode::start(&server, host, Ipv4Addr::new(192, 0, 2, last)).await?);

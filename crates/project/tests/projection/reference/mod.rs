@@ -98,7 +98,8 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
 
 fn subnet_row(model: &Model, network: u32, subnet: &Subnet) -> SubnetRow {
     let mut servers = Vec::new();
-    for port in model.ports.values().filter(|port| port.device_owner == "network:dhcp") {
+    for port in model.ports.values().filter(|port| port.device_owner == "network:dhcp" && port.admin_state_up)
+    {
         for fixed in port.fixed_ips.iter().filter(|fixed| fixed.subnet_id == subnet.id) {
             servers.push((
                 port.number,
