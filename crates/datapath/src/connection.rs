@@ -22,6 +22,8 @@ pub struct Sweep {
     /// Connections that the ports had counted and that are not there: the kernel gave their place to newer ones, or two CPUs
     /// counted at once.
     pub lost: u64,
+    /// Sessions in force by addresses outside that instances share.
+    pub sessions: u64,
 }
 
 impl Sweep {
@@ -39,7 +41,8 @@ struct Count {
 }
 
 impl Tables {
-    /// Deletes the connections that have expired or whose port is gone, and writes how many each port has. To be called every few
+    /// Deletes the connections that have expired or whose port is gone, and writes how many each port has; sessions by shared addresses
+    /// too. To be called every few
     /// seconds, and well within [`table::SWEEP_OVERDUE`]; it reads the whole table.
     ///
     /// A connection that comes to life again between being read and being deleted is lost, and judged by the rules with its next
@@ -72,6 +75,7 @@ impl Tables {
             self.put_count(&key, count.live, now)?;
         }
         self.connections.recount(sweep.live);
+        sweep.sessions = self.sweep_nat(now)?;
         Ok(sweep)
     }
 

@@ -38,6 +38,7 @@ mod kernel;
 mod link;
 mod log;
 mod map;
+mod nat;
 mod network;
 mod object;
 mod observe;

@@ -64,9 +64,20 @@ pub struct Tables {
     pub floating_sources: Map<FloatingSourceKey, FloatingSource>,
     /// Where floating IPs lead.
     pub floating_ips: Map<FloatingIpKey, FloatingIp>,
+    /// Ports of shared addresses that this host may use.
+    pub nat_pools: Map<NatPoolKey, NatPool>,
+    /// Which other host has a block of ports of a shared address.
+    pub nat_owners: Map<NatOwnerKey, NatOwner>,
+    /// Sessions by shared addresses; the programs write them.
+    pub nat_sessions: Map<NatSessionKey, NatSession>,
+    /// The same from outside; the programs write them.
+    pub nat_returns: Map<NatReturnKey, NatReturn>,
+    /// Translated packets in pieces; the programs write them.
+    pub nat_fragments: Map<NatFragmentKey, NatFragment>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
+    pub(crate) nat_counts: Map<PortKey, NatCount>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
     rule_counters: Map<RuleCounterKey, RuleCounters>,
     meters: Map<PortKey, Meters>,
@@ -108,6 +119,12 @@ impl Tables {
             router_interfaces: hash(set, &table::ROUTER_INTERFACES)?,
             floating_sources: hash(set, &table::FLOATING_SOURCES)?,
             floating_ips: hash(set, &table::FLOATING_IPS)?,
+            nat_pools: hash(set, &table::NAT_POOLS)?,
+            nat_owners: hash(set, &table::NAT_OWNERS)?,
+            nat_sessions: hash(set, &table::NAT_SESSIONS)?,
+            nat_returns: hash(set, &table::NAT_RETURNS)?,
+            nat_fragments: hash(set, &table::NAT_FRAGMENTS)?,
+            nat_counts: hash(set, &table::NAT_COUNTS)?,
             routes: hash(set, &table::ROUTES)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
@@ -126,6 +143,7 @@ impl Tables {
     pub fn ensure_port_state(&self, port: u32) -> Result<()> {
         self.meters.ensure(&PortKey { port })?;
         self.connection_counts.ensure(&PortKey { port })?;
+        self.nat_counts.ensure(&PortKey { port })?;
         self.privacy_rings.ensure(&PortKey { port })?;
         self.port_counters.ensure(&PortKey { port })
     }
@@ -181,6 +199,7 @@ impl Tables {
     pub fn remove_port_state(&self, port: u32) -> Result<()> {
         self.meters.remove(&PortKey { port })?;
         self.connection_counts.remove(&PortKey { port })?;
+        self.nat_counts.remove(&PortKey { port })?;
         self.privacy_rings.remove(&PortKey { port })?;
         self.port_counters.remove(&PortKey { port }).map(drop)
     }
@@ -189,6 +208,7 @@ impl Tables {
     pub fn port_states(&self) -> Result<Vec<u32>> {
         let mut ports: Vec<u32> = self.meters.dump()?.into_iter().map(|(key, _)| key.port).collect();
         ports.extend(self.connection_counts.dump()?.into_iter().map(|(key, _)| key.port));
+        ports.extend(self.nat_counts.dump()?.into_iter().map(|(key, _)| key.port));
         ports.extend(self.privacy_rings.dump()?.into_iter().map(|(key, _)| key.port));
         ports.extend(self.port_counters.dump()?.into_iter().map(|(key, _)| key.port));
         ports.sort_unstable();
@@ -237,6 +257,10 @@ impl Tables {
             self.rules.status(),
             self.connections.status(),
             self.connection_counts.status(),
+            self.nat_pools.status(),
+            self.nat_owners.status(),
+            self.nat_sessions.status(),
+            self.nat_returns.status(),
             self.privacy_prefixes.status(),
             self.privacy_rings.status(),
             self.rule_counters.status(),

@@ -17,6 +17,7 @@ fn main() -> std::process::ExitCode {
         ("a_full_trie_is_not_copied_into_a_smaller_one", a_full_trie_is_not_copied_into_a_smaller_one),
         ("generations_only_rise", generations_only_rise),
         ("rules_are_counted_over_a_restart", rules_are_counted_over_a_restart),
+        ("a_sweep_takes_sessions_that_are_over", a_sweep_takes_sessions_that_are_over),
     ])
 }
 
@@ -197,4 +198,64 @@ fn rules_are_counted_over_a_restart() {
     assert_eq!(datapath.tables().rule_states().unwrap(), [7]);
     datapath.tables().remove_rule_state(7).unwrap();
     assert_eq!(datapath.tables().rule_states().unwrap(), [0; 0]);
+}
+
+const SHARED: [u8; 4] = [203, 0, 113, 9];
+
+/// Writes a session of port 1 and its way back, as the programs do.
+fn session(tables: &Tables, inside_port: u16, outside_port: u16, expires: u64) {
+    let (inside, remote) = ([10, 0, 0, 1], [192, 0, 2, 1]);
+    let key = NatSessionKey {
+        interface: 7,
+        inside,
+        remote,
+        inside_port,
+        remote_port: 80,
+        protocol: 6,
+        pad: [0; 3],
+    };
+    let row = NatSession { expires, port: 1, outside: SHARED, outside_port, ..NatSession::default() };
+    tables.nat_sessions.put(&key, &row).unwrap();
+    let key = NatReturnKey {
+        network: 9,
+        outside: SHARED,
+        remote,
+        outside_port,
+        remote_port: 80,
+        protocol: 6,
+        pad: [0; 3],
+    };
+    let row = NatReturn { interface: 7, inside, inside_port, pad: [0; 2] };
+    tables.nat_returns.put(&key, &row).unwrap();
+}
+
+fn a_sweep_takes_sessions_that_are_over() {
+    let datapath = support::open("sessions");
+    let tables = datapath.tables();
+    tables.ensure_port_state(1).unwrap();
+    let pool = NatPool::new(SHARED, &[100]);
+    tables.nat_pools.put(&NatPoolKey { interface: 7 }, &pool).unwrap();
+    let (now, in_block) = (monotonic(), 100 * NAT_BLOCK);
+    session(tables, 1, in_block, now + MINUTE);
+    session(tables, 2, in_block + 1, now - 1);
+    // Of a block that this host no longer has.
+    session(tables, 3, 200 * NAT_BLOCK, now + MINUTE);
+    // A way back that has been taken over: the session of instance port 4 has lost it.
+    session(tables, 4, in_block + 4, now + MINUTE);
+    session(tables, 5, in_block + 4, now + MINUTE);
+    assert_eq!(tables.sweep().unwrap().sessions, 3);
+    let left = |table: Vec<u16>| table.into_iter().collect::<std::collections::BTreeSet<_>>();
+    let sessions = tables.nat_sessions.dump().unwrap().into_iter().map(|(key, _)| key.inside_port);
+    assert_eq!(left(sessions.collect()), [1, 4, 5].into());
+    let returns = tables.nat_returns.dump().unwrap().into_iter().map(|(_, row)| row.inside_port);
+    assert_eq!(left(returns.collect()), [1, 5].into());
+    // Without a pool none stays, nor without the port.
+    tables.nat_pools.remove(&NatPoolKey { interface: 7 }).unwrap();
+    assert_eq!(tables.sweep().unwrap().sessions, 0);
+    assert!(tables.nat_returns.dump().unwrap().is_empty());
+    tables.nat_pools.put(&NatPoolKey { interface: 7 }, &pool).unwrap();
+    session(tables, 1, in_block, now + MINUTE);
+    tables.remove_port_state(1).unwrap();
+    assert_eq!(tables.sweep().unwrap().sessions, 0);
+    assert!(tables.nat_sessions.dump().unwrap().is_empty());
 }

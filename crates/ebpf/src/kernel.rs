@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
-use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
+use aya_ebpf::bindings::{BPF_NOEXIST, __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
     bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
@@ -14,8 +14,8 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Changed, Env, Meter, Packet, PortCounter, Query, Tunnel, complain, copy_to_slot, find_rule, hop,
-    policy_verdict,
+    Address, Changed, Env, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain, copy_to_slot, find_rule, hop,
+    nat_enter, nat_leave, nat_try, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -118,6 +118,7 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     ) -> bool {
         let flags = u64::from(match changed {
             Changed::Message => 0,
+            Changed::MessageOfUdp => BPF_F_MARK_MANGLED_0,
             Changed::PseudoHeader => BPF_F_PSEUDO_HDR,
             Changed::PseudoHeaderOfUdp => BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0,
         });
@@ -352,6 +353,115 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn nat_pool(&self, key: &NatPoolKey) -> Option<&NatPool> {
+        row(maps::NAT_POOLS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn nat_block(&self, interface: u32, slot: u32) -> Option<NatBlock> {
+        let pool = self.nat_pool(&NatPoolKey { interface })?;
+        Some(pool.blocks[masked(slot as usize, NAT_POOL)])
+    }
+
+    #[inline(always)]
+    fn nat_owner(&self, key: &NatOwnerKey) -> Option<&NatOwner> {
+        row(maps::NAT_OWNERS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession> {
+        row(maps::NAT_SESSIONS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn set_nat_session(&mut self, key: &NatSessionKey, session: &NatSession) {
+        if let Some(row) = maps::NAT_SESSIONS.get_ptr_mut(key) {
+            // SAFETY: `row` points to a row of NAT_SESSIONS. Other CPUs may write it at once, as `NatSession` says.
+            unsafe { row.write(*session) }
+        }
+    }
+
+    #[inline(always)]
+    fn insert_nat_session(&mut self, key: &NatSessionKey, session: &NatSession) -> bool {
+        maps::NAT_SESSIONS.insert(key, session, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn remove_nat_session(&mut self, key: &NatSessionKey) -> bool {
+        maps::NAT_SESSIONS.remove(key).is_ok()
+    }
+
+    #[inline(always)]
+    fn nat_return(&self, key: &NatReturnKey) -> Option<&NatReturn> {
+        row(maps::NAT_RETURNS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn claim_nat_return(&mut self, key: &NatReturnKey, row: &NatReturn) -> bool {
+        maps::NAT_RETURNS.insert(key, row, BPF_NOEXIST.into()).is_ok()
+    }
+
+    #[inline(always)]
+    fn set_nat_return(&mut self, key: &NatReturnKey, value: &NatReturn) {
+        if let Some(row) = maps::NAT_RETURNS.get_ptr_mut(key) {
+            // SAFETY: `row` points to a row of NAT_RETURNS, which is written whole or not at all but for two CPUs that write at once:
+            // what is torn leads to no session, and is written again with the next refresh.
+            unsafe { row.write(*value) }
+        }
+    }
+
+    #[inline(always)]
+    fn nat_count(&self, port: u32) -> Option<&NatCount> {
+        row(maps::NAT_COUNTS.get_ptr(PortKey { port }))
+    }
+
+    #[inline(always)]
+    fn set_nat_count(&mut self, port: u32, count: u32) {
+        if let Some(row) = maps::NAT_COUNTS.get_ptr_mut(PortKey { port }) {
+            // SAFETY: as in `set_connection_count`.
+            unsafe { (&raw mut (*row).count).write_volatile(count) }
+        }
+    }
+
+    #[inline(always)]
+    fn restart_nat_count(&mut self, port: u32) {
+        let now = self.now();
+        if let Some(row) = maps::NAT_COUNTS.get_ptr_mut(PortKey { port }) {
+            // SAFETY: as in `set_connection_count`.
+            unsafe {
+                (&raw mut (*row).since).write_volatile(now);
+                (&raw mut (*row).count).write_volatile(0);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn nat_fragment(&self, key: &NatFragmentKey) -> Option<&NatFragment> {
+        row(maps::NAT_FRAGMENTS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn insert_nat_fragment(&mut self, key: &NatFragmentKey, fragment: &NatFragment) {
+        // As in `insert_fragment`.
+        let _ = maps::NAT_FRAGMENTS.insert(key, fragment, 0);
+    }
+
+    #[inline(always)]
+    fn nat_leave(&mut self, packet: &mut Packet, network: u32) -> u32 {
+        share_address(self.skb, packet, network)
+    }
+
+    #[inline(always)]
+    fn nat_enter(&mut self, packet: &mut Packet) -> u32 {
+        find_sharer(self.skb, packet)
+    }
+
+    #[inline(always)]
+    fn nat_try(&mut self, scratch: &mut Translation, place: u32) -> u32 {
+        try_port(scratch, place)
+    }
+
+    #[inline(always)]
     fn route(&self, key: &RouteKey) -> Option<&Route> {
         longest((&raw const maps::ROUTES).cast(), key)
     }
@@ -574,6 +684,41 @@ pub extern "C" fn pass_router(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
     let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::RouterGone as u32 };
     let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::RouterGone as u32 };
     hop(&mut kernel, packet)
+}
+
+/// Gives the packet a shared address as its source, as `hadron_pipeline::nat_leave` does. Global, so that routers' turns prove it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn share_address(skb: *mut __sk_buff, packet: *mut Packet, network: u32) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::NoSession as u32 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::NoSession as u32 };
+    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
+    // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
+    nat_leave(&mut kernel, packet, unsafe { &mut *scratch }, network)
+}
+
+/// Finds who shares the packet's destination, as `hadron_pipeline::nat_enter` does. Global for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn find_sharer(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::NoSession as u32 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::NoSession as u32 };
+    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
+    // SAFETY: as in `share_address`.
+    nat_enter(&mut kernel, packet, unsafe { &mut *scratch })
+}
+
+/// Tries a port for a session, as `hadron_pipeline::nat_try` does. Global for the same reason as `flood_slot`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn try_port(scratch: *mut Translation, place: u32) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(scratch) = (unsafe { scratch.as_mut() }) else { return 0 };
+    // As in `ask_rules`.
+    let mut tables = Kernel::<false> { skb: core::ptr::null_mut(), counters: core::ptr::null_mut() };
+    nat_try(&mut tables, scratch, place)
 }
 
 /// Turns the packet into an ICMP error, as `hadron_pipeline::complain` does. Global, since two places of a door come here.

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use hadron_pipeline::table::{self, *};
-use hadron_pipeline::{Judgement, Packet};
+use hadron_pipeline::{Judgement, Packet, Translation};
 
 macro_rules! hashes {
     ($($name:ident: $map:ident<$key:ty, $value:ty>;)*) => {
@@ -38,6 +38,11 @@ hashes! {
     FLOATING_IPS: HashMap<FloatingIpKey, FloatingIp>;
     FLOATING_SOURCES: HashMap<FloatingSourceKey, FloatingSource>;
     ROUTER_INTERFACES: HashMap<RouterInterfaceKey, RouterInterface>;
+    NAT_POOLS: HashMap<NatPoolKey, NatPool>;
+    NAT_OWNERS: HashMap<NatOwnerKey, NatOwner>;
+    NAT_SESSIONS: HashMap<NatSessionKey, NatSession>;
+    NAT_RETURNS: HashMap<NatReturnKey, NatReturn>;
+    NAT_COUNTS: HashMap<PortKey, NatCount>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
 
@@ -69,6 +74,7 @@ macro_rules! caches {
 caches! {
     CONNECTIONS<ConnectionKey, Connection>;
     FRAGMENTS<FragmentKey, Fragment>;
+    NAT_FRAGMENTS<NatFragmentKey, NatFragment>;
     LEARNED_MACS<LearnedMacKey, LearnedMac>;
     LEARNED_NEIGHBOURS<LearnedNeighbourKey, LearnedNeighbour>;
     PRIVACY_ADDRESSES<PrivacyAddressKey, PrivacyAddress>;
@@ -90,6 +96,10 @@ pub static SCRATCH: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
 /// What a judgement of a port's policy has under its hands on each CPU.
 #[map]
 pub static JUDGEMENT: PerCpuArray<Judgement> = PerCpuArray::with_max_entries(1, 0);
+
+/// What a translation has under its hands on each CPU.
+#[map]
+pub static TRANSLATION: PerCpuArray<Translation> = PerCpuArray::with_max_entries(1, 0);
 
 /// An event on its way into `LOGS`.
 #[map]

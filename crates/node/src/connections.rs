@@ -40,6 +40,8 @@ pub struct Sweep {
     pub untracked: u64,
     /// Connections that gave their place to newer ones because the table was full.
     pub lost: u64,
+    /// Sessions in force by addresses outside that instances share.
+    pub sessions: u64,
 }
 
 impl Sweep {
@@ -131,7 +133,8 @@ mod tests {
     #[test]
     fn losses_add_up_and_the_rest_is_of_the_last_sweep() {
         let watch = Watch::default();
-        let sweep = Sweep { live: 7, expired: 1, capacity: 10, refused: 2, untracked: 0, lost: 3 };
+        let sweep =
+            Sweep { live: 7, expired: 1, capacity: 10, refused: 2, untracked: 0, lost: 3, sessions: 0 };
         watch.take(sweep);
         watch.take(Sweep { live: 8, lost: 1, ..sweep });
         assert_eq!(watch.last(), Sweep { live: 8, lost: 4, ..sweep });

@@ -4,9 +4,11 @@ use crate::announced;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter, Tunnel};
+use crate::floating;
 use crate::packet::{FLOOD, Packet, ether};
 use crate::policy;
 use crate::privacy;
+use crate::route::route;
 use crate::stage::Stage;
 use crate::switch;
 use crate::table::{FloodKey, port_flag, target};
@@ -19,7 +21,8 @@ pub(crate) fn deliver<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
     send(env, packet)
 }
 
-/// Sends the overlay's packet to the port here, or to everyone here, that it is for. There is no way back into the overlay.
+/// Sends the overlay's packet to the port here, or to everyone here, that it is for; what another host has for a router on an external
+/// network, where that leads. There is no way back into the overlay.
 #[inline(always)]
 pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     env.enter(Stage::Deliver);
@@ -27,9 +30,12 @@ pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(
     privacy::defend(env, packet);
     find_here(env, packet)?;
     if packet.target_kind == target::ROUTER {
-        // An answer to a router's question, brought for what it announces.
-        packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
-        return Err(Exit::Done);
+        if packet.is_neighbour_answer() {
+            // To a router's question, brought for what it announces.
+            packet.verdict = Verdict::new(VerdictKind::Flood, 0, 0);
+            return Err(Exit::Done);
+        }
+        through_router(env, packet)?;
     }
     send(env, packet)
 }
@@ -41,27 +47,33 @@ pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<
     send(env, packet)
 }
 
+#[inline(never)]
+fn through_router<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    Ok(route(env, packet)?)
+}
+
 #[inline(always)]
 fn find_here<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let found = if packet.destination.is_multicast() {
         switch::everyone(env, packet)
     } else {
-        switch::by_mac(env, packet) && (packet.target_kind == target::PORT || is_answer_to_router(packet))
+        switch::by_mac(env, packet) && (packet.target_kind == target::PORT || is_for_router(env, packet))
     };
     if found { Ok(()) } else { Err(DropReason::NotHere) }
 }
 
-/// Whether the packet says who has an address, and a router has asked.
+/// Whether the packet says who has an address, and a router has asked; or is for a router on an external network.
 #[inline(always)]
-fn is_answer_to_router(packet: &Packet) -> bool {
-    packet.target_kind == target::ROUTER && packet.is_neighbour_answer()
+fn is_for_router<E: Env>(env: &E, packet: &mut Packet) -> bool {
+    packet.target_kind == target::ROUTER
+        && (packet.is_neighbour_answer() || floating::is_relayed(env, packet))
 }
 
 #[inline(always)]
 fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     match packet.target_kind {
         target::PORT => Ok(to_port(env, packet)?),
-        target::HOST => Ok(to_host(env, packet)?),
+        target::HOST if packet.from_overlay == 0 => Ok(to_host(env, packet)?),
         target::PROVIDER => Ok(to_provider(env, packet)?),
         FLOOD => {
             flood(env, packet);

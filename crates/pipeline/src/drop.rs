@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 
 /// Room for drop counters in [`crate::table::Counters`]; a power of two, above every reason's number.
-pub const DROP_SLOTS: usize = 64;
+pub const DROP_SLOTS: usize = 128;
 
 macro_rules! reasons {
     ($($stage:ident { $($variant:ident = $number:literal, $label:literal, $text:literal;)* })*) => {
@@ -104,6 +104,11 @@ reasons! {
         RouterUnserved = 57, "router_unserved", "The packet is for a router's own address, which answers echo requests only.";
         RouterGone = 58, "router_gone", "The router's interface has no row, or is in another network.";
         NoOutsideAddress = 60, "no_outside_address", "The packet leaves for an external network, where its sender has no address.";
+        NoOutsidePort = 61, "no_outside_port", "All ports that the host has of the router's address outside are in use towards the destination.";
+        NatSessions = 62, "nat_sessions", "The port has as many sessions by shared addresses as its limit for connections.";
+        NotTranslated = 63, "not_translated", "A packet of a protocol without ports can't leave by a shared address.";
+        OutsidePortsAwaited = 65, "outside_ports_awaited", "The host has asked for ports of the router's address outside and does not have them yet.";
+        NoSession = 64, "no_session", "The packet by a shared address is of no session, and begins none.";
     }
     IngressPolicy {
         IngressDenied = 45, "ingress_denied", "No rule of the receiving port's security groups allows the packet in.";

@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
+use crate::nat::{Translation, nat_enter, nat_leave, nat_try};
 use crate::packet::Packet;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::route::{complain, hop};
@@ -11,9 +12,10 @@ use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, FloodKey, FloodTarget,
     Fragment, FragmentKey, Host, Interface, LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey,
-    MemberPrefixKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey,
-    Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey,
-    Segment, SegmentKey, Vni, Vtep, VtepKey,
+    MemberPrefixKey, NatBlock, NatCount, NatFragment, NatFragmentKey, NatOwner, NatOwnerKey, NatPool,
+    NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, Neighbour, NeighbourKey, Network, Path,
+    Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route,
+    RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -33,6 +35,8 @@ pub struct Tunnel {
 pub enum Changed {
     /// In the message itself.
     Message,
+    /// In the message itself, of UDP, where zero says that there is no checksum (RFC 768).
+    MessageOfUdp,
     /// In the pseudo-header.
     PseudoHeader,
     /// In the pseudo-header of UDP, where zero says that there is no checksum (RFC 768).
@@ -198,6 +202,51 @@ pub trait Env: Sized {
     fn floating_ip(&self, key: &FloatingIpKey) -> Option<&FloatingIp>;
     /// `FLOATING_SOURCES`
     fn floating_source(&self, key: &FloatingSourceKey) -> Option<&FloatingSource>;
+    /// `NAT_POOLS`
+    fn nat_pool(&self, key: &NatPoolKey) -> Option<&NatPool>;
+    /// A place of [`NatPool::blocks`], any number but for its lowest bits ignored.
+    fn nat_block(&self, interface: u32, slot: u32) -> Option<NatBlock>;
+    /// `NAT_OWNERS`
+    fn nat_owner(&self, key: &NatOwnerKey) -> Option<&NatOwner>;
+    /// `NAT_SESSIONS`
+    fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession>;
+    /// Writes over a row of `NAT_SESSIONS`, if it is there.
+    fn set_nat_session(&mut self, key: &NatSessionKey, session: &NatSession);
+    /// Adds or replaces a row of `NAT_SESSIONS`.
+    fn insert_nat_session(&mut self, key: &NatSessionKey, session: &NatSession) -> bool;
+    /// Deletes a row of `NAT_SESSIONS`; false when there was none.
+    fn remove_nat_session(&mut self, key: &NatSessionKey) -> bool;
+    /// `NAT_RETURNS`
+    fn nat_return(&self, key: &NatReturnKey) -> Option<&NatReturn>;
+    /// Adds a row of `NAT_RETURNS`; false when there is one already. Of all that try at once one succeeds.
+    fn claim_nat_return(&mut self, key: &NatReturnKey, row: &NatReturn) -> bool;
+    /// Writes over a row of `NAT_RETURNS`, if it is there.
+    fn set_nat_return(&mut self, key: &NatReturnKey, row: &NatReturn);
+    /// `NAT_COUNTS`
+    fn nat_count(&self, port: u32) -> Option<&NatCount>;
+    /// Writes a row's count.
+    fn set_nat_count(&mut self, port: u32, count: u32);
+    /// Makes a row's count zero, and begin now.
+    fn restart_nat_count(&mut self, port: u32);
+    /// `NAT_FRAGMENTS`
+    fn nat_fragment(&self, key: &NatFragmentKey) -> Option<&NatFragment>;
+    /// Adds or replaces a row of `NAT_FRAGMENTS`.
+    fn insert_nat_fragment(&mut self, key: &NatFragmentKey, row: &NatFragment);
+    /// Calls [`nat_leave`].
+    #[inline(always)]
+    fn nat_leave(&mut self, packet: &mut Packet, network: u32) -> u32 {
+        nat_leave(self, packet, &mut Translation::default(), network)
+    }
+    /// Calls [`nat_enter`].
+    #[inline(always)]
+    fn nat_enter(&mut self, packet: &mut Packet) -> u32 {
+        nat_enter(self, packet, &mut Translation::default())
+    }
+    /// Calls [`nat_try`].
+    #[inline(always)]
+    fn nat_try(&mut self, scratch: &mut Translation, place: u32) -> u32 {
+        nat_try(self, scratch, place)
+    }
     /// A place of [`Route::paths`], any number but for its lowest bits ignored.
     fn path(&self, route: &Route, slot: u32) -> Path;
     /// Calls [`hop`].

@@ -1,4 +1,5 @@
-//! Floating IPs: addresses of an external network that stand for instances here, one for one. On the way out the source becomes the
+//! Addresses of an external network that stand for instances here: floating IPs, one for one, and those that instances share, of which
+//! `nat` knows more. On the way out the source becomes the
 //! floating IP, on the way in the destination becomes the instance's address; between two of them both happen, at one host or at two.
 //!
 //! Only [`Packet`] changes here; the header follows when the packet leaves the last router. On the wire a floating IP is at the MAC of
@@ -7,18 +8,23 @@
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::Env;
+use crate::nat;
 use crate::packet::{Packet, arp_op, ether, translated};
+#[cfg(doc)]
+use crate::route::answer;
 use crate::services;
-use crate::table::{FloatingIpKey, FloatingSourceKey, OUTSIDE, router_interface_flag as flag, target};
+use crate::table::{
+    FloatingIpKey, FloatingSourceKey, OUTSIDE, floating_flag, router_interface_flag as flag, target,
+};
 use crate::verdict::{Verdict, VerdictKind};
 
-/// Whether the physical network asks who has a floating IP that is here. Who tells that it is their own asks nobody.
+/// Whether the physical network asks who has an address that is answered for here. Who tells that it is their own asks nobody.
 #[inline(always)]
 pub(crate) fn is_asked_for<E: Env>(env: &E, packet: &mut Packet) -> bool {
     packet.ether_type == ether::ARP
         && packet.operation == arp_op::REQUEST
         && packet.source_address != packet.destination_address
-        && find(env, packet)
+        && find(env, packet) & floating_flag::ANSWERED != 0
 }
 
 /// Answers that the host's interface has it.
@@ -38,46 +44,87 @@ pub(crate) fn answer<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exi
     Err(Exit::Done)
 }
 
-/// Whether the physical network's packet is for a router's MAC and a floating IP that is here.
+/// Whether the physical network's packet is for a router's MAC and an address that is here.
 #[inline(always)]
 pub(crate) fn is_destination<E: Env>(env: &E, packet: &mut Packet) -> bool {
     let is_for_router = packet.target_kind == target::ROUTER && packet.target_id == OUTSIDE;
-    if !is_for_router || packet.ether_type != ether::IPV4 || !find(env, packet) {
+    if !is_for_router || packet.ether_type != ether::IPV4 || find(env, packet) == NOT_HERE {
         return false;
     }
     packet.target_id = OUTSIDE;
     true
 }
 
-/// Looks the destination up. [`Packet::port`] and [`Packet::target_id`] become the instance's port and its router's interface.
+/// [`find`]: no such address.
+const NOT_HERE: u32 = 0;
+/// [`find`]: a bit that is no flag.
+const IS_HERE: u32 = 1 << 31;
+
+/// The destination's flags and [`IS_HERE`]. [`Packet::port`] and [`Packet::target_id`] become the instance's port and its router's interface.
 #[inline(never)]
-fn find<E: Env>(env: &E, packet: &mut Packet) -> bool {
+fn find<E: Env>(env: &E, packet: &mut Packet) -> u32 {
     let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
-    let Some(row) = env.floating_ip(&key) else { return false };
-    (packet.port, packet.target_id) = (row.port, row.interface);
+    let Some(row) = env.floating_ip(&key) else { return NOT_HERE };
+    let flags = row.flags;
+    packet.port = if flags & floating_flag::RELAYED == 0 { row.port } else { 0 };
+    packet.target_id = row.interface;
+    flags | IS_HERE
+}
+
+/// Whether the next hop is an address outside of which this host knows where it leads.
+#[inline(never)]
+pub(crate) fn is_outside<E: Env>(env: &E, packet: &Packet) -> bool {
+    env.floating_ip(&FloatingIpKey { network: packet.network, address: packet.next_hop }).is_some()
+}
+
+/// Whether the overlay's packet is for a router on an external network: another host has it for an address that is here, or relays what
+/// this one is to bring outside.
+#[inline(never)]
+pub(crate) fn is_relayed<E: Env>(env: &E, packet: &mut Packet) -> bool {
+    let Some(interface) = env.router_interface(packet.target_id) else { return false };
+    if interface.flags & flag::EXTERNAL == 0 {
+        return false;
+    }
+    let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
+    if env.floating_ip(&key).is_some() {
+        packet.target_id = OUTSIDE;
+    } else {
+        packet.relayed = 1;
+    }
     true
 }
 
-/// Leads a packet from outside to the instance that its destination stands for, by the router's interface there.
+/// Leads a packet from outside to the instance that its destination stands for, by the router's interface there. 0 when it has entered,
+/// else what [`answer`] says.
 #[inline(never)]
-pub(crate) fn enter<E: Env>(env: &E, packet: &mut Packet) -> bool {
+pub(crate) fn enter<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
     let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
-    let Some(row) = env.floating_ip(&key) else { return false };
+    let Some(row) = env.floating_ip(&key) else { return DropReason::RouterGone as u32 };
+    if row.flags & floating_flag::SHARED != 0 {
+        return env.nat_enter(packet);
+    }
+    if row.flags & floating_flag::RELAYED != 0 {
+        let host = row.port;
+        packet.target_id = row.interface;
+        return nat::to_host(env, packet, host);
+    }
     (packet.target_id, packet.destination_address) = (row.interface, row.inside);
     packet.translated |= translated::DESTINATION;
-    true
+    0
 }
 
-/// Gives a packet that leaves by the router's interface in [`Packet::exit`] the source that it has outside. False when it has none, and
-/// must have one.
-#[inline(never)]
-pub(crate) fn leave<E: Env>(env: &E, packet: &mut Packet, flags: u32) -> bool {
+/// Gives a packet that leaves by the router's interface in [`Packet::exit`] the source that it has outside, in the network of number
+/// `network`. 0, or the number of the [`DropReason`] when it has none, and must have one.
+#[inline(always)]
+pub(crate) fn leave<E: Env>(env: &mut E, packet: &mut Packet, flags: u32, network: u32) -> u32 {
     if packet.ether_type != ether::IPV4 {
-        return true;
+        return 0;
     }
     let key = FloatingSourceKey { interface: packet.exit, inside: packet.source_address };
-    let Some(source) = env.floating_source(&key) else { return flags & flag::TRANSLATED_ONLY == 0 };
-    packet.source_address = source.address;
-    packet.translated |= translated::SOURCE;
-    true
+    if let Some(source) = env.floating_source(&key) {
+        packet.source_address = source.address;
+        packet.translated |= translated::SOURCE;
+        return 0;
+    }
+    if flags & flag::TRANSLATED_ONLY == 0 { 0 } else { env.nat_leave(packet, network) }
 }

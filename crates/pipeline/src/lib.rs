@@ -20,12 +20,12 @@
 //! host gets what is of no network here, and of untagged frames what is for no port, and broadcasts.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `TRANSLATION`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
 //! `CONFIG`; `HOSTS`; `NETWORKS`, `SEGMENTS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
-//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `PORTS`; `ROUTER_INTERFACES`, `FLOATING_SOURCES`, `FLOATING_IPS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `NAT_COUNTS`, `PORTS`; `ROUTER_INTERFACES`, `NAT_POOLS`, `NAT_OWNERS`, `FLOATING_SOURCES`, `FLOATING_IPS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -56,6 +56,7 @@ mod floating;
 pub mod host;
 mod log;
 mod meter;
+mod nat;
 mod origin;
 mod packet;
 mod policy;
@@ -72,7 +73,8 @@ pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port, from_provider};
 pub use env::{Changed, Env, Meter, PortCounter, Tunnel};
-pub use packet::{Packet, translated};
+pub use nat::{Translation, nat_enter, nat_leave, nat_try};
+pub use packet::{Packet, Renumbered, translated};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
 pub use route::{complain, hop};
 pub use verdict::{PuntReason, Verdict, VerdictKind};

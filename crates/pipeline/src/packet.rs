@@ -105,10 +105,25 @@ pub struct Packet {
     pub tcp_flags: u8,
     /// Which addresses are no longer those of the header: bits of [`translated`].
     pub translated: u8,
-    /// Zero.
-    pub pad: u8,
+    /// Which protocol [`Packet::ports`] are of: that of the packet, or of the one that an ICMP error quotes.
+    pub ports_protocol: u8,
     /// [`crate::table::port_flag`] bits of the port whose rules are asked.
     pub judged_flags: u16,
+    /// Source and destination port as they stand in the header, and as they become, where [`translated`] says so. Of an ICMP query its
+    /// identifier, on the side of who asks; of an ICMP error what the header that it quotes has, in the error's direction.
+    pub ports: [Renumbered; 2],
+    /// 1 when another host has taken the packet through the router, and asks this one to bring it outside.
+    pub relayed: u8,
+}
+
+/// A port that changes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renumbered {
+    /// As the header has it.
+    pub from: u16,
+    /// As it becomes.
+    pub to: u16,
 }
 
 /// [`Packet::target_kind`]: everyone in the network.
@@ -127,6 +142,10 @@ pub mod translated {
     pub const SOURCE: u8 = 1;
     /// The destination.
     pub const DESTINATION: u8 = 1 << 1;
+    /// The source's port: see [`super::Packet::ports`].
+    pub const SOURCE_PORT: u8 = 1 << 2;
+    /// The destination's port.
+    pub const DESTINATION_PORT: u8 = 1 << 3;
 }
 
 impl Packet {
@@ -180,8 +199,10 @@ impl Packet {
         from_provider: 0,
         tcp_flags: 0,
         translated: 0,
-        pad: 0,
+        ports_protocol: 0,
         judged_flags: 0,
+        ports: [Renumbered { from: 0, to: 0 }; 2],
+        relayed: 0,
     };
 
     /// True for an ICMPv6 packet whose type is known.

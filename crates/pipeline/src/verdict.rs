@@ -46,6 +46,8 @@ pub enum PuntReason {
     Dhcp6 = 2,
     /// A router solicitation.
     RouterSolicitation = 3,
+    /// Ports of a shared address are running out; `ifindex` is the router's interface. The packet itself goes on.
+    OutsidePorts = 4,
 }
 
 impl PuntReason {
@@ -55,6 +57,7 @@ impl PuntReason {
             1 => Some(PuntReason::Dhcp4),
             2 => Some(PuntReason::Dhcp6),
             3 => Some(PuntReason::RouterSolicitation),
+            4 => Some(PuntReason::OutsidePorts),
             _ => None,
         }
     }

@@ -31,6 +31,9 @@ impl Bench {
         clear(&tables.privacy_addresses);
         clear(&tables.connections);
         clear(&tables.fragments);
+        clear(&tables.nat_sessions);
+        clear(&tables.nat_returns);
+        clear(&tables.nat_fragments);
         replace(&tables.fdb, &world.fdb);
         replace(&tables.neighbours, &world.neighbours);
         replace(&tables.hosts, &world.hosts);
@@ -39,6 +42,8 @@ impl Bench {
         replace(&tables.router_interfaces, &world.routers.interfaces);
         replace(&tables.floating_sources, &world.routers.floating_sources);
         replace(&tables.floating_ips, &world.routers.floating_ips);
+        replace(&tables.nat_pools, &world.routers.nat_pools);
+        replace(&tables.nat_owners, &world.routers.nat_owners);
         replace(&tables.routes, &world.routers.routes);
         let networks = &tables.networks;
         for network in networks.dump().into_keys() {
@@ -129,6 +134,12 @@ impl Bench {
             vnis: rows(&tables.vnis),
             vteps: rows(&tables.vteps),
             router_interfaces: rows(&tables.router_interfaces),
+            nat_pools: rows(&tables.nat_pools),
+            nat_owners: rows(&tables.nat_owners),
+            nat_counts: states.iter().map(|key| (*key, NatCount::default())).collect(),
+            nat_sessions: HashMap::new(),
+            nat_returns: HashMap::new(),
+            nat_fragments: HashMap::new(),
             floating_sources: rows(&tables.floating_sources),
             floating_ips: rows(&tables.floating_ips),
             routes: prefix_rows(&tables.routes),

@@ -13,6 +13,8 @@ pub struct Routers {
     pub routes: BTreeMap<RouteKey, Route>,
     pub floating_sources: BTreeMap<FloatingSourceKey, FloatingSource>,
     pub floating_ips: BTreeMap<FloatingIpKey, FloatingIp>,
+    pub nat_pools: BTreeMap<NatPoolKey, NatPool>,
+    pub nat_owners: BTreeMap<NatOwnerKey, NatOwner>,
 }
 
 const ROUTERS: u32 = 2;
@@ -64,6 +66,42 @@ impl World {
             self.add_circle(random);
         }
         self.add_floating_ips(random);
+        self.add_shared_addresses(random);
+    }
+
+    /// Addresses that instances share at some interfaces, with few ports, some of which other hosts have.
+    fn add_shared_addresses(&mut self, random: &mut Random) {
+        let interfaces: Vec<(RouterInterfaceKey, u32)> =
+            self.routers.interfaces.iter().map(|(key, row)| (*key, row.network)).collect();
+        for (key, network) in interfaces {
+            if random.one_in(3) {
+                continue;
+            }
+            let address = random.pick(&self.addresses_v4);
+            let octets = address.0[12..].try_into().expect("four octets");
+            let blocks: Vec<NatBlock> =
+                (0..random.pick(&[0, 1, 1, 2])).map(|_| random.below(4) as NatBlock).collect();
+            self.routers
+                .nat_pools
+                .insert(NatPoolKey { interface: key.interface }, NatPool::new(octets, &blocks));
+            for _ in 0..random.below(4) {
+                let block = random.below(4) as NatBlock;
+                let owner = NatOwnerKey { network, address: octets, block, pad: [0; 2] };
+                self.routers.nat_owners.insert(owner, NatOwner { host: 1 + random.below(3) as u32 });
+            }
+            let flags = floating_flag::SHARED | random.pick(&[floating_flag::ANSWERED, 0]);
+            let value = FloatingIp { interface: key.interface, flags, ..FloatingIp::default() };
+            self.routers.floating_ips.insert(FloatingIpKey { network, address }, value);
+            if let Some(row) = self.routers.interfaces.get_mut(&key) {
+                row.flags |= router_interface_flag::EXTERNAL | router_interface_flag::TRANSLATED_ONLY;
+            }
+            let neighbour = Neighbour { mac: mac_of(1, network), kind: neighbour_kind::ROUTER };
+            if random.one_in(2) {
+                let entry = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
+                self.fdb.insert(FdbKey::new(network, neighbour.mac), entry);
+                self.neighbours.insert(NeighbourKey { network, address }, neighbour);
+            }
+        }
     }
 
     /// Each router's default routes lead to the other.
@@ -90,11 +128,13 @@ impl World {
             router,
             network,
             mac,
-            pad: [0; 2],
             mtu: random.pick(&[1450, 1450, 100, 60]),
             address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
             address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
-            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 2]),
+            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2]),
+            relay: random.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 2, 9]),
+            own_mac: mac,
+            ..RouterInterface::default()
         };
         self.routers.interfaces.insert(RouterInterfaceKey { interface }, row);
         self.macs.push(mac);
@@ -119,7 +159,8 @@ impl World {
             let interface =
                 if random.one_in(20) { random.below(40) as u32 } else { interface_of(router, network) };
             let [inside, address] = [(); 2].map(|()| random.pick(&self.addresses_v4));
-            let value = FloatingIp { interface, port: random.below(9) as u32, inside };
+            let flags = random.pick(&[floating_flag::ANSWERED, floating_flag::ANSWERED, 0]);
+            let value = FloatingIp { interface, port: random.below(9) as u32, inside, flags };
             self.routers.floating_ips.insert(FloatingIpKey { network, address }, value);
             if !random.one_in(4) {
                 let key = FloatingSourceKey { interface, inside };

@@ -72,6 +72,28 @@ impl Bench {
         }
     }
 
+    /// Sessions by shared addresses. What one CPU writes is in order, so both give them the same ports.
+    fn compare_translations(&self, passed: u64) -> u64 {
+        let tables = self.datapath.tables();
+        let later = |found: u64, expected: u64| (expected..=expected + passed).contains(&found);
+        let mut found: HashMap<_, _> = rows(&tables.nat_sessions);
+        for (key, expected) in &self.node.tables.nat_sessions {
+            let row = found.remove(key).unwrap_or_else(|| panic!("no session {key:?}: {expected:?}"));
+            assert!(later(row.expires, expected.expires), "{key:?}");
+            assert_eq!(NatSession { expires: expected.expires, ..row }, *expected, "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "sessions that nobody expects");
+        assert_eq!(rows::<_, NatReturn>(&tables.nat_returns), self.node.tables.nat_returns);
+        let mut found: HashMap<_, _> = rows(&tables.nat_fragments);
+        for (key, expected) in &self.node.tables.nat_fragments {
+            let row: NatFragment = found.remove(key).unwrap_or_else(|| panic!("no fragment {key:?}"));
+            assert!(later(row.expires, expected.expires), "{key:?}");
+            assert_eq!(NatFragment { expires: expected.expires, ..row }, *expected, "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "fragments that nobody expects");
+        self.node.tables.nat_sessions.len() as u64
+    }
+
     /// The tables that the programs write. Times differ by what has passed in the kernel meanwhile.
     pub fn compare_connections(&mut self) {
         let tables = self.datapath.tables();
@@ -91,6 +113,7 @@ impl Bench {
             assert!(found.remove(key).is_some_and(|row| later(row.expires, expected.expires)), "{key:?}");
         }
         assert_eq!(found, HashMap::new(), "fragments that nobody expects");
+        let sessions = self.compare_translations(passed);
         for (key, expected) in &self.node.tables.rule_counters {
             assert_eq!(tables.rule_allowed(key.rule).expect("counter"), Some(expected.allowed), "{key:?}");
         }
@@ -104,6 +127,7 @@ impl Bench {
         let untracked: u64 = self.node.tables.port_counters.values().map(|row| row.untracked).sum();
         assert_eq!(sweep.untracked, untracked);
         self.untracked += untracked;
+        self.sessions += sessions;
         // Ports without a row to count in have none of their connections kept, so none was lost.
         assert_eq!((sweep.refused, sweep.lost), (refused, 0));
     }

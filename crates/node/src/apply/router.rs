@@ -5,7 +5,7 @@ use super::rules::network_of;
 use super::{Key, Value};
 use hadron_pipeline::table::{
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Neighbour, NeighbourKey,
-    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, neighbour_kind,
+    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind,
     router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
@@ -70,6 +70,9 @@ fn value(row: &RouterInterfaceRow, mtu: u32) -> RouterInterface {
         address_v4: speaks_v4(row).octets(),
         address_v6: speaks_v6(row),
         flags: 0,
+        relay: 0,
+        own_mac: Mac(row.mac),
+        reserved: [0; 2],
     }
 }
 
@@ -100,7 +103,8 @@ pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Val
     let (address, inside) = (Address::from(row.address), Address::from(row.inside));
     let source = FloatingSourceKey { interface: row.interface, inside };
     let key = FloatingIpKey { network: row.network, address };
-    let value = FloatingIp { interface: row.interface, port: row.port, inside };
+    let value =
+        FloatingIp { interface: row.interface, port: row.port, inside, flags: floating_flag::ANSWERED };
     vec![
         (Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })),
         (Key::FloatingIp(key), Value::FloatingIp(value)),

@@ -295,9 +295,9 @@ fn host_config(row: &table::Config) -> HostConfig {
 
 impl Connections for Kernel {
     fn sweep(&self) -> Result<Sweep> {
-        let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost } =
+        let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost, sessions } =
             self.datapath.tables().sweep().map_err(from)?;
-        Ok(Sweep { live, expired, capacity, refused, untracked, lost })
+        Ok(Sweep { live, expired, capacity, refused, untracked, lost, sessions })
     }
 }
 

@@ -188,7 +188,7 @@ fn answer(punt: &Punt, told: &Told, counters: &Counters) -> Vec<Vec<u8>> {
         Some(PuntReason::Dhcp4) => dhcp4_answer(punt, told, counters).into_iter().collect(),
         Some(PuntReason::Dhcp6) => dhcp6_answer(punt, told, counters).into_iter().collect(),
         Some(PuntReason::RouterSolicitation) => solicited(punt, told, counters),
-        None => Vec::new(),
+        Some(PuntReason::OutsidePorts) | None => Vec::new(),
     }
 }
 

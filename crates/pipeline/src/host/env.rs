@@ -111,13 +111,14 @@ impl Env for Run<'_> {
     ) -> bool {
         let Some(field) = self.load(offset) else { return false };
         let old = u16::from_be_bytes(field);
-        let may_be_none = changed == Changed::PseudoHeaderOfUdp;
+        let may_be_none = matches!(changed, Changed::PseudoHeaderOfUdp | Changed::MessageOfUdp);
+        let is_pseudo_header = matches!(changed, Changed::PseudoHeader | Changed::PseudoHeaderOfUdp);
         if may_be_none && old == 0 {
             return true;
         }
         // RFC 1624 §3: HC' = ~(~HC + ~m + m'). A partial checksum is the sum itself, of the pseudo-header alone.
         let difference = fold(sum(to) + sum_of_complements(from));
-        let new = match (self.frame.has_partial_checksum, changed != Changed::Message) {
+        let new = match (self.frame.has_partial_checksum, is_pseudo_header) {
             (false, _) => !fold(u64::from(!old) + u64::from(difference)),
             (true, true) => fold(u64::from(old) + u64::from(difference)),
             (true, false) => old,
@@ -287,6 +288,80 @@ impl Env for Run<'_> {
 
     fn floating_source(&self, key: &FloatingSourceKey) -> Option<&FloatingSource> {
         self.node.tables.floating_sources.get(key)
+    }
+
+    fn nat_pool(&self, key: &NatPoolKey) -> Option<&NatPool> {
+        self.node.tables.nat_pools.get(key)
+    }
+
+    fn nat_block(&self, interface: u32, slot: u32) -> Option<NatBlock> {
+        Some(self.node.tables.nat_pools.get(&NatPoolKey { interface })?.blocks[slot as usize % NAT_POOL])
+    }
+
+    fn nat_owner(&self, key: &NatOwnerKey) -> Option<&NatOwner> {
+        self.node.tables.nat_owners.get(key)
+    }
+
+    fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession> {
+        self.node.tables.nat_sessions.get(key)
+    }
+
+    fn set_nat_session(&mut self, key: &NatSessionKey, session: &NatSession) {
+        if let Some(row) = self.node.tables.nat_sessions.get_mut(key) {
+            *row = *session;
+        }
+    }
+
+    fn insert_nat_session(&mut self, key: &NatSessionKey, session: &NatSession) -> bool {
+        self.node.tables.nat_sessions.insert(*key, *session);
+        true
+    }
+
+    fn remove_nat_session(&mut self, key: &NatSessionKey) -> bool {
+        self.node.tables.nat_sessions.remove(key).is_some()
+    }
+
+    fn nat_return(&self, key: &NatReturnKey) -> Option<&NatReturn> {
+        self.node.tables.nat_returns.get(key)
+    }
+
+    fn claim_nat_return(&mut self, key: &NatReturnKey, row: &NatReturn) -> bool {
+        let is_free = !self.node.tables.nat_returns.contains_key(key);
+        if is_free {
+            self.node.tables.nat_returns.insert(*key, *row);
+        }
+        is_free
+    }
+
+    fn set_nat_return(&mut self, key: &NatReturnKey, row: &NatReturn) {
+        if let Some(held) = self.node.tables.nat_returns.get_mut(key) {
+            *held = *row;
+        }
+    }
+
+    fn nat_count(&self, port: u32) -> Option<&NatCount> {
+        self.node.tables.nat_counts.get(&PortKey { port })
+    }
+
+    fn set_nat_count(&mut self, port: u32, count: u32) {
+        if let Some(row) = self.node.tables.nat_counts.get_mut(&PortKey { port }) {
+            row.count = count;
+        }
+    }
+
+    fn restart_nat_count(&mut self, port: u32) {
+        let since = self.node.now;
+        if let Some(row) = self.node.tables.nat_counts.get_mut(&PortKey { port }) {
+            (row.count, row.since) = (0, since);
+        }
+    }
+
+    fn nat_fragment(&self, key: &NatFragmentKey) -> Option<&NatFragment> {
+        self.node.tables.nat_fragments.get(key)
+    }
+
+    fn insert_nat_fragment(&mut self, key: &NatFragmentKey, row: &NatFragment) {
+        self.node.tables.nat_fragments.insert(*key, *row);
     }
 
     fn route(&self, key: &RouteKey) -> Option<&Route> {

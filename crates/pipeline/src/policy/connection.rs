@@ -1,6 +1,7 @@
 //! Connections that were allowed: finding one, judging it again, keeping a new one.
 
 use super::key::Subject;
+use super::tcp::Progress;
 use super::{Denial, Judgement, Query, rules, tcp};
 use crate::env::{Env, PortCounter};
 use crate::packet::{Packet, proto};
@@ -97,7 +98,9 @@ fn judge_again<E: Env>(
 fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: &mut Connection) {
     let before = (connection.state, connection.finished, connection.expires);
     if packet.protocol == proto::TCP {
-        tcp::advance(connection, packet, subject.way);
+        let progress = Progress { state: connection.state, finished: connection.finished };
+        let after = tcp::advance(progress, connection.direction, packet, subject.way);
+        (connection.state, connection.finished) = (after.state, after.finished);
     } else if connection.state == connection_state::OPENING && subject.way != u32::from(connection.direction)
     {
         connection.state = connection_state::ESTABLISHED;
@@ -117,7 +120,7 @@ fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: 
 
 /// Nanoseconds.
 #[inline(never)]
-fn lifetime<E: Env>(env: &E, protocol: u8, state: u8) -> u64 {
+pub(crate) fn lifetime<E: Env>(env: &E, protocol: u8, state: u8) -> u64 {
     let slot = match (protocol, state) {
         (proto::TCP, connection_state::OPENING) => timeout::TCP_OPENING,
         (proto::TCP, connection_state::ESTABLISHED) => timeout::TCP_ESTABLISHED,

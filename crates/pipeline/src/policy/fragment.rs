@@ -7,7 +7,7 @@ use crate::packet::{FIRST, Packet, ether};
 use crate::table::{Fragment, FragmentKey};
 
 /// Nanoseconds for which later fragments may follow.
-const LIFETIME: u64 = 30_000_000_000;
+pub(crate) const LIFETIME: u64 = 30_000_000_000;
 
 /// A later fragment passes where its first one has passed.
 #[inline(never)]

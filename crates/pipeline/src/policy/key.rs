@@ -132,12 +132,12 @@ impl Subject {
 }
 
 /// [`query_of`]: none.
-pub(super) const NO_QUERY: u8 = 255;
+pub(crate) const NO_QUERY: u8 = 255;
 
 /// The type of the request that a message is or answers: echo, timestamp, information, address mask (RFC 792, RFC 950), and echo
 /// of ICMPv6 (RFC 4443 §4).
 #[inline(always)]
-pub(super) fn query_of(protocol: u8, icmp_type: u8) -> u8 {
+pub(crate) fn query_of(protocol: u8, icmp_type: u8) -> u8 {
     if protocol == proto::ICMPV6 {
         return if matches!(icmp_type, 128 | 129) { 128 } else { NO_QUERY };
     }
@@ -157,6 +157,6 @@ fn answer_to(request: u8) -> u8 {
 /// Destination unreachable, source quench, time exceeded, parameter problem (RFC 792); and of ICMPv6 all errors that are in use
 /// (RFC 4443 §2.1).
 #[inline(always)]
-fn is_error(protocol: u8, icmp_type: u8) -> bool {
+pub(crate) fn is_error(protocol: u8, icmp_type: u8) -> bool {
     if protocol == proto::ICMPV6 { matches!(icmp_type, 1..=4) } else { matches!(icmp_type, 3 | 4 | 11 | 12) }
 }

@@ -24,8 +24,12 @@ use crate::log;
 use crate::packet::{LATER, Packet, ether, icmpv6, proto};
 use crate::stage::Stage;
 use crate::table::{Connection, direction, port_flag};
+pub(crate) use connection::lifetime;
+pub(crate) use fragment::LIFETIME as FRAGMENT_LIFETIME;
 use key::{Kind, Subject};
+pub(crate) use key::{NO_QUERY, is_error, query_of};
 pub use rules::{Query, find_rule};
+pub(crate) use tcp::{Progress, advance, is_opening, may_begin};
 
 /// Why a packet doesn't pass; each has a [`DropReason`] for either direction.
 #[derive(Clone, Copy, PartialEq, Eq)]

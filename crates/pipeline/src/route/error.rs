@@ -50,6 +50,9 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
     const LOOP: u32 = DropReason::RouterLoop as u32;
     const NO_ROUTE: u32 = DropReason::NoRoute as u32;
     const NO_OUTSIDE_ADDRESS: u32 = DropReason::NoOutsideAddress as u32;
+    const NO_OUTSIDE_PORT: u32 = DropReason::NoOutsidePort as u32;
+    const NAT_SESSIONS: u32 = DropReason::NatSessions as u32;
+    const NOT_TRANSLATED: u32 = DropReason::NotTranslated as u32;
     const NEXT_HOP_UNKNOWN: u32 = DropReason::NextHopUnknown as u32;
     const UNSERVED: u32 = DropReason::RouterUnserved as u32;
     const TOO_BIG: u32 = DropReason::RouteTooBig as u32;
@@ -58,7 +61,9 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
         (HOP_LIMIT | LOOP, false) => (3, 0),
         (NO_ROUTE | NO_OUTSIDE_ADDRESS, true) => (3, 0),
         (NO_ROUTE, false) => (1, 0),
-        (NEXT_HOP_UNKNOWN, true) => (3, 1),
+        // RFC 6888 §3, REQ-11.
+        (NEXT_HOP_UNKNOWN | NO_OUTSIDE_PORT | NAT_SESSIONS, true) => (3, 1),
+        (NOT_TRANSLATED, true) => (3, 2),
         (NEXT_HOP_UNKNOWN, false) => (1, 3),
         (UNSERVED, true) => (3, 3),
         (UNSERVED, false) => (1, 4),

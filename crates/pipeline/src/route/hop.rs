@@ -24,12 +24,15 @@ pub fn hop<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
 
 #[inline(always)]
 fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
-    if packet.target_id == OUTSIDE && !floating::enter(env, packet) {
-        return Err(GONE);
+    let entering = if packet.target_id == OUTSIDE { floating::enter(env, packet) } else { 0 };
+    if packet.target_kind == target::ROUTER {
+        packet.router_interface = packet.target_id;
+        if packet.entered == 0 {
+            packet.entered = packet.target_id;
+        }
     }
-    packet.router_interface = packet.target_id;
-    if packet.entered == 0 {
-        packet.entered = packet.target_id;
+    if entering != 0 {
+        return Err(entering);
     }
     let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
     let (router, network, mac) = (entry.router, entry.network, entry.mac);
@@ -44,10 +47,13 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         return Err(DropReason::NotRouted as u32);
     }
     choose(env, packet, router)?;
-    if packet.hop_limit <= 1 {
-        return Err(DropReason::HopLimit as u32);
+    // Who relays a packet has taken it through the router.
+    if packet.relayed == 0 {
+        if packet.hop_limit <= 1 {
+            return Err(DropReason::HopLimit as u32);
+        }
+        packet.hop_limit -= 1;
     }
-    packet.hop_limit -= 1;
     leave(env, packet, router)
 }
 
@@ -64,7 +70,7 @@ fn is_forwarded(packet: &Packet) -> bool {
 }
 
 /// Sets [`Packet::exit`] and [`Packet::next_hop`] as the router's routes say.
-#[inline(always)]
+#[inline(never)]
 fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> {
     let key = RouteKey::new(router, packet.destination_address, 128);
     let Some(route) = env.route(&key) else { return Err(NO_ROUTE) };
@@ -91,12 +97,15 @@ fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> 
 fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u32> {
     let Some(exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
     let (owner, network, mac, mtu) = (exit.router, exit.network, exit.mac, exit.mtu);
-    let flags = exit.flags;
+    let (flags, relay, own_mac) = (exit.flags, exit.relay, exit.own_mac);
     if owner != router {
         return Err(NO_ROUTE);
     }
-    if flags & flag::EXTERNAL != 0 && !floating::leave(env, packet, flags) {
-        return Err(DropReason::NoOutsideAddress as u32);
+    if flags & flag::EXTERNAL != 0 && packet.relayed == 0 {
+        let reason = floating::leave(env, packet, flags, network);
+        if reason != 0 {
+            return Err(reason);
+        }
     }
     if packet.ip_length(env.gso_size()) > mtu {
         packet.error_mtu = mtu;
@@ -104,10 +113,23 @@ fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u3
     }
     packet.source = mac;
     packet.network = network;
-    if !find_next_hop(env, packet) {
-        return Err(unknown(env, network));
+    let is_known = find_next_hop(env, packet);
+    let is_reached = is_known && switch::by_mac(env, packet);
+    let is_router = is_reached && packet.target_kind == target::ROUTER;
+    if is_router && flags & flag::EXTERNAL != 0 && floating::is_outside(env, packet) {
+        packet.target_id = OUTSIDE;
+        return Ok(());
     }
-    if switch::by_mac(env, packet) { Ok(()) } else { Err(DropReason::NextHopUnknown as u32) }
+    if relay != 0 && !is_router {
+        packet.destination = own_mac;
+        (packet.target_kind, packet.target_id) = (target::HOST, relay);
+        return Ok(());
+    }
+    match (is_reached, is_known) {
+        (true, _) => Ok(()),
+        (_, true) => Err(DropReason::NextHopUnknown as u32),
+        _ => Err(unknown(env, network)),
+    }
 }
 
 /// Sets [`Packet::destination`] to the next hop's MAC.

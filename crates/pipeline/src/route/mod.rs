@@ -28,6 +28,7 @@ use crate::switch;
 use crate::table::target;
 pub use error::complain;
 pub use hop::hop;
+pub(crate) use path::mix;
 
 /// Most routers that a packet passes.
 const MAX_HOPS: u32 = 8;
@@ -96,7 +97,8 @@ fn refuse<E: Env>(env: &mut E, packet: &mut Packet, reason: DropReason) -> Resul
 /// Turns the packet into the router's question for the next hop. It is lost by that; what follows it finds the answer.
 #[inline(always)]
 fn ask<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
-    if !meter::admits(env, packet.port, Meter::Miss) {
+    // What is relayed was charged to nobody here, and becomes at most one question for each packet.
+    if packet.relayed == 0 && !meter::admits(env, packet.port, Meter::Miss) {
         return Err(DropReason::NextHopUnknown);
     }
     if solicit::question(env, packet) && switch::everyone(env, packet) {

@@ -36,7 +36,7 @@ fn word(bytes: &[u8; 16], place: usize) -> u32 {
 
 /// A round of Murmur3's mixing.
 #[inline(always)]
-fn mix(hash: u32, word: u32) -> u32 {
+pub(crate) fn mix(hash: u32, word: u32) -> u32 {
     let word = word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
     (hash ^ word).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64)
 }

@@ -33,7 +33,7 @@ fn speak<E: Env>(env: &E, packet: &mut Packet) -> bool {
         exit.address_v6
     } else if exit.flags & flag::EXTERNAL == 0 {
         Address::v4(exit.address_v4)
-    } else if packet.translated & translated::SOURCE != 0 {
+    } else if packet.translated & (translated::SOURCE | translated::SOURCE_PORT) == translated::SOURCE {
         packet.source_address
     } else {
         // The router's address there is not this host's to tell.

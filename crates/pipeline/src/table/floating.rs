@@ -1,4 +1,4 @@
-//! The tables of floating IPs, of which a host has those of its own instances.
+//! The tables of addresses outside: floating IPs, of which a host has those of its own instances, and the addresses of routers.
 
 use crate::address::Address;
 
@@ -13,15 +13,27 @@ layout! {
 }
 
 layout! {
-    /// Value of `FLOATING_IPS`: where a floating IP leads.
-    FloatingIp: 24 {
+    /// Value of `FLOATING_IPS`: where an address outside leads.
+    FloatingIp: 28 {
         /// The router's interface to the external network, an id of `ROUTER_INTERFACES`.
         0 => interface: u32,
-        /// The instance's port.
+        /// The instance's port; 0 for a shared address.
         4 => port: u32,
-        /// The instance's address.
+        /// The instance's address; `::` for a shared address.
         8 => inside: Address,
+        /// Bits of [`floating_flag`].
+        24 => flags: u32,
     }
+}
+
+/// Bits of [`FloatingIp::flags`].
+pub mod floating_flag {
+    /// The host answers the physical network's questions for the address.
+    pub const ANSWERED: u32 = 1;
+    /// Instances share the address: sessions say where its ports lead.
+    pub const SHARED: u32 = 1 << 1;
+    /// The instance is on the host whose id stands in place of the port's.
+    pub const RELAYED: u32 = 1 << 2;
 }
 
 layout! {

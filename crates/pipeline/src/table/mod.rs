@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;
 
 mod sealed {
     pub trait Sealed {}
@@ -45,12 +45,14 @@ macro_rules! layout {
 mod floating;
 mod learned;
 mod log;
+mod nat;
 mod policy;
 mod route;
 
 pub use floating::*;
 pub use learned::*;
 pub use log::*;
+pub use nat::*;
 pub use policy::*;
 pub use route::*;
 
@@ -89,7 +91,7 @@ layout! {
 }
 
 layout! {
-    /// Key of `PORTS`, `METERS`, `PORT_COUNTERS` and `CONNECTION_COUNTS`.
+    /// Key of `PORTS`, `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS` and `NAT_COUNTS`.
     PortKey: 4 {
         /// Port id.
         0 => port: u32,
@@ -581,6 +583,18 @@ tables! {
     FLOATING_IPS: Hash<FloatingIpKey, FloatingIp> = 16_384;
     /// (router's interface to an external network, an instance's address) → its floating IP.
     FLOATING_SOURCES: Hash<FloatingSourceKey, FloatingSource> = 16_384;
+    /// Ports of shared addresses that this host may use.
+    NAT_POOLS: Hash<NatPoolKey, NatPool> = 4096;
+    /// Which other host has a block of ports of a shared address.
+    NAT_OWNERS: Hash<NatOwnerKey, NatOwner> = 65_536;
+    /// Sessions of instances here by a shared address; written by the programs.
+    NAT_SESSIONS: Hash<NatSessionKey, NatSession> = 262_144;
+    /// The same from outside; written by the programs.
+    NAT_RETURNS: Hash<NatReturnKey, NatReturn> = 262_144;
+    /// How many sessions a port has; rows are made by the loader, without a row none begins.
+    NAT_COUNTS: Hash<PortKey, NatCount> = 4096;
+    /// Translated packets in pieces; written by the programs.
+    NAT_FRAGMENTS: LruHash<NatFragmentKey, NatFragment> = 16_384;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.

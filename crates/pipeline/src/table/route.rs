@@ -13,7 +13,7 @@ layout! {
 
 layout! {
     /// Value of `ROUTER_INTERFACES`: a router's port in a network.
-    RouterInterface: 44 {
+    RouterInterface: 56 {
         /// Router id.
         0 => router: u32,
         /// Network id.
@@ -30,6 +30,12 @@ layout! {
         24 => address_v6: Address,
         /// Bits of [`router_interface_flag`].
         40 => flags: u32,
+        /// The host that brings to the external network what leaves by the interface, where this host has no way there; else 0.
+        44 => relay: u32,
+        /// The MAC of the router's own port, by which hosts bring each other packets of an external network.
+        48 => own_mac: Mac,
+        /// Zero.
+        54 => reserved: [u8; 2],
     }
 }
 
@@ -37,7 +43,7 @@ layout! {
 pub mod router_interface_flag {
     /// The interface leads to an external network: sources become their floating IPs.
     pub const EXTERNAL: u32 = 1;
-    /// No IPv4 packet leaves by it with a source that has no address outside.
+    /// No IPv4 packet leaves by it with a source that has no address outside: sources without a floating IP share the router's address.
     pub const TRANSLATED_ONLY: u32 = 1 << 1;
 }
 

@@ -13,20 +13,20 @@ use crate::routers::{self, add_route, id, instance, mac, own_v4};
 use crate::routing::assert_refused;
 
 /// The interface to the physical network, and its MAC.
-const PROVIDER: u32 = 77;
-const OWN: Mac = Mac([2, 0, 0, 0, 0, 0x77]);
+pub const PROVIDER: u32 = 77;
+pub const OWN: Mac = Mac([2, 0, 0, 0, 0, 0x77]);
 /// The external network, and the router's gateway there.
-const EXTERNAL: u32 = 9;
-const UPSTREAM: (Mac, Ipv4Addr) = (Mac([2, 0, 0, 0, 0, 1]), Ipv4Addr::new(10, 0, EXTERNAL as u8, 1));
+pub const EXTERNAL: u32 = 9;
+pub const UPSTREAM: (Mac, Ipv4Addr) = (Mac([2, 0, 0, 0, 0, 1]), Ipv4Addr::new(10, 0, EXTERNAL as u8, 1));
 /// Somebody far away.
-const WORLD: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+pub const WORLD: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
 fn floating(n: u8) -> Ipv4Addr {
     routers::v4(EXTERNAL, 100 + n)
 }
 
 /// Two instances of network 1, each with a floating IP at router 1, and one without; the external network in a VLAN.
-fn scene(vlan: u32) -> (Node, [Instance; 3]) {
+pub fn scene(vlan: u32) -> (Node, [Instance; 3]) {
     let all = [1, 2, 3].map(|n| instance(1, n, 1));
     let mut node = routers::node(1, &all, &[(1, 1), (1, EXTERNAL)]);
     let tables = &mut node.tables;
@@ -51,7 +51,8 @@ fn scene(vlan: u32) -> (Node, [Instance; 3]) {
     for (n, instance) in (1..).zip(&all[..2]) {
         let (network, address, inside) = (EXTERNAL, floating(n).into(), instance.v4.into());
         let key = FloatingIpKey { network, address };
-        tables.floating_ips.insert(key, FloatingIp { interface: exit, port: instance.port, inside });
+        let flags = floating_flag::ANSWERED;
+        tables.floating_ips.insert(key, FloatingIp { interface: exit, port: instance.port, inside, flags });
         tables
             .floating_sources
             .insert(FloatingSourceKey { interface: exit, inside }, FloatingSource { address });
@@ -64,7 +65,7 @@ fn scene(vlan: u32) -> (Node, [Instance; 3]) {
     (node, all)
 }
 
-fn tagged(bytes: Vec<u8>, vlan: u32) -> Frame {
+pub fn tagged(bytes: Vec<u8>, vlan: u32) -> Frame {
     Frame { bytes, vlan: (vlan != 0).then_some(vlan as u16), ..Frame::default() }
 }
 
@@ -92,11 +93,11 @@ fn transport(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
     segment
 }
 
-const UDP_LITE: u8 = 136;
-const ESP: u8 = 50;
+pub const UDP_LITE: u8 = 136;
+pub const ESP: u8 = 50;
 
 /// A whole packet.
-fn packet(
+pub fn packet(
     protocol: u8,
     (from, source): (Mac, Ipv4Addr),
     (to, destination): (Mac, Ipv4Addr),
@@ -106,7 +107,7 @@ fn packet(
     with_hop_limit(ethernet(to, from, 0x0800, &datagram), hop_limit)
 }
 
-fn with_hop_limit(mut frame: Vec<u8>, hop_limit: u8) -> Vec<u8> {
+pub fn with_hop_limit(mut frame: Vec<u8>, hop_limit: u8) -> Vec<u8> {
     frame[22] = hop_limit;
     frame[24..26].fill(0);
     let checksum = !sum(&frame[14..34]);
@@ -118,16 +119,16 @@ const PROTOCOLS: [u8; 5] = [TCP, UDP, UDP_LITE, ICMP, ESP];
 
 /// Asserts that exactly this frame goes out to the physical network.
 #[track_caller]
-fn assert_outside(outcome: &Outcome, vlan: u32, expected: &[u8]) {
+pub fn assert_outside(outcome: &Outcome, vlan: u32, expected: &[u8]) {
     let frame = tagged(expected.to_vec(), vlan);
     assert_eq!(outcome.outputs, [Output::Deliver { ifindex: PROVIDER, frame }], "{outcome:?}");
 }
 
-fn inner(instance: &Instance) -> (Mac, Ipv4Addr) {
+pub fn inner(instance: &Instance) -> (Mac, Ipv4Addr) {
     (instance.mac, instance.v4)
 }
 
-fn router() -> Mac {
+pub fn router() -> Mac {
     mac(1, 1)
 }
 
@@ -292,7 +293,7 @@ fn the_router_asks_for_its_next_hop_in_the_floating_ip_s_name() {
 }
 
 /// An ICMP error that quotes a packet.
-fn error(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr), hop_limit: u8, quoted: &[u8]) -> Vec<u8> {
+pub fn error(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr), hop_limit: u8, quoted: &[u8]) -> Vec<u8> {
     let mut message = [&[3, 3, 0, 0, 0, 0, 0, 0][..], quoted].concat();
     message.resize(message.len().next_multiple_of(2), 0);
     let checksum = !sum(&message);

@@ -18,6 +18,7 @@ mod hostile;
 mod icmp;
 mod logging;
 mod metering;
+mod nat;
 mod neighbours;
 mod overlay;
 mod permissions;

@@ -82,11 +82,11 @@ fn add_interface(node: &mut Node, router: u32, network: u32) {
         router,
         network,
         mac,
-        pad: [0; 2],
         mtu: MTU,
         address_v4: own_v4.octets(),
         address_v6: own_v6.into(),
-        flags: 0,
+        own_mac: mac,
+        ..RouterInterface::default()
     };
     tables.router_interfaces.insert(RouterInterfaceKey { interface }, row);
     tables.fdb.insert(FdbKey::new(network, mac), FdbEntry { kind: target::ROUTER, id: interface });

@@ -3,7 +3,7 @@
 use super::*;
 use hadron_pipeline::table::{
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Neighbour, NeighbourKey,
-    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, neighbour_kind,
+    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind,
     router_interface_flag,
 };
 use hadron_wire::row::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
@@ -73,11 +73,11 @@ fn an_interface_is_a_mac_its_addresses_and_the_routes_to_them() {
         router: ROUTER,
         network: 5,
         mac: own,
-        pad: [0; 2],
         mtu: 1450,
         address_v4: [10, 0, 0, 1],
         address_v6: v6(1).into(),
-        flags: 0,
+        own_mac: own,
+        ..RouterInterface::default()
     };
     let key = Key::RouterInterface(RouterInterfaceKey { interface: 9 });
     assert_eq!(entries.get(&key), Some(&Value::RouterInterface(value)));
@@ -173,7 +173,7 @@ fn a_floating_ip_stands_for_an_instance_both_ways() {
     let rows = [physical(5, None), Row::FloatingIp(row)];
     let entries = calculated_on(mapped(), rows.clone(), &[]);
     let key = FloatingIpKey { network: 5, address: address.into() };
-    let value = FloatingIp { interface: 9, port: 30, inside: inside.into() };
+    let value = FloatingIp { interface: 9, port: 30, inside: inside.into(), flags: floating_flag::ANSWERED };
     assert_eq!(entries.get(&Key::FloatingIp(key)), Some(&Value::FloatingIp(value)));
     let key = FloatingSourceKey { interface: 9, inside: inside.into() };
     let value = FloatingSource { address: address.into() };

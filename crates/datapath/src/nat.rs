@@ -1,0 +1,80 @@
+//! The sweep of sessions by shared addresses.
+
+use crate::error::Result;
+use crate::tables::Tables;
+use hadron_pipeline::table::{
+    NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey,
+};
+use std::collections::HashMap;
+
+type Pools = HashMap<NatPoolKey, NatPool>;
+
+impl Tables {
+    /// Deletes the sessions that have expired, whose port is gone or whose ports outside are no longer this host's, and ways back that
+    /// lead to none; writes how many each port has. How many are in force.
+    pub(crate) fn sweep_nat(&self, now: u64) -> Result<u64> {
+        let rows = self.nat_counts.dump()?;
+        let mut counts: HashMap<u32, u32> = rows.iter().map(|(key, _)| (key.port, 0)).collect();
+        let pools = self.nat_pools.dump()?.into_iter().collect();
+        for (key, session) in self.nat_sessions.dump()? {
+            let is_over = session.expires <= now && self.has_session_expired(&key, now)?;
+            match counts.get_mut(&session.port) {
+                Some(count) if !is_over && is_leased(&pools, &key, &session) => *count += 1,
+                _ => drop(self.nat_sessions.remove(&key)?),
+            }
+        }
+        self.sweep_returns()?;
+        for (key, _) in rows {
+            let Some(row) = self.nat_counts.get(&key)? else { continue };
+            self.nat_counts.overwrite(&key, &NatCount { count: counts[&key.port], since: now, ..row })?;
+        }
+        let live = counts.values().map(|count| u64::from(*count)).sum();
+        self.nat_sessions.recount(live);
+        Ok(live)
+    }
+
+    fn has_session_expired(&self, key: &NatSessionKey, now: u64) -> Result<bool> {
+        Ok(self.nat_sessions.get(key)?.is_none_or(|session| session.expires <= now))
+    }
+
+    fn sweep_returns(&self) -> Result<()> {
+        let mut kept = 0;
+        for (key, row) in self.nat_returns.dump()? {
+            // A session is written before its way back, so one that begins meanwhile is found.
+            let session = self.nat_sessions.get(&session_of(&key, &row))?;
+            let is_mutual = |session: NatSession| {
+                (session.outside, session.outside_port) == (key.outside, key.outside_port)
+            };
+            if session.is_some_and(is_mutual) {
+                kept += 1;
+            } else {
+                self.nat_returns.remove(&key)?;
+            }
+        }
+        self.nat_returns.recount(kept);
+        Ok(())
+    }
+}
+
+/// The key of the session that a way back leads to.
+fn session_of(key: &NatReturnKey, row: &NatReturn) -> NatSessionKey {
+    NatSessionKey {
+        interface: row.interface,
+        inside: row.inside,
+        remote: key.remote,
+        inside_port: row.inside_port,
+        remote_port: key.remote_port,
+        protocol: key.protocol,
+        pad: [0; 3],
+    }
+}
+
+/// Whether the session's port outside is one that the host may use.
+fn is_leased(pools: &Pools, key: &NatSessionKey, session: &NatSession) -> bool {
+    let block = session.outside_port / NAT_BLOCK;
+    let pool = pools.get(&NatPoolKey { interface: key.interface });
+    pool.is_some_and(|pool| {
+        let blocks = pool.blocks.get(..pool.count as usize).unwrap_or(&pool.blocks);
+        pool.address == session.outside && blocks.contains(&block)
+    })
+}

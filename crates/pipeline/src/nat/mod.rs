@@ -1,0 +1,167 @@
+//! Addresses outside that instances share (RFC 3022 §2.2): a router's own, for those without a floating IP. On the way out the source's
+//! port becomes one of those that this host has of the address; on the way in the port says which instance is meant, or which other
+//! host has it.
+//!
+//! ```text
+//! out ── session? ──────────────► source: shared address, port
+//!          └─ none: a free port of this host's blocks
+//! in ─── session? ──────────────► destination: instance
+//!          ├─ none, block of another host ──► relayed there as it is
+//!          └─ none ─────────────► for the router itself
+//! ```
+//! Mappings depend on address and port of the other side, so one port serves many of them at once. As with floating IPs only [`Packet`]
+//! changes here; the header follows when the packet leaves the last router.
+
+mod ends;
+mod fragment;
+mod session;
+
+use crate::address::Address;
+use crate::drop::DropReason;
+use crate::env::Env;
+use crate::packet::{LATER, Packet, Renumbered, translated};
+use crate::route::answer;
+use crate::table::{
+    FloatingIpKey, NAT_BLOCK, NatOwnerKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, direction,
+    target,
+};
+use ends::Ends;
+pub use session::nat_try;
+
+/// What a translation needs room for: scratch that the caller provides, since the kernel's stack is small.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Translation {
+    session: NatSession,
+    key: NatSessionKey,
+    back_key: NatReturnKey,
+    back: NatReturn,
+    ends: Ends,
+}
+
+/// Gives a packet that leaves by the router's interface in [`Packet::exit`], and for the network of number `network`, a shared address
+/// as its source. 0, or the number of a [`DropReason`].
+#[inline(always)]
+pub fn nat_leave<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Translation, network: u32) -> u32 {
+    if packet.fragment == LATER {
+        return if fragment::leave(env, packet) { 0 } else { DropReason::NoSession as u32 };
+    }
+    if !ends::fill(env, packet, direction::EGRESS, &mut scratch.ends) {
+        return DropReason::NotTranslated as u32;
+    }
+    scratch.leave(packet.exit, network);
+    let reason = session::of_leaving(env, packet, scratch);
+    if reason != 0 {
+        return reason;
+    }
+    let Translation { session, ends, .. } = scratch;
+    fragment::note(env, packet, direction::EGRESS, session.outside, session.port);
+    packet.source_address = Address::v4(session.outside);
+    packet.translated |= translated::SOURCE | translated::SOURCE_PORT;
+    packet.ports_protocol = ends.protocol;
+    packet.ports[0] = Renumbered { from: ends.source_port, to: session.outside_port };
+    if ends.kind == Ends::CONNECTION {
+        packet.source_port = session.outside_port;
+    } else if ends.kind == Ends::QUERY {
+        packet.icmp_id = session.outside_port;
+    }
+    0
+}
+
+/// Leads a packet for a shared address on: to the instance, whose router's interface is then in [`Packet::target_id`]; to the host that has
+/// the port; or to the router itself. 0 when it has entered, else what [`answer`] says.
+#[inline(always)]
+pub fn nat_enter<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Translation) -> u32 {
+    let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
+    let Some(row) = env.floating_ip(&key) else { return DropReason::RouterGone as u32 };
+    packet.target_id = row.interface;
+    if packet.fragment == LATER {
+        return fragment::enter(env, packet);
+    }
+    if !ends::fill(env, packet, direction::INGRESS, &mut scratch.ends) {
+        return answer::LOCAL;
+    }
+    scratch.enter(packet.network);
+    if !session::of_entering(env, packet, scratch) {
+        return relay(env, packet, scratch);
+    }
+    let Translation { session, key, ends, .. } = scratch;
+    fragment::note(env, packet, direction::INGRESS, key.inside, session.port);
+    packet.port = session.port;
+    packet.target_id = key.interface;
+    packet.destination_address = Address::v4(key.inside);
+    packet.translated |= translated::DESTINATION | translated::DESTINATION_PORT;
+    packet.ports_protocol = ends.protocol;
+    packet.ports[1] = Renumbered { from: ends.destination_port, to: key.inside_port };
+    if ends.kind == Ends::CONNECTION {
+        packet.destination_port = key.inside_port;
+    } else if ends.kind == Ends::QUERY {
+        packet.icmp_id = key.inside_port;
+    }
+    0
+}
+
+/// To the other host that has the port, if one has.
+#[inline(always)]
+fn relay<E: Env>(env: &mut E, packet: &mut Packet, scratch: &Translation) -> u32 {
+    let Translation { back_key, .. } = scratch;
+    let block = back_key.outside_port / NAT_BLOCK;
+    let key = NatOwnerKey { network: back_key.network, address: back_key.outside, block, pad: [0; 2] };
+    let Some(owner) = env.nat_owner(&key) else { return answer::LOCAL };
+    let host = owner.host;
+    fragment::note_relayed(env, packet, host);
+    to_host(env, packet, host)
+}
+
+/// Aims the packet at a host, in the external network, at the router's MAC there.
+#[inline(always)]
+pub(crate) fn to_host<E: Env>(env: &E, packet: &mut Packet, host: u32) -> u32 {
+    let Some(interface) = env.router_interface(packet.target_id) else {
+        return DropReason::RouterGone as u32;
+    };
+    (packet.source, packet.destination) = (interface.own_mac, interface.own_mac);
+    (packet.target_kind, packet.target_id) = (target::HOST, host);
+    answer::ARRIVED
+}
+
+impl Translation {
+    /// The keys of a packet's session on the way out.
+    #[inline(always)]
+    fn leave(&mut self, interface: u32, network: u32) {
+        let Translation { key, back_key, back, ends, .. } = self;
+        *key = NatSessionKey {
+            interface,
+            inside: ends.source,
+            remote: ends.destination,
+            inside_port: ends.source_port,
+            remote_port: ends.destination_port,
+            protocol: ends.protocol,
+            pad: [0; 3],
+        };
+        *back_key = NatReturnKey {
+            network,
+            outside: [0; 4],
+            remote: ends.destination,
+            outside_port: 0,
+            remote_port: ends.destination_port,
+            protocol: ends.protocol,
+            pad: [0; 3],
+        };
+        *back = NatReturn { interface, inside: ends.source, inside_port: ends.source_port, pad: [0; 2] };
+    }
+
+    /// The key of a packet's session on the way in.
+    #[inline(always)]
+    fn enter(&mut self, network: u32) {
+        let Translation { back_key, ends, .. } = self;
+        *back_key = NatReturnKey {
+            network,
+            outside: ends.destination,
+            remote: ends.source,
+            outside_port: ends.destination_port,
+            remote_port: ends.source_port,
+            protocol: ends.protocol,
+            pad: [0; 3],
+        };
+    }
+}

@@ -1,0 +1,273 @@
+//! Sessions: finding one, keeping it in force, beginning one with a free port.
+
+use super::Translation;
+use super::ends::Ends;
+use crate::drop::DropReason;
+use crate::env::{Env, Meter};
+use crate::meter;
+use crate::packet::{Packet, proto};
+use crate::policy::{Progress, advance, is_opening, lifetime, may_begin};
+use crate::route::mix;
+use crate::table::{
+    NAT_BLOCK, NAT_POOL, NatPoolKey, NatSession, NatSessionKey, PuntHeader, SWEEP_OVERDUE, connection_state,
+    direction,
+};
+use crate::verdict::PuntReason;
+
+/// Ports that a new session tries, from one that its addresses and ports name.
+const TRIES: u32 = 64;
+/// How far apart these are; odd, so that the tries of one block are all its ports (Knuth's multiplicative constant).
+const STRIDE: u32 = 0x9e37_79b1;
+/// From so many tries on the host is to lease further ports.
+const CROWDED: u32 = 16;
+const SECOND: u64 = 1_000_000_000;
+
+/// Finds or begins the session of a packet on the way out. 0, or the number of a [`DropReason`].
+#[inline(always)]
+pub(super) fn of_leaving<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
+    let is_found = find(env, scratch);
+    if scratch.ends.kind == Ends::ERROR {
+        return if is_found { 0 } else { DropReason::NoSession as u32 };
+    }
+    if is_found && take_in(env, packet, scratch, direction::EGRESS) {
+        return 0;
+    }
+    begin(env, packet, scratch)
+}
+
+/// Finds the session of a packet on the way in.
+#[inline(always)]
+pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> bool {
+    let Translation { key, back_key, back, .. } = scratch;
+    let Some(row) = env.nat_return(back_key) else { return false };
+    *back = *row;
+    *key = NatSessionKey {
+        interface: back.interface,
+        inside: back.inside,
+        remote: back_key.remote,
+        inside_port: back.inside_port,
+        remote_port: back_key.remote_port,
+        protocol: back_key.protocol,
+        pad: [0; 3],
+    };
+    if !find(env, scratch) || !scratch.is_mutual() {
+        return false;
+    }
+    if scratch.ends.kind != Ends::ERROR {
+        take_in(env, packet, scratch, direction::INGRESS);
+    }
+    true
+}
+
+/// Copies the session in force.
+#[inline(always)]
+fn find<E: Env>(env: &E, scratch: &mut Translation) -> bool {
+    let Some(row) = env.nat_session(&scratch.key) else { return false };
+    scratch.session = *row;
+    scratch.session.expires > env.now()
+}
+
+impl Translation {
+    /// Whether the session has the address and the port of the way back.
+    #[inline(always)]
+    fn is_mutual(&self) -> bool {
+        (self.session.outside, self.session.outside_port)
+            == (self.back_key.outside, self.back_key.outside_port)
+    }
+}
+
+/// Takes a packet into its session. False when that has lost its port to another, as after an eviction.
+#[inline(always)]
+fn take_in<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, way: u32) -> bool {
+    let session = &mut scratch.session;
+    let before = (session.state, session.finished, session.expires);
+    if packet.protocol == proto::TCP {
+        let after = if session.state >= connection_state::CLOSING && is_opening(packet) {
+            Progress { state: connection_state::OPENING, finished: 0 }
+        } else {
+            let progress = Progress { state: session.state, finished: session.finished };
+            advance(progress, session.direction, packet, way)
+        };
+        (session.state, session.finished) = (after.state, after.finished);
+    } else if session.state == connection_state::OPENING && way != u32::from(session.direction) {
+        session.state = connection_state::ESTABLISHED;
+    }
+    let lifetime = lifetime(env, packet.protocol, session.state);
+    session.expires = env.now() + lifetime;
+    // As with connections: not for each packet.
+    let is_same = (session.state, session.finished) == (before.0, before.1);
+    if is_same && session.expires <= before.2 + (lifetime / 16).min(SECOND) {
+        return true;
+    }
+    env.set_nat_session(&scratch.key, &scratch.session);
+    way == direction::INGRESS || holds_port(env, scratch)
+}
+
+/// Makes sure that the way back leads to the session.
+#[inline(never)]
+fn holds_port<E: Env>(env: &mut E, scratch: &mut Translation) -> bool {
+    scratch.back_key.outside = scratch.session.outside;
+    scratch.back_key.outside_port = scratch.session.outside_port;
+    claim(env, scratch)
+}
+
+/// Begins a session with a port that is free towards the other side.
+#[inline(always)]
+fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
+    if !may_begin(packet) {
+        return DropReason::NoSession as u32;
+    }
+    let key = NatPoolKey { interface: scratch.key.interface };
+    let Some(pool) = env.nat_pool(&key) else { return DropReason::NoOutsideAddress as u32 };
+    let ports = pool.count.min(NAT_POOL as u32) * u32::from(NAT_BLOCK);
+    scratch.back_key.outside = pool.address;
+    if !insert(env, packet, scratch) {
+        return DropReason::NatSessions as u32;
+    }
+    let tried = if ports == 0 { TRIES + 1 } else { find_port(env, scratch, ports) };
+    if tried > CROWDED {
+        ask_for_ports(env, packet, key.interface);
+    }
+    if tried <= TRIES {
+        return 0;
+    }
+    remove(env, packet.port, &scratch.key);
+    if ports == 0 { DropReason::OutsidePortsAwaited as u32 } else { DropReason::NoOutsidePort as u32 }
+}
+
+/// Tries ports one by one; how many it took, more than [`TRIES`] when none was free.
+#[inline(always)]
+fn find_port<E: Env>(env: &mut E, scratch: &mut Translation, ports: u32) -> u32 {
+    let first = hash(scratch);
+    let mut tried = 0;
+    while tried < TRIES {
+        let place = first.wrapping_add(tried.wrapping_mul(STRIDE)).checked_rem(ports).unwrap_or(0);
+        tried += 1;
+        if env.nat_try(scratch, place) != 0 {
+            return tried;
+        }
+    }
+    TRIES + 1
+}
+
+/// Tries the port in this place of the host's blocks. 1 when the session has it.
+#[inline(always)]
+pub fn nat_try<E: Env>(env: &mut E, scratch: &mut Translation, place: u32) -> u32 {
+    let Some(block) = env.nat_block(scratch.key.interface, place / u32::from(NAT_BLOCK)) else { return 0 };
+    let port = block.wrapping_mul(NAT_BLOCK).wrapping_add(place as u16 & (NAT_BLOCK - 1));
+    scratch.back_key.outside_port = port;
+    scratch.session.outside_port = port;
+    // First the session: who finds the way back taken asks for it.
+    env.set_nat_session(&scratch.key, &scratch.session);
+    u32::from(claim(env, scratch))
+}
+
+#[inline(always)]
+fn hash(scratch: &Translation) -> u32 {
+    let NatSessionKey { inside, remote, inside_port, remote_port, protocol, .. } = scratch.key;
+    let hash = mix(mix(protocol.into(), u32::from_ne_bytes(inside)), u32::from_ne_bytes(remote));
+    let hash = mix(hash, u32::from(inside_port) << 16 | u32::from(remote_port));
+    hash ^ hash >> 16
+}
+
+/// Makes the way back lead to the session, unless another in force has it. Two that take it from one that is over at once both have
+/// it; the next refresh of the one that lost it tells.
+#[inline(never)]
+fn claim<E: Env>(env: &mut E, scratch: &Translation) -> bool {
+    let Translation { back_key, back, .. } = scratch;
+    if env.claim_nat_return(back_key, back) {
+        return true;
+    }
+    let Some(row) = env.nat_return(back_key) else { return false };
+    let holder = *row;
+    if holder == *back {
+        return true;
+    }
+    let key = NatSessionKey {
+        interface: holder.interface,
+        inside: holder.inside,
+        remote: back_key.remote,
+        inside_port: holder.inside_port,
+        remote_port: back_key.remote_port,
+        protocol: back_key.protocol,
+        pad: [0; 3],
+    };
+    if let Some(session) = env.nat_session(&key) {
+        let has = (session.outside, session.outside_port) == (back_key.outside, back_key.outside_port);
+        if has && session.expires > env.now() {
+            return false;
+        }
+    }
+    env.set_nat_return(back_key, back);
+    true
+}
+
+/// Writes the session's row, without a port yet, and charges it to the sending port; false if that may have no more.
+#[inline(never)]
+fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> bool {
+    let is_new = env.nat_session(&scratch.key).is_none();
+    if is_new && !has_room(env, packet.port) {
+        return false;
+    }
+    let state = connection_state::OPENING;
+    scratch.session = NatSession {
+        expires: env.now() + lifetime(env, packet.protocol, state),
+        port: packet.port,
+        outside: scratch.back_key.outside,
+        outside_port: 0,
+        state,
+        finished: 0,
+        direction: direction::EGRESS as u8,
+        pad: [0; 3],
+    };
+    let is_kept = env.insert_nat_session(&scratch.key, &scratch.session);
+    if is_kept && is_new {
+        count(env, packet.port, 1);
+    }
+    is_kept
+}
+
+/// Room for one more session. A port of which nothing is counted has none.
+#[inline(never)]
+fn has_room<E: Env>(env: &mut E, port: u32) -> bool {
+    let Some(row) = env.port(port) else { return false };
+    let limit = row.connection_limit;
+    let Some(row) = env.nat_count(port) else { return false };
+    let (count, since) = (row.count, row.since);
+    if count < limit {
+        return true;
+    }
+    // What has expired still has its rows while no sweep comes, and must lock nobody out.
+    let is_overdue = env.now() > since + SWEEP_OVERDUE;
+    if limit != 0 && is_overdue {
+        env.restart_nat_count(port);
+    }
+    limit != 0 && is_overdue
+}
+
+#[inline(never)]
+fn remove<E: Env>(env: &mut E, port: u32, key: &NatSessionKey) {
+    if env.remove_nat_session(key) {
+        count(env, port, u32::MAX);
+    }
+}
+
+/// Adds to the port's count; it is not below zero, as the sweep may have begun it anew.
+#[inline(always)]
+fn count<E: Env>(env: &mut E, port: u32, change: u32) {
+    let Some(row) = env.nat_count(port) else { return };
+    let count = row.count.wrapping_add(change);
+    if count != u32::MAX {
+        env.set_nat_count(port, count);
+    }
+}
+
+/// Tells the host's node that the ports of a router's interface are nearly all taken towards somebody.
+#[inline(never)]
+fn ask_for_ports<E: Env>(env: &mut E, packet: &Packet, interface: u32) {
+    if meter::admits(env, packet.port, Meter::Punt) {
+        let reason = PuntReason::OutsidePorts as u32;
+        // Nobody waits for it: what is lost is told again by the next session.
+        env.punt(&PuntHeader { port: packet.port, length: packet.length, ifindex: interface, reason });
+    }
+}

@@ -1,0 +1,191 @@
+//! The tables of addresses that instances share outside, told apart by their ports (NAPT, RFC 3022 §2.2).
+//!
+//! A session is two rows: `NAT_SESSIONS` leads out, `NAT_RETURNS` leads back to it. The first has the state; the second says which
+//! session has the port, and nobody takes it while that session is in force.
+
+use super::ConnectionCount;
+
+/// Ports of a block. A host has whole blocks of an address, so that a gateway finds the host by one look-up.
+pub const NAT_BLOCK: u16 = 64;
+/// The first block that is leased: ports below 1024 are for what listens (RFC 6335 §6).
+pub const NAT_FIRST_BLOCK: u16 = 1024 / NAT_BLOCK;
+/// The block behind the last one.
+pub const NAT_BLOCKS: u16 = (65_536 / NAT_BLOCK as u32) as u16;
+/// Most blocks of one address that a host has; a power of two.
+pub const NAT_POOL: usize = 128;
+
+layout! {
+    /// Key of `NAT_POOLS`.
+    NatPoolKey: 4 {
+        /// The router's interface to the external network.
+        0 => interface: u32,
+    }
+}
+
+/// Value of `NAT_POOLS`: the ports of the router's address that this host may use.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NatPool {
+    /// The router's address outside.
+    pub address: [u8; 4],
+    /// How many blocks there are, up to [`NAT_POOL`].
+    pub count: u32,
+    /// The blocks: a port divided by [`NAT_BLOCK`].
+    pub blocks: [NatBlock; NAT_POOL],
+}
+
+const _: () = assert!(size_of::<NatPool>() == 8 + 2 * NAT_POOL && NAT_POOL.is_power_of_two());
+rows!(NatPool);
+
+impl NatPool {
+    /// A pool of these blocks; none beyond the first [`NAT_POOL`].
+    pub fn new(address: [u8; 4], blocks: &[NatBlock]) -> Self {
+        let mut pool = NatPool { address, count: 0, blocks: [0; NAT_POOL] };
+        for (place, block) in pool.blocks.iter_mut().zip(blocks) {
+            *place = *block;
+            pool.count += 1;
+        }
+        pool
+    }
+}
+
+/// A block of ports.
+pub type NatBlock = u16;
+
+layout! {
+    /// Key of `NAT_OWNERS`.
+    NatOwnerKey: 12 {
+        /// The external network's id.
+        0 => network: u32,
+        /// The shared address.
+        4 => address: [u8; 4],
+        /// A block of its ports.
+        8 => block: u16,
+        /// Zero.
+        10 => pad: [u8; 2],
+    }
+}
+
+layout! {
+    /// Value of `NAT_OWNERS`: the other host that has a block.
+    NatOwner: 4 {
+        /// Host id.
+        0 => host: u32,
+    }
+}
+
+layout! {
+    /// Key of `NAT_SESSIONS`: a connection as the instance sees it.
+    NatSessionKey: 20 {
+        /// The router's interface to the external network.
+        0 => interface: u32,
+        /// The instance's address.
+        4 => inside: [u8; 4],
+        /// The other side's.
+        8 => remote: [u8; 4],
+        /// The instance's port; the identifier of an ICMP query.
+        12 => inside_port: u16,
+        /// The other side's; the type of an ICMP query.
+        14 => remote_port: u16,
+        /// IP protocol.
+        16 => protocol: u8,
+        /// Zero.
+        17 => pad: [u8; 3],
+    }
+}
+
+layout! {
+    /// Value of `NAT_SESSIONS`. Two CPUs may write it at once as they may a [`super::Connection`], and it is as harmless: address and port
+    /// never change.
+    NatSession: 24 {
+        /// Nanoseconds of the monotonic clock from which on it isn't there.
+        0 => expires: u64,
+        /// The instance's port, which is charged for it.
+        8 => port: u32,
+        /// The address outside.
+        12 => outside: [u8; 4],
+        /// The port there, or the identifier.
+        16 => outside_port: u16,
+        /// A constant of [`super::connection_state`].
+        18 => state: u8,
+        /// As [`super::Connection::finished`].
+        19 => finished: u8,
+        /// A constant of [`super::direction`]: the way of the packet that began it, as the instance sees it.
+        20 => direction: u8,
+        /// Zero.
+        21 => pad: [u8; 3],
+    }
+}
+
+layout! {
+    /// Key of `NAT_RETURNS`: the same connection as the other side sees it.
+    NatReturnKey: 20 {
+        /// The external network's id.
+        0 => network: u32,
+        /// The address outside.
+        4 => outside: [u8; 4],
+        /// The other side's.
+        8 => remote: [u8; 4],
+        /// The port outside, or the identifier.
+        12 => outside_port: u16,
+        /// The other side's; the type of an ICMP query.
+        14 => remote_port: u16,
+        /// IP protocol.
+        16 => protocol: u8,
+        /// Zero.
+        17 => pad: [u8; 3],
+    }
+}
+
+layout! {
+    /// Value of `NAT_RETURNS`: what its session's key has that its own has not.
+    NatReturn: 12 {
+        /// The router's interface to the external network.
+        0 => interface: u32,
+        /// The instance's address.
+        4 => inside: [u8; 4],
+        /// The instance's port, or the identifier.
+        8 => inside_port: u16,
+        /// Zero.
+        10 => pad: [u8; 2],
+    }
+}
+
+layout! {
+    /// Key of `NAT_FRAGMENTS`: a translated packet in pieces, on one way.
+    NatFragmentKey: 20 {
+        /// On the way out the router's interface to the external network, on the way in that network's id.
+        0 => scope: u32,
+        /// IP source.
+        4 => source: [u8; 4],
+        /// IP destination.
+        8 => destination: [u8; 4],
+        /// Identification.
+        12 => identification: u16,
+        /// IP protocol.
+        14 => protocol: u8,
+        /// A constant of [`super::direction`], as the instance sees it.
+        15 => direction: u8,
+        /// Zero.
+        16 => reserved: u32,
+    }
+}
+
+layout! {
+    /// Value of `NAT_FRAGMENTS`: what its first fragment has become.
+    NatFragment: 24 {
+        /// Nanoseconds of the monotonic clock from which on later fragments don't follow.
+        0 => expires: u64,
+        /// The address that takes the place of the source on the way out, of the destination on the way in.
+        8 => address: [u8; 4],
+        /// On the way in the router's interface by which it entered.
+        12 => interface: u32,
+        /// On the way in the instance's port.
+        16 => port: u32,
+        /// The host that it was relayed to; 0 for none.
+        20 => host: u32,
+    }
+}
+
+/// The value of `NAT_COUNTS`, keyed by port: rows of the port in `NAT_SESSIONS`.
+pub type NatCount = ConnectionCount;
