@@ -50,12 +50,14 @@ pub struct Options {
     pub is_on_etcd: bool,
     /// Whether the hosts have an interface to the physical network [`PHYSICAL_NETWORK`].
     pub has_physical: bool,
+    /// Hosts that have none all the same.
+    pub unmapped: &'static [&'static str],
 }
 
 impl Default for Options {
     /// Many hosts on one machine.
     fn default() -> Self {
-        Self { server: Vec::new(), tables: "small", is_on_etcd: false, has_physical: false }
+        Self { server: Vec::new(), tables: "small", is_on_etcd: false, has_physical: false, unmapped: &[] }
     }
 }
 
@@ -210,7 +212,7 @@ impl Cloud {
             ])
             .arg("--state-dir")
             .arg(namespace.dir().join("node"))
-            .args(self.mappings())
+            .args(self.mappings(host))
             .args(options)
             .log_name("agent")
             .spawn()?;
@@ -218,9 +220,9 @@ impl Cloud {
         Ok(())
     }
 
-    fn mappings(&self) -> Vec<String> {
-        let mapping =
-            self.options.has_physical.then(|| format!("--bridge-mappings={PHYSICAL_NETWORK}:physical"));
+    fn mappings(&self, host: &str) -> Vec<String> {
+        let is_mapped = self.options.has_physical && !self.options.unmapped.contains(&host);
+        let mapping = is_mapped.then(|| format!("--bridge-mappings={PHYSICAL_NETWORK}:physical"));
         mapping.into_iter().collect()
     }
 

@@ -69,6 +69,13 @@ pub fn seen_as(client: &Instance, by: SocketAddr, server: &Instance, door: Socke
 }
 
 impl Cloud {
+    /// A router's first address on its external network.
+    pub fn gateway_address(&self, router: &str) -> Result<IpAddr> {
+        let answer = self.call(Method::GET, &format!("/v2.0/routers/{router}"), None)?;
+        let address = &answer["router"]["external_gateway_info"]["external_fixed_ips"][0]["ip_address"];
+        Ok(address.as_str().context("a router without a gateway")?.parse()?)
+    }
+
     /// Has a floating IP lead to a port, or nowhere.
     pub fn associate(&self, floating: &str, port: Option<&str>) -> Result<()> {
         let body = json!({"floatingip": {"port_id": port}});

@@ -105,8 +105,6 @@ pub struct Config {
     pub tenant_network_type: TenantNetworkType,
     /// Identifiers that networks get by themselves.
     pub tenant_vnis: RangeInclusive<u32>,
-    /// Identifiers kept for the routers' transit networks; nobody may ask for them.
-    pub transit_vnis: RangeInclusive<u32>,
     /// VLANs of physical networks that networks get by themselves, by preference.
     pub vlan_ranges: Vec<VlanRange>,
     /// Largest IP packet on the underlay, in octets.
@@ -138,7 +136,6 @@ impl Default for Config {
         Self {
             tenant_network_type: TenantNetworkType::default(),
             tenant_vnis: 1..=0x7f_ffff,
-            transit_vnis: 0xf0_0000..=0xff_ffff,
             vlan_ranges: Vec::new(),
             underlay_mtu: 1500,
             underlay: Underlay::default(),

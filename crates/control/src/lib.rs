@@ -28,6 +28,7 @@ pub mod floating_ip;
 pub mod host;
 pub mod ipam;
 pub mod mac;
+pub mod nat;
 pub mod network;
 pub mod packet_log;
 pub(crate) mod policy;

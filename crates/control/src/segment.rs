@@ -2,6 +2,7 @@
 
 use crate::config::{TenantNetworkType, VlanRange};
 use crate::{Config, Error};
+use hadron_model::network::TRANSIT_VNIS;
 use hadron_model::{NetworkId, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
 use hadron_store::{SegmentClaim, TunnelClaim, Tx, VniClaim};
 use std::ops::RangeInclusive;
@@ -59,7 +60,7 @@ pub(crate) fn claim(
             )?;
             match provider.segmentation_id {
                 None => claim_free_vni(tx, config, network),
-                Some(id) => claim_vni(tx, config, network, id),
+                Some(id) => claim_vni(tx, network, id),
             }
         }
         Some("flat") => {
@@ -157,15 +158,15 @@ fn claim_free_vni(tx: &mut Tx, config: &Config, network: NetworkId) -> Result<Se
     insert(tx, network, vni)
 }
 
-fn claim_vni(tx: &mut Tx, config: &Config, network: NetworkId, id: i64) -> Result<Segment, Error> {
+fn claim_vni(tx: &mut Tx, network: NetworkId, id: i64) -> Result<Segment, Error> {
     let vni = u32::try_from(id).ok().and_then(Vni::new).ok_or_else(|| {
         Error::InvalidInput(format!("segmentation_id {id} is out of range (1 through {})", Vni::MAX))
     })?;
-    if config.transit_vnis.contains(&vni.get()) {
+    if TRANSIT_VNIS.contains(&vni.get()) {
         return Err(Error::InvalidInput(format!(
             "segmentation_id {id} is kept for routers ({} through {})",
-            config.transit_vnis.start(),
-            config.transit_vnis.end()
+            TRANSIT_VNIS.start(),
+            TRANSIT_VNIS.end()
         )));
     }
     insert(tx, network, vni)

@@ -18,6 +18,7 @@ pub mod host;
 pub mod id;
 pub mod identity;
 pub mod mac;
+pub mod nat;
 pub mod network;
 pub mod packet_log;
 pub mod port;
@@ -46,6 +47,7 @@ pub use id::{
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
+pub use nat::{GatewayHosts, PortLease};
 pub use network::{Network, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
 pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};

@@ -1,10 +1,14 @@
 //! Networks and their segments.
 
 use crate::{NetworkId, NetworkNumber, Stamp};
+use std::ops::RangeInclusive;
 
 /// A VXLAN network identifier: 24 bits, not zero (RFC 7348 §5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Vni(u32);
+
+/// The identifiers that are kept for what hosts bring each other of physical networks.
+pub const TRANSIT_VNIS: RangeInclusive<u32> = 0xf0_0000..=0xff_ffff;
 
 impl Vni {
     /// The highest identifier, 2^24 − 1.

@@ -1,9 +1,9 @@
-//! Who is told of a floating IP that has come here: everybody on its external network, by gratuitous ARP (RFC 5227 §2.3), so that
+//! Who is told of an address outside that has come here, a floating IP or a router's own: everybody on its external network, by gratuitous ARP (RFC 5227 §2.3), so that
 //! nobody goes on sending to the host where it was.
 
 use crate::apply::{Key, Value};
 use hadron_pipeline::Mac;
-use hadron_pipeline::table::FloatingIpKey;
+use hadron_pipeline::table::{FloatingIpKey, floating_flag};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,8 +23,10 @@ impl Announcements {
         for (key, value) in changes {
             let Key::FloatingIp(key) = key else { continue };
             match value {
-                Some(_) => drop(self.0.insert(*key, (now, TIMES))),
-                None => drop(self.0.remove(key)),
+                Some(Value::FloatingIp(row)) if row.flags & floating_flag::ANSWERED != 0 => {
+                    self.0.insert(*key, (now, TIMES));
+                }
+                _ => drop(self.0.remove(key)),
             }
         }
     }
@@ -83,10 +85,22 @@ mod tests {
         FloatingIpKey { network: 9, address: Ipv4Addr::new(203, 0, 113, 9).into() }
     }
 
+    fn here() -> FloatingIp {
+        FloatingIp { flags: floating_flag::ANSWERED, ..FloatingIp::default() }
+    }
+
+    #[test]
+    fn what_another_host_answers_for_is_not_said() {
+        let mut announcements = Announcements::default();
+        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(here())))]);
+        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(FloatingIp::default())))]);
+        assert_eq!(announcements.at(), None);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_in_force_is_said_three_times_and_no_more() {
         let mut announcements = Announcements::default();
-        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(FloatingIp::default())))]);
+        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(here())))]);
         assert!(announcements.take_due(|_| false).is_empty(), "not in force yet");
         for _ in 0..TIMES {
             tokio::time::advance(PAUSE).await;
@@ -100,7 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_has_gone_is_not_said() {
         let mut announcements = Announcements::default();
-        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(FloatingIp::default())))]);
+        announcements.note(&[(Key::FloatingIp(key()), Some(Value::FloatingIp(here())))]);
         announcements.note(&[(Key::FloatingIp(key()), None)]);
         assert!(announcements.take_due(|_| true).is_empty());
     }

@@ -18,6 +18,7 @@ pub mod error;
 mod file;
 pub mod identity;
 pub mod join;
+pub mod leases;
 pub mod links;
 pub mod node;
 pub mod packet_log;

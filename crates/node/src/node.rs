@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::connections;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::leases::Leases;
 use crate::links::overlay::OverlayConfig;
 use crate::links::{Links, Netlink, monitor};
 use crate::packet_log::{self, Names};
@@ -157,6 +158,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel();
 
         let names = Arc::new(Names::default());
+        let leases = Arc::new(Leases::new(outbox.clone()));
 
         let log = packet_log::serve(parts.logs, names.clone(), settings.packet_log.clone());
         let to = Parts {
@@ -164,6 +166,7 @@ impl Node {
             links,
             services: services.clone(),
             outbox: outbox.clone(),
+            leases: leases.clone(),
             names,
             inject: parts.inject.clone(),
             summary,
@@ -191,7 +194,7 @@ impl Node {
         let tracked = Arc::new(connections::Watch::default());
         let sweep = connections::keep(parts.connections, tracked.clone());
         let advertise = services::advertise(parts.inject.clone(), services.clone(), counters.clone());
-        let answer = services::serve(parts.punts, parts.inject, services.clone(), counters.clone());
+        let answer = services::serve(parts.punts, parts.inject, services.clone(), counters.clone(), leases);
         Ok(Self {
             host,
             link,

@@ -17,6 +17,7 @@ use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
 use crate::error::{Error, chain};
 use crate::identity::Identity;
+use crate::leases::Leases;
 use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
@@ -54,6 +55,7 @@ pub(crate) struct Parts<P, L> {
     pub links: L,
     pub services: Arc<Services>,
     pub outbox: Arc<Outbox>,
+    pub leases: Arc<Leases>,
     pub names: Arc<Names>,
     pub inject: Arc<dyn Inject>,
     pub summary: watch::Sender<Summary>,
@@ -368,6 +370,11 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.lower_abandoned().await;
         let changes = self.calculation.take_changes();
         self.announcements.note(&changes);
+        self.parts.leases.note(&changes);
+        if changes.iter().any(|(key, _)| matches!(key, Key::Port(_) | Key::RouterInterface(_))) {
+            let interfaces = self.calculation.shared_gateways();
+            interfaces.into_iter().for_each(|interface| self.parts.leases.need(interface));
+        }
         self.writer.desire(changes);
         let is_complete = self.position.is_some();
         let failed = self.writer.write(&mut self.parts.plane, is_complete);

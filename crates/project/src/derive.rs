@@ -8,6 +8,7 @@ pub(crate) use router::{DEFAULTS, destination_of};
 pub(crate) use security::{AddressEntries, entries_only_in, names};
 
 use crate::projection::Settings;
+use crate::reach::vni;
 use crate::{Interest, touch::DhcpPorts};
 use hadron_model::{
     ExtraDhcpOpt, Host, HostNumber, HostRoute, Ipv6Mode, Network, NetworkNumber, Port, PortNumber, Segment,
@@ -44,6 +45,7 @@ impl<'a> Source<'a> {
             RowKey::Location { network, port } => self.location(network, port),
             RowKey::RouterInterface { router, port } => self.router_interface(router, port),
             RowKey::Route { router, destination } => self.route(router, destination),
+            RowKey::PortLease { router, interface, host } => self.port_lease(router, interface, host),
             RowKey::Rule { group, rule } => self.rule(group, rule),
             RowKey::Member { set, member } => self.member(set, member),
             RowKey::Policy(number) => self.policy(number),
@@ -82,7 +84,7 @@ impl<'a> Source<'a> {
     }
 
     fn presence(self, network: u32, host: u32) -> Option<(Interest, Row)> {
-        self.network(network)?.segment.vni()?;
+        vni(self.model, self.network(network)?)?;
         let member = self.model.host_by_number(HostNumber(host))?;
         if !self.is_interested(host, Interest::Network(network)) {
             return None;
@@ -176,7 +178,7 @@ fn network_row(model: &Snapshot, network: &Network) -> row::NetworkRow {
     row::NetworkRow {
         number: network.number.0,
         uuid: network.id.0.into_bytes(),
-        vni: network.segment.vni().map(|vni| vni.get()),
+        vni: vni(model, network),
         mtu: network.mtu,
         admin_up: network.admin_state_up,
         privacy_addresses: network.privacy_addresses,

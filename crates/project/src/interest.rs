@@ -5,8 +5,8 @@ use hadron_wire::proto::Batch;
 
 /// A set of rows that a node has whole or not at all.
 ///
-/// A host's interest is itself, the networks that its bound ports are in, the routers there and all networks and routers that
-/// these lead to, the policies that its ports have, the rules of the groups of these policies, and the members of the sets that these
+/// A host's interest is itself, the networks that its bound ports are in, the routers there, those that it stands for outside, and all
+/// networks and routers that these lead to, the policies that its ports have, the rules of the groups of these policies, and the members of the sets that these
 /// rules name. Each comes with the first port, policy or rule that needs it and goes with the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Interest {
@@ -20,7 +20,7 @@ pub enum Interest {
     Rules(u32),
     /// The members of the set of this number.
     Members(u32),
-    /// The router of this number: its interfaces and routes.
+    /// The router of this number: its interfaces and routes, who may use its ports, and the floating IPs of hosts without a way outside.
     Router(u32),
 }
 
@@ -30,9 +30,9 @@ impl Interest {
         match key {
             RowKey::Rule { group, .. } => Some(Interest::Rules(group)),
             RowKey::Member { set, .. } => Some(Interest::Members(set)),
-            RowKey::RouterInterface { router, .. } | RowKey::Route { router, .. } => {
-                Some(Interest::Router(router))
-            }
+            RowKey::RouterInterface { router, .. }
+            | RowKey::Route { router, .. }
+            | RowKey::PortLease { router, .. } => Some(Interest::Router(router)),
             RowKey::Policy(number) => Some(Interest::Policy(number)),
             RowKey::FloatingIp(_) | RowKey::Port(_) => None,
             RowKey::Network(_)

@@ -13,6 +13,8 @@
 //! | host that came, went, or has another number, address or other physical networks | its presences, its ports and their locations |
 //! | router | its routes; if it came, went, is up or down or has other gateways, also its interfaces, its floating IPs and what hangs together by it |
 //! | floating IP | its own |
+//! | lease of a router's ports | its own |
+//! | hosts that stand for a router outside | its interface there; what they reach by it |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
 //! | anything else | none |
@@ -108,6 +110,8 @@ impl Touched {
                     sides.into_iter().for_each(|side| self.host(name, side, sides));
                 }
             }
+            RecordKey::GatewayHosts(port) => self.gateway_hosts(*port, sides),
+            RecordKey::PortLease(key) => self.port_lease(*key, sides),
             RecordKey::SecurityGroup(id) => self.group(*id, sides),
             RecordKey::SecurityGroupRule(id) => self.rule_by_id(*id, sides),
             RecordKey::AddressGroup(id) => self.address_group(*id, sides),
@@ -134,6 +138,7 @@ impl Touched {
         model.iter::<AddressGroup>().for_each(|group| touched.address_group(group.id, [&nothing, model]));
         for host in model.iter::<Host>() {
             touched.hosts.insert(host.number.0);
+            touched.stands_for(host.number, model, [model, model]);
             for (network, _) in model.host_networks(&host.name) {
                 touched.reached(&host.name, &Reach::of(model, network), [model, model]);
             }
@@ -152,8 +157,17 @@ impl Touched {
         if before.map(|network| &network.segment) != after.map(|network| &network.segment) {
             for side in sides {
                 side.ports_of_network(id).for_each(|port| self.port(port, sides));
+                side.floating_ips_of_network(id).for_each(|floating| self.floating_ip(floating));
+                self.presences(id, side);
             }
         }
+    }
+
+    /// Every host's presence in a network that travels otherwise.
+    fn presences(&mut self, network: NetworkId, side: &Snapshot) {
+        let Some(network) = side.get::<Network>(&network).map(|network| network.number.0) else { return };
+        let hosts = side.iter::<Host>().map(|host| host.number.0);
+        self.rows.extend(hosts.map(|host| RowKey::Presence { network, host }));
     }
 
     fn subnet(&mut self, subnet: &Subnet, side: &Snapshot) {
@@ -198,6 +212,9 @@ impl Touched {
         }
         for (network, _) in side.host_networks(name) {
             self.reached(name, &Reach::of(side, network), sides);
+        }
+        if let Some(host) = side.get::<Host>(&name.to_owned()) {
+            self.stands_for(host.number, side, sides);
         }
     }
 }

@@ -4,9 +4,9 @@ use crate::Counter;
 use hadron_model::AgentId;
 use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
-    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
-    PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, Tunnel, TunnelKind, VlanId, Vni,
+    AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, HostNumber, Mac, NetworkId,
+    PacketLogId, PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, SubnetPoolId, Tunnel, TunnelKind, VlanId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -144,6 +144,16 @@ impl KeyBytes for Vni {
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         Vni::new(u32::from_be_bytes(take(bytes)?))
+    }
+}
+
+impl KeyBytes for HostNumber {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(HostNumber(u32::from_be_bytes(take(bytes)?)))
     }
 }
 

@@ -13,11 +13,11 @@ use hadron_model::identity::{
 };
 use hadron_model::{
     AddressGroup, AddressGroupId, AddressScope, AddressScopeId, AutoTopology, DefaultGroup, DefaultNetwork,
-    DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, Host, JoinToken, Mac,
-    Network, NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port, PortForwarding,
-    PortForwardingId, PortId, ProjectQuota, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
-    Tunnel, Vni,
+    DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, GatewayHosts, Host,
+    HostNumber, JoinToken, Mac, Network, NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port,
+    PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota, RbacPolicy, RbacPolicyId, Router,
+    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId,
+    SubnetPool, SubnetPoolId, Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -349,6 +349,10 @@ records! {
     PortForwarding = 0x52 in port_forwardings, PortForwardingId, by (), |it| it.id;
     /// An address of a port that a floating IP of a network leads to.
     FloatingClaim = 0x53 in floating_claims, (PortId, (IpAddr, NetworkId)), by PortId, |it| it.key();
+    /// The hosts that stand for a router outside, by its port there.
+    GatewayHosts = 0x54 in gateway_hosts, PortId, by (), |it| it.port_id;
+    /// Ports of a router's address that a host may use.
+    PortLease = 0x55 in port_leases, (PortId, HostNumber), by PortId, |it| (it.port_id, it.host);
     /// A policy that shares an object.
     RbacPolicy = 0x60 in rbac_policies, RbacPolicyId, by (), |it| it.id;
     /// An address scope.

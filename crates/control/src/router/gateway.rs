@@ -3,7 +3,7 @@
 use super::{bad_request, check, routes};
 use crate::ipam::FixedIpRequest;
 use crate::port::{self, NewPort};
-use crate::{Config, Error, RouterError, network, service_port};
+use crate::{Config, Error, RouterError, nat, network, service_port};
 use hadron_model::router::DEVICE_OWNER_ROUTER_GATEWAY;
 use hadron_model::{Gateway, Network, NetworkId, Port, PortStatus, Router, RouterPortRole, Subnet};
 use hadron_store::{Snapshot, Tx};
@@ -42,6 +42,7 @@ pub(super) fn add(
         port_id: port.id,
         enable_snat: request.enable_snat.unwrap_or(true),
     });
+    nat::choose_hosts(tx, port.id);
     Ok(())
 }
 
@@ -143,6 +144,7 @@ fn detach(tx: &mut Tx, router: &mut Router, gateway: &Gateway) -> Result<(), Err
     }
     if let Some(port) = tx.get::<Port>(&gateway.port_id) {
         port::remove(tx, &port);
+        nat::forget(tx, port.id);
     }
     Ok(())
 }

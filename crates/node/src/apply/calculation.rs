@@ -6,6 +6,7 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
+//! | router interface row | the floating IP rows that it translates |
 //! | network row | presence, location, port, router interface and floating IP rows of the network |
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
@@ -247,6 +248,27 @@ impl Calculation {
         self.inputs.routers_of(network)
     }
 
+    /// The interfaces of routers to external networks by whose address instances of this host leave.
+    pub fn shared_gateways(&self) -> BTreeSet<u32> {
+        let mut routers: HashMap<u32, (bool, Vec<u32>)> = HashMap::new();
+        for key in self.attachments.keys() {
+            let Some(Row::RouterInterface(row)) = self.inputs.rows.get(key) else { continue };
+            let (has_ports, outside) = routers.entry(row.router).or_default();
+            match &row.gateway {
+                Some(gateway) if gateway.snat => outside.push(row.port),
+                Some(_) => {}
+                None => *has_ports |= self.has_ports(row.network),
+            }
+        }
+        routers.into_values().filter(|(has_ports, _)| *has_ports).flat_map(|(_, outside)| outside).collect()
+    }
+
+    /// Whether a port of this host is in the network. Its key is behind all others.
+    fn has_ports(&self, network: u32) -> bool {
+        let members = self.inputs.members.get(&network);
+        members.is_some_and(|members| matches!(members.last(), Some(RowKey::Port(_))))
+    }
+
     /// The ports whose wiring or lease may look different since the last call.
     pub fn take_touched_ports(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.touched_ports)
@@ -317,13 +339,17 @@ impl Calculation {
                     continue;
                 }
                 RowKey::FloatingIp(_) => drop(self.index_attachment(*key)),
-                RowKey::RouterInterface { .. } => {
+                RowKey::RouterInterface { port, .. } => {
+                    affected.extend(self.floating_ips_by(port));
                     for network in self.index_attachment(*key).into_iter().flatten() {
                         affected.insert(RowKey::Network(network));
                         self.touch_ports(network);
                     }
                 }
-                RowKey::Presence { .. } | RowKey::Location { .. } | RowKey::Route { .. } => {}
+                RowKey::Presence { .. }
+                | RowKey::Location { .. }
+                | RowKey::Route { .. }
+                | RowKey::PortLease { .. } => {}
             }
             self.index(*key);
         }
@@ -336,6 +362,14 @@ impl Calculation {
     fn namesakes(&self, number: u32) -> Vec<RowKey> {
         let place = self.places.get(&number);
         place.into_iter().flat_map(|place| self.ports_named(&place.name)).map(RowKey::Port).collect()
+    }
+
+    /// The floating IPs that a router's interface translates.
+    fn floating_ips_by(&self, interface: u32) -> impl Iterator<Item = RowKey> + '_ {
+        let floating = self.attachments.keys().filter(|key| matches!(key, RowKey::FloatingIp(_))).copied();
+        floating.filter(move |key| {
+            matches!(self.inputs.rows.get(key), Some(Row::FloatingIp(row)) if row.interface == interface)
+        })
     }
 
     fn touch_ports(&mut self, network: u32) {

@@ -69,6 +69,10 @@ entries! {
     Port: table::PortKey => table::Port;
     /// A router's port.
     RouterInterface: table::RouterInterfaceKey => table::RouterInterface;
+    /// Ports of a router's address that this host may use.
+    NatPool: table::NatPoolKey => table::NatPool;
+    /// The other host that has a block of them.
+    NatOwner: table::NatOwnerKey => table::NatOwner;
     /// The floating IP of an instance, by router's interface.
     FloatingSource: table::FloatingSourceKey => table::FloatingSource;
     /// Where a floating IP leads.

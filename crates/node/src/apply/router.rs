@@ -4,42 +4,88 @@ use super::calculation::Inputs;
 use super::rules::network_of;
 use super::{Key, Value};
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Neighbour, NeighbourKey,
-    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind,
-    router_interface_flag, target,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NAT_BLOCK, NatOwner,
+    NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey,
+    RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
-use hadron_wire::row::{FloatingIpRow, Gateway, InterfaceAddress, RouteRow, RouterInterfaceRow, unmapped};
+use hadron_wire::row::{
+    FloatingIpRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK, PortLeaseRow, RouteRow,
+    RouterInterfaceRow, Row, RowKey, unmapped,
+};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Nothing while the network's row is missing; of a gateway while this host has no interface to the physical network.
+/// Nothing while the network's row is missing; of a gateway while this host has neither an interface to the physical network nor another
+/// host that brings packets there.
 pub(super) fn interface(inputs: &Inputs, row: &RouterInterfaceRow) -> Vec<(Key, Value)> {
     let Some(network) = network_of(inputs, row.network) else { return Vec::new() };
-    match row.gateway {
+    match &row.gateway {
         None => inner_interface(row, network.mtu),
-        Some(gateway) => match inputs.host.segment_of(network) {
-            Some((provider, _)) => outer_interface(row, gateway, network.mtu, provider.mac),
-            None => Vec::new(),
-        },
+        Some(gateway) => outer_interface(inputs, row, gateway, network),
     }
 }
 
-/// On the wire all routers of the host are at the MAC of its interface, and no switch sees theirs.
-fn outer_interface(row: &RouterInterfaceRow, gateway: Gateway, mtu: u32, mac: Mac) -> Vec<(Key, Value)> {
+/// On the wire all routers of the host are at the MAC of its interface, and no switch sees theirs. In the overlay, which brings hosts each
+/// other's packets of the external network, each has its own.
+fn outer_interface(
+    inputs: &Inputs,
+    row: &RouterInterfaceRow,
+    gateway: &Gateway,
+    network: &NetworkRow,
+) -> Vec<(Key, Value)> {
+    let own_mac = Mac(row.mac);
+    let provider = inputs.host.segment_of(network).map(|(provider, _)| provider.mac);
+    let relay = match provider {
+        Some(_) => 0,
+        None => match relay(inputs, gateway).filter(|_| network.vni.is_some()) {
+            Some(host) => host,
+            None => return Vec::new(),
+        },
+    };
+    let mac = provider.unwrap_or(own_mac);
     let translated_only = if gateway.snat { router_interface_flag::TRANSLATED_ONLY } else { 0 };
     let value = RouterInterface {
         mac,
         address_v6: mac.link_local(),
         flags: router_interface_flag::EXTERNAL | translated_only,
-        ..value(row, mtu)
+        relay,
+        ..value(row, network.mtu)
     };
-    let outside = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
+    let to_router = FdbEntry { kind: target::ROUTER, id: row.port };
     let mut entries = vec![
         (Key::RouterInterface(RouterInterfaceKey { interface: row.port }), Value::RouterInterface(value)),
-        (Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(outside)),
+        (Key::Fdb(FdbKey::new(row.network, own_mac)), Value::Fdb(to_router)),
     ];
-    entries.extend(row.addresses.iter().flat_map(|address| routes(row, address)));
+    if let Some(mac) = provider {
+        let outside = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
+        entries.push((Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(outside)));
+    }
+    let is_shared = |address: &InterfaceAddress| address.address.to_ipv4_mapped() == Some(speaks_v4(row));
+    for address in &row.addresses {
+        if !is_shared(address) {
+            entries.extend(routes(row, address));
+            continue;
+        }
+        // What is for the shared address goes out and comes in again: it may be for a session.
+        entries.extend(routes(row, address).into_iter().skip(usize::from(gateway.snat)));
+        let key = FloatingIpKey { network: row.network, address: address.address.into() };
+        let flags = floating_flag::SHARED | answered(inputs, gateway, provider.is_some());
+        let value = FloatingIp { interface: row.port, flags, ..FloatingIp::default() };
+        entries.push((Key::FloatingIp(key), Value::FloatingIp(value)));
+        entries.push(neighbour(row.network, mac, key.address));
+    }
     entries
+}
+
+/// The first other host that stands for the router.
+fn relay(inputs: &Inputs, gateway: &Gateway) -> Option<u32> {
+    gateway.hosts.iter().copied().find(|host| *host != inputs.host.number)
+}
+
+/// [`floating_flag::ANSWERED`] on the host that stands for the router.
+fn answered(inputs: &Inputs, gateway: &Gateway, has_provider: bool) -> u32 {
+    let is_first = gateway.hosts.first() == Some(&inputs.host.number);
+    if is_first && has_provider { floating_flag::ANSWERED } else { 0 }
 }
 
 fn inner_interface(row: &RouterInterfaceRow, mtu: u32) -> Vec<(Key, Value)> {
@@ -94,23 +140,61 @@ fn neighbour(network: u32, mac: Mac, address: Address) -> (Key, Value) {
     (Key::Neighbour(NeighbourKey { network, address }), Value::Neighbour(value))
 }
 
-/// Nothing while this host has no interface to the external network.
+/// Here both ways, if the port is. Where it is not, the way to its host. Nothing while the router's interface has no row, or this host no way to the
+/// external network.
 pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Value)> {
-    let network = network_of(inputs, row.network);
-    let Some((provider, _)) = network.and_then(|network| inputs.host.segment_of(network)) else {
+    let (network, interface) = (network_of(inputs, row.network), interface_of(inputs, row));
+    let (Some(network), Some((interface, gateway))) = (network, interface) else { return Vec::new() };
+    let provider = inputs.host.segment_of(network).map(|(provider, _)| provider.mac);
+    if provider.is_none() && relay(inputs, gateway).is_none() {
+        return Vec::new();
+    }
+    let mac = provider.unwrap_or(Mac(interface.mac));
+    let (address, inside) = (Address::from(row.address), Address::from(row.inside));
+    let key = Key::FloatingIp(FloatingIpKey { network: row.network, address });
+    let value = FloatingIp { interface: row.interface, port: row.port, inside, flags: 0 };
+    let mut entries = vec![neighbour(row.network, mac, address)];
+    if matches!(row.host, 0) || row.host == inputs.host.number {
+        let source = FloatingSourceKey { interface: row.interface, inside };
+        let flags = if provider.is_some() { floating_flag::ANSWERED } else { 0 };
+        entries.push((Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })));
+        entries.push((key, Value::FloatingIp(FloatingIp { flags, ..value })));
+    } else {
+        let flags = floating_flag::RELAYED | answered(inputs, gateway, provider.is_some());
+        entries.push((key, Value::FloatingIp(FloatingIp { flags, port: row.host, ..value })));
+    }
+    entries
+}
+
+/// The router's attachment to the floating IP's network.
+fn interface_of<'a>(
+    inputs: &'a Inputs,
+    row: &FloatingIpRow,
+) -> Option<(&'a RouterInterfaceRow, &'a Gateway)> {
+    let key = RowKey::RouterInterface { router: row.router, port: row.interface };
+    match inputs.rows.get(&key)? {
+        Row::RouterInterface(interface) => Some((interface, interface.gateway.as_ref()?)),
+        _ => None,
+    }
+}
+
+/// What this host may use of a router's ports, or which another one may.
+pub(super) fn port_lease(inputs: &Inputs, row: &PortLeaseRow) -> Vec<(Key, Value)> {
+    let Some(address) = row.address.to_ipv4_mapped().map(|address| address.octets()) else {
         return Vec::new();
     };
-    let (address, inside) = (Address::from(row.address), Address::from(row.inside));
-    let source = FloatingSourceKey { interface: row.interface, inside };
-    let key = FloatingIpKey { network: row.network, address };
-    let value =
-        FloatingIp { interface: row.interface, port: row.port, inside, flags: floating_flag::ANSWERED };
-    vec![
-        (Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })),
-        (Key::FloatingIp(key), Value::FloatingIp(value)),
-        neighbour(row.network, provider.mac, address),
-    ]
+    if row.host == inputs.host.number {
+        let key = NatPoolKey { interface: row.interface };
+        return vec![(Key::NatPool(key), Value::NatPool(NatPool::new(address, &row.blocks)))];
+    }
+    let owner = |block: &u16| {
+        let key = NatOwnerKey { network: row.network, address, block: *block, pad: [0; 2] };
+        (Key::NatOwner(key), Value::NatOwner(NatOwner { host: row.host }))
+    };
+    row.blocks.iter().map(owner).collect()
 }
+
+const _: () = assert!(PORT_BLOCK == NAT_BLOCK, "the wire's blocks are the packet path's");
 
 /// Its first IPv4 address; 0.0.0.0 when it has none.
 fn speaks_v4(row: &RouterInterfaceRow) -> Ipv4Addr {

@@ -32,6 +32,7 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::RouterInterface(row) => router::interface(inputs, row),
         Row::Route(row) => vec![router::route(row)],
         Row::FloatingIp(row) => router::floating_ip(inputs, row),
+        Row::PortLease(row) => router::port_lease(inputs, row),
         Row::Port(row) => port(inputs, row),
     }
 }
@@ -116,11 +117,15 @@ fn presence(inputs: &Inputs, row: &PresenceRow) -> Entries {
     let vni = network_of(inputs, row.network).and_then(|network| network.vni);
     let (Some(vni), true) = (vni, row.host != inputs.host.number) else { return Entries::new() };
     let vtep = Address::from(row.underlay);
-    vec![
+    let mut entries = vec![
         (Key::Host(HostKey { host: row.host }), Value::Host(table::Host { vtep })),
-        (flood(row.network, target::HOST, row.host), Value::Flood(())),
         (Key::Vtep(VtepKey { vni, address: vtep }), Value::Vtep(Vtep { host: row.host })),
-    ]
+    ];
+    // Broadcasts of a physical network are brought by that.
+    if !is_physical(inputs, row.network) {
+        entries.push((flood(row.network, target::HOST, row.host), Value::Flood(())));
+    }
+    entries
 }
 
 fn flood(network: u32, kind: u32, id: u32) -> Key {

@@ -109,6 +109,8 @@ impl Plane for Kernel {
         rows(&mut all, tables.router_interfaces.dump(), |k, v| {
             (Key::RouterInterface(k), Value::RouterInterface(v))
         })?;
+        rows(&mut all, tables.nat_pools.dump(), |k, v| (Key::NatPool(k), Value::NatPool(v)))?;
+        rows(&mut all, tables.nat_owners.dump(), |k, v| (Key::NatOwner(k), Value::NatOwner(v)))?;
         rows(&mut all, tables.floating_sources.dump(), |k, v| {
             (Key::FloatingSource(k), Value::FloatingSource(v))
         })?;
@@ -188,6 +190,8 @@ impl Plane for Kernel {
             (Key::RouterInterface(key), Value::RouterInterface(row)) => {
                 tables.router_interfaces.put(key, row)
             }
+            (Key::NatPool(key), Value::NatPool(row)) => tables.nat_pools.put(key, row),
+            (Key::NatOwner(key), Value::NatOwner(row)) => tables.nat_owners.put(key, row),
             (Key::FloatingSource(key), Value::FloatingSource(row)) => tables.floating_sources.put(key, row),
             (Key::FloatingIp(key), Value::FloatingIp(row)) => tables.floating_ips.put(key, row),
             (Key::Route(key), Value::Route(row)) => tables.routes.put(key, row),
@@ -234,6 +238,8 @@ impl Plane for Kernel {
             Key::Allowed(key) => tables.allowed.remove(key).map(drop),
             Key::Port(key) => tables.ports.remove(key).map(drop),
             Key::RouterInterface(key) => tables.router_interfaces.remove(key).map(drop),
+            Key::NatPool(key) => tables.nat_pools.remove(key).map(drop),
+            Key::NatOwner(key) => tables.nat_owners.remove(key).map(drop),
             Key::FloatingSource(key) => tables.floating_sources.remove(key).map(drop),
             Key::FloatingIp(key) => tables.floating_ips.remove(key).map(drop),
             Key::Route(key) => tables.routes.remove(key).map(drop),

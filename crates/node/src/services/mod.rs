@@ -14,6 +14,7 @@ mod dhcp6;
 mod routers;
 mod schedule;
 
+use crate::leases::Leases;
 use crate::plane::{Inject, Punt, Punts};
 use hadron_pipeline::PuntReason;
 use hadron_responders::dhcp4::{Lease, Refusal};
@@ -152,8 +153,13 @@ pub async fn serve(
     inject: Arc<dyn Inject>,
     services: Arc<Services>,
     counters: Arc<Counters>,
+    leases: Arc<Leases>,
 ) {
     while let Some(punt) = punts.next().await {
+        if punt.reason == Some(PuntReason::OutsidePorts) {
+            leases.more(punt.ifindex);
+            continue;
+        }
         let told = services.get(punt.port).unwrap_or_default();
         for frame in answer(&punt, &told, &counters) {
             send(punt.ifindex, &frame, &*inject, &counters);

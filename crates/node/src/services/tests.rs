@@ -188,7 +188,8 @@ async fn what_is_punted_is_answered_on_its_interface() {
         punts.send(Punt { port, ifindex: 33, reason, frame }).await.unwrap();
     }
     drop(punts);
-    serve(parts.punts, parts.inject, services, Arc::clone(&counters)).await;
+    let leases = Arc::new(Leases::new(Arc::default()));
+    serve(parts.punts, parts.inject, services, Arc::clone(&counters), leases).await;
 
     let sent = memory.injected();
     assert_eq!(sent.iter().map(|(ifindex, _)| *ifindex).collect::<Vec<_>>(), [33, 33]);
@@ -285,7 +286,7 @@ fn without_a_router_beside_the_subnet_nobody_is_advertised() {
     assert_eq!(told(&rows, &[&elsewhere], &row, "").routers, []);
     let beside = router(&[(ROUTER, 64)]);
     assert_eq!(told(&rows, &[&beside], &row, "").routers.len(), 1);
-    let outside = RouterInterfaceRow { gateway: Some(Gateway { snat: true }), ..beside };
+    let outside = RouterInterfaceRow { gateway: Some(Gateway { snat: true, hosts: vec![] }), ..beside };
     assert_eq!(told(&rows, &[&outside], &row, "").routers, []);
 }
 

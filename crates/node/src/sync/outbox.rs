@@ -1,7 +1,7 @@
-//! What the server has yet to be told: the latest word on each port, and how far the rows are in force.
+//! What the server has yet to be told: the latest word on each port, the ports outside that are wanted, and how far the rows are in force.
 
 use hadron_wire::MAX_PORT_REPORTS;
-use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, node_message::Message};
+use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, PortsWanted, node_message::Message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -31,6 +31,9 @@ pub struct Outbox {
 struct Inner {
     ports: BTreeMap<u32, PortState>,
     unsaid: BTreeSet<u32>,
+    /// Blocks of ports that the host is to have, by router's interface.
+    wanted: BTreeMap<u32, u32>,
+    unsaid_wanted: BTreeSet<u32>,
     in_force: u64,
     acknowledged: u64,
     is_open: bool,
@@ -67,6 +70,20 @@ impl Outbox {
         self.news.notify_one();
     }
 
+    /// Says how many blocks of ports the host is to have at a router's interface; 0 to say nothing of it any more.
+    pub fn want_ports(&self, interface: u32, blocks: u32) {
+        let mut inner = self.lock();
+        if blocks == 0 {
+            inner.wanted.remove(&interface);
+            inner.unsaid_wanted.remove(&interface);
+            return;
+        }
+        inner.wanted.insert(interface, blocks);
+        inner.unsaid_wanted.insert(interface);
+        drop(inner);
+        self.news.notify_one();
+    }
+
     /// The state of each port.
     pub fn ports(&self) -> BTreeMap<u32, PortState> {
         self.lock().ports.clone()
@@ -91,6 +108,7 @@ impl Outbox {
         let mut inner = self.lock();
         inner.is_open = true;
         inner.unsaid = inner.ports.keys().copied().collect();
+        inner.unsaid_wanted = inner.wanted.keys().copied().collect();
         inner.in_force = revision;
         drop(inner);
         self.news.notify_one();
@@ -121,6 +139,10 @@ impl Outbox {
             .chunks(MAX_PORT_REPORTS)
             .map(|reports| Message::PortReports(PortReports { reports: reports.to_vec() }))
             .collect();
+        for interface in std::mem::take(&mut inner.unsaid_wanted) {
+            let blocks = inner.wanted.get(&interface).copied().unwrap_or(0);
+            messages.push(Message::PortsWanted(PortsWanted { interface, blocks }));
+        }
         if inner.acknowledged != in_force {
             inner.acknowledged = in_force;
             messages.push(Message::Ack(Ack { revision: in_force }));

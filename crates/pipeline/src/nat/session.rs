@@ -118,9 +118,14 @@ fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32
         return DropReason::NoSession as u32;
     }
     let key = NatPoolKey { interface: scratch.key.interface };
-    let Some(pool) = env.nat_pool(&key) else { return DropReason::NoOutsideAddress as u32 };
-    let ports = pool.count.min(NAT_POOL as u32) * u32::from(NAT_BLOCK);
-    scratch.back_key.outside = pool.address;
+    if !has_address(env, key.interface) {
+        return DropReason::NoOutsideAddress as u32;
+    }
+    let mut ports = 0;
+    if let Some(pool) = env.nat_pool(&key) {
+        ports = pool.count.min(NAT_POOL as u32) * u32::from(NAT_BLOCK);
+        scratch.back_key.outside = pool.address;
+    }
     if !insert(env, packet, scratch) {
         return DropReason::NatSessions as u32;
     }
@@ -133,6 +138,12 @@ fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32
     }
     remove(env, packet.port, &scratch.key);
     if ports == 0 { DropReason::OutsidePortsAwaited as u32 } else { DropReason::NoOutsidePort as u32 }
+}
+
+/// Whether the router has an address to be shared.
+#[inline(never)]
+fn has_address<E: Env>(env: &E, interface: u32) -> bool {
+    env.router_interface(interface).is_some_and(|row| row.address_v4 != [0; 4])
 }
 
 /// Tries ports one by one; how many it took, more than [`TRIES`] when none was free.

@@ -12,7 +12,7 @@ pub const NAT_FIRST_BLOCK: u16 = 1024 / NAT_BLOCK;
 /// The block behind the last one.
 pub const NAT_BLOCKS: u16 = (65_536 / NAT_BLOCK as u32) as u16;
 /// Most blocks of one address that a host has; a power of two.
-pub const NAT_POOL: usize = 128;
+pub const NAT_POOL: usize = 64;
 
 layout! {
     /// Key of `NAT_POOLS`.

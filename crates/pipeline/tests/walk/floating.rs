@@ -230,10 +230,11 @@ fn a_neighbour_on_the_external_network_reaches_a_floating_ip_here() {
 fn who_has_no_address_outside_stays_inside_unless_the_router_does_without() {
     let (mut node, [.., c]) = scene(0);
     let sent = packet(UDP, inner(&c), (router(), WORLD), 64);
+    let key = RouterInterfaceKey { interface: id(1, EXTERNAL) };
+    node.tables.router_interfaces.get_mut(&key).expect("the gateway").address_v4 = [0; 4];
     let told = assert_refused(&mut node, DropReason::NoOutsideAddress, &c, sent.clone());
     assert_eq!(told.bytes[34..36], [3, 0], "network unreachable");
-    let row = node.tables.router_interfaces.get_mut(&RouterInterfaceKey { interface: id(1, EXTERNAL) });
-    row.expect("the gateway").flags = router_interface_flag::EXTERNAL;
+    node.tables.router_interfaces.get_mut(&key).expect("the gateway").flags = router_interface_flag::EXTERNAL;
     let outcome = node.from_port(c.ifindex(), sent);
     assert_outside(&outcome, 0, &packet(UDP, (OWN, c.v4), (UPSTREAM.0, WORLD), 63));
 }

@@ -488,6 +488,8 @@ fn without_a_block_nothing_leaves_and_ports_are_asked_for() {
     assert_eq!(node.counters.drops[DropReason::OutsidePortsAwaited as usize], 1);
     assert!(node.tables.nat_sessions.is_empty());
     node.tables.nat_pools.clear();
+    let row = node.tables.router_interfaces.get_mut(&RouterInterfaceKey { interface: id(1, EXTERNAL) });
+    row.expect("the gateway").address_v4 = [0; 4];
     let sent = frame(UDP, End::of(&c, 6000), world(443).at(router()), 64);
     assert_refused(&mut node, DropReason::NoOutsideAddress, &c, sent);
 }

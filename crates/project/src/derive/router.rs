@@ -2,16 +2,18 @@
 
 use super::Source;
 use crate::Interest;
-use crate::reach::{Reach, attached, gateways, interfaces};
+use crate::reach::{Reach, attached, gateway_hosts, gateway_ports_on, gateways, interfaces};
 use hadron_model::{
-    ExtraRoute, FloatingIpNumber, Network, NetworkId, Port, PortNumber, Router, RouterNumber, RouterPortRole,
-    Subnet,
+    ExtraRoute, FloatingIpNumber, Host, HostNumber, Network, NetworkId, Port, PortLease, PortNumber, Router,
+    RouterNumber, Subnet,
 };
+use hadron_store::Stored;
 use hadron_wire::Row;
 use hadron_wire::row::{
-    self, FloatingIpRow, InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
+    self, FloatingIpRow, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
 };
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 impl Source<'_> {
     pub(super) fn router_interface(self, router: u32, number: u32) -> Option<(Interest, Row)> {
@@ -28,7 +30,10 @@ impl Source<'_> {
             network: self.model.get::<Network>(&port.network_id)?.number.0,
             mac: port.mac_address.0,
             addresses: addresses.collect(),
-            gateway: gateway.map(|gateway| row::Gateway { snat: gateway.enable_snat }),
+            gateway: gateway.map(|gateway| row::Gateway {
+                snat: gateway.enable_snat,
+                hosts: gateway_hosts(self.model, port.id).map(|host| host.0).collect(),
+            }),
         };
         Some((Interest::Router(of.number.0), Row::RouterInterface(row)))
     }
@@ -56,7 +61,9 @@ impl Source<'_> {
     fn default_path(self, router: &Router, destination: Prefix) -> Option<RoutePath> {
         let is_v4 = destination == DEFAULTS[0];
         let ports = router.gateways.iter().filter_map(|gateway| self.model.get::<Port>(&gateway.port_id));
-        let mut ports = ports.filter(|port| attached(self.model, port).is_some());
+        let mut ports = ports.filter(|port| {
+            attached(self.model, port).is_some_and(|(of, gateway)| of.id == router.id && gateway.is_some())
+        });
         ports.find_map(|port| {
             let subnets =
                 port.fixed_ips.iter().filter_map(|fixed| self.model.get::<Subnet>(&fixed.subnet_id));
@@ -72,16 +79,40 @@ impl Source<'_> {
         let mut gateways = gateways(self.model, router.id);
         let gateway = gateways.find(|port| port.network_id == floating.floating_network_id)?;
         let port = self.model.get::<Port>(&association.port_id)?;
+        let (network, host) =
+            (self.model.get::<Network>(&floating.floating_network_id)?, self.host_of(port)?);
         let row = FloatingIpRow {
             number,
-            network: self.model.get::<Network>(&floating.floating_network_id)?.number.0,
+            network: network.number.0,
             address: row::address(floating.floating_ip_address),
             router: router.number.0,
             interface: gateway.number.0,
             port: port.number.0,
             inside: row::address(association.fixed_ip_address),
+            host: host.number.0,
         };
-        Some((Interest::Host(self.host_of(port)?.number.0), Row::FloatingIp(row)))
+        // A host without a way outside needs others that bring packets there and back.
+        let is_alone = host.reaches(&network.segment);
+        let interest =
+            if is_alone { Interest::Host(host.number.0) } else { Interest::Router(router.number.0) };
+        Some((interest, Row::FloatingIp(row)))
+    }
+
+    pub(super) fn port_lease(self, router: u32, interface: u32, host: u32) -> Option<(Interest, Row)> {
+        let port = self.model.port_by_number(PortNumber(interface))?;
+        let (of, gateway) = attached(self.model, port).filter(|(of, _)| of.number.0 == router)?;
+        gateway?;
+        let lease = self.model.get::<PortLease>(&(port.id, HostNumber(host)))?;
+        let address = port.fixed_ips.iter().map(|fixed| fixed.ip_address).find(IpAddr::is_ipv4)?;
+        let row = PortLeaseRow {
+            router,
+            interface,
+            host,
+            network: self.model.get::<Network>(&port.network_id)?.number.0,
+            address: row::address(address),
+            blocks: lease.blocks.clone(),
+        };
+        Some((Interest::Router(of.number.0), Row::PortLease(row)))
     }
 
     /// Whether the route's next hop is in a subnet of the port.
@@ -91,29 +122,37 @@ impl Source<'_> {
         subnets.any(|subnet| subnet.cidr.contains(&route.next_hop))
     }
 
-    /// Whether the host has a port in the network, or in one from which routers lead there.
+    /// Whether the host has a port in the network, or in one from which routers lead there, or stands for a router that leads there.
     pub(super) fn reaches_network(self, host: &str, network: NetworkId) -> bool {
         self.model.host_network_ports(host, network) > 0
             || Reach::of(self.model, network).has_port_of(self.model, host)
             || self.leads_outside(host, network)
     }
 
-    /// Whether the host has a port in a network from which routers lead to this external one.
+    /// Whether the host has a port in a network from which routers lead to this external one, or stands for a router there.
     fn leads_outside(self, host: &str, network: NetworkId) -> bool {
-        let mut ports = self.model.router_ports_on(network);
-        if !ports.any(|port| matches!(port.router(), Some((_, RouterPortRole::Gateway)))) {
+        let ports = || gateway_ports_on(self.model, network);
+        if ports().next().is_none() {
             return false;
+        }
+        let number = self.model.get::<Host>(&host.to_owned()).map(|host| host.number);
+        let stands = |port: &Arc<Stored<Port>>| {
+            attached(self.model, port).is_some()
+                && gateway_hosts(self.model, port.id).any(|host| Some(host) == number)
+        };
+        if ports().any(stands) {
+            return true;
         }
         let mut reach = Reach::default();
         self.model.host_networks(host).for_each(|(own, _)| reach.extend(self.model, own));
         reach.outside.contains(&network)
     }
 
-    /// Whether the host has a port in a network from which the router can be reached.
+    /// Whether the host has a port in a network from which the router can be reached, or stands for one there.
     pub(super) fn reaches_router(self, host: &str, router: u32) -> bool {
         let Some(router) = self.model.router_by_number(RouterNumber(router)) else { return false };
         let mut reach = Reach::default();
-        interfaces(self.model, router.id).for_each(|port| reach.extend(self.model, port.network_id));
+        reach.extend_by(self.model, router.id);
         reach.has_port_of(self.model, host)
     }
 }

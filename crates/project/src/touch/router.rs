@@ -3,8 +3,11 @@
 use super::Touched;
 use crate::Interest;
 use crate::derive::{DEFAULTS, destination_of};
-use crate::reach::{Reach, attached, interface_of};
-use hadron_model::{FloatingIp, Host, Network, NetworkId, Port, Router, RouterId, RouterNumber};
+use crate::reach::{Reach, attached, interface_of, vni};
+use hadron_model::{
+    FloatingIp, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortId, PortLease, Router,
+    RouterId, RouterNumber,
+};
 use hadron_store::Snapshot;
 use hadron_wire::RowKey;
 use std::collections::BTreeSet;
@@ -23,7 +26,7 @@ impl Touched {
                 for port in side.router_ports(id) {
                     self.interface(port, id, sides);
                 }
-                self.surroundings(side.router_ports(id).map(|port| port.network_id), sides);
+                self.surroundings(id, side.router_ports(id).map(|port| port.network_id), sides);
             }
         }
     }
@@ -32,20 +35,96 @@ impl Touched {
     pub(super) fn router_port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
         let Some((router, _)) = port.router() else { return };
         self.interface(port, router, sides);
+        self.leases(port, router, sides);
         self.routes(router, sides);
+        self.transit(port.network_id, sides);
         let [before, after] = sides.map(|side| {
             let port = side.get::<Port>(&port.id)?;
             Some((interface_of(side, port)?.id, port.network_id))
         });
         if before != after {
-            self.surroundings([port.network_id].into_iter(), sides);
+            self.surroundings(router, [port.network_id].into_iter(), sides);
         }
-        let [before, after] = sides.map(|side| attached(side, port).and_then(|(_, gateway)| gateway));
+        let [before, after] =
+            sides.map(|side| attached(side, side.get::<Port>(&port.id)?).and_then(|(_, gateway)| gateway));
         if before != after {
             for side in sides {
                 side.floating_ips_of_router(router).for_each(|floating| self.floating_ip(floating));
-                self.surroundings(side.router_ports(router).map(|port| port.network_id), sides);
+                self.surroundings(router, side.router_ports(router).map(|port| port.network_id), sides);
             }
+        }
+    }
+
+    /// The hosts that stand for a router outside, at this port of its.
+    pub(super) fn gateway_hosts(&mut self, port: PortId, sides: [&Snapshot; 2]) {
+        for side in sides {
+            let Some(port) = side.get::<Port>(&port) else { continue };
+            let Some((router, _)) = port.router() else { continue };
+            self.interface(port, router, sides);
+            for side in sides {
+                let mut reach = Reach::default();
+                reach.extend_by(side, router);
+                self.reached_by_gateways(&reach, sides);
+            }
+        }
+    }
+
+    /// What a lease of ports is to the hosts that reach the router.
+    pub(super) fn port_lease(&mut self, (port, host): (PortId, HostNumber), sides: [&Snapshot; 2]) {
+        for port in sides.into_iter().filter_map(|side| side.get::<Port>(&port)) {
+            let Some((router, _)) = port.router() else { continue };
+            for router in numbers(router, sides) {
+                let (router, interface, host) = (router.0, port.number.0, host.0);
+                self.rows.insert(RowKey::PortLease { router, interface, host });
+            }
+        }
+    }
+
+    /// All leases of a router's port.
+    fn leases(&mut self, port: &Port, router: RouterId, sides: [&Snapshot; 2]) {
+        for side in sides {
+            let leases = side.iter_from::<PortLease>((port.id, HostNumber(0)));
+            for lease in leases.take_while(|lease| lease.port_id == port.id) {
+                for router in numbers(router, sides) {
+                    let (router, interface, host) = (router.0, port.number.0, lease.host.0);
+                    self.rows.insert(RowKey::PortLease { router, interface, host });
+                }
+            }
+        }
+    }
+
+    /// Whether hosts bring each other packets of a physical network, which they do from its first router on.
+    fn transit(&mut self, network: NetworkId, sides: [&Snapshot; 2]) {
+        let [before, after] =
+            sides.map(|side| side.get::<Network>(&network).and_then(|network| vni(side, network)));
+        if before == after {
+            return;
+        }
+        for side in sides {
+            let Some(found) = side.get::<Network>(&network) else { continue };
+            self.rows.insert(RowKey::Network(found.number.0));
+            side.ports_of_network(network).for_each(|port| self.port(port, sides));
+            self.presences(network, side);
+        }
+    }
+
+    /// What hosts that stand for routers reach, as they do or did.
+    fn reached_by_gateways(&mut self, reach: &Reach, sides: [&Snapshot; 2]) {
+        let names = reach.gateways.iter().flat_map(|host| {
+            sides.into_iter().filter_map(|side| side.host_by_number(*host)).map(|host| host.name.clone())
+        });
+        let names: BTreeSet<String> = names.collect();
+        names.iter().for_each(|host| self.reached(host, reach, sides));
+    }
+
+    /// What is reached by the routers that a host stands for.
+    pub(super) fn stands_for(&mut self, host: HostNumber, side: &Snapshot, sides: [&Snapshot; 2]) {
+        for gateway in side.iter::<GatewayHosts>().filter(|gateway| gateway.hosts.contains(&host)) {
+            let router = side.get::<Port>(&gateway.port_id).and_then(|port| port.router());
+            let Some((router, _)) = router else { continue };
+            let mut reach = Reach::default();
+            reach.extend_by(side, router);
+            self.reached_by_gateways(&reach, sides);
         }
     }
 
@@ -85,9 +164,17 @@ impl Touched {
         }
     }
 
-    /// What hangs together with the networks on either side, for all hosts that are in it.
-    fn surroundings(&mut self, networks: impl Iterator<Item = NetworkId>, sides: [&Snapshot; 2]) {
+    /// What hangs together with the router and the networks on either side, for all hosts that are in it.
+    fn surroundings(
+        &mut self,
+        router: RouterId,
+        networks: impl Iterator<Item = NetworkId>,
+        sides: [&Snapshot; 2],
+    ) {
         let mut reach = [Reach::default(), Reach::default()];
+        for (side, reach) in sides.into_iter().zip(&mut reach) {
+            reach.extend_by(side, router);
+        }
         for network in networks {
             for (side, reach) in sides.into_iter().zip(&mut reach) {
                 reach.extend(side, network);
@@ -100,6 +187,7 @@ impl Touched {
         for host in hosts {
             reach.iter().for_each(|reach| self.reached(host, reach, sides));
         }
+        reach.iter().for_each(|reach| self.reached_by_gateways(reach, sides));
     }
 
     /// What the port's host can reach, where its first port in the network came or its last one went.

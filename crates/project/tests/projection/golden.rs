@@ -420,6 +420,9 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Location { network, port } => format!("net {network} location of port {port}"),
         RowKey::RouterInterface { router, port } => format!("router {router} port {port}"),
         RowKey::Route { router, destination } => format!("router {router} to {}", prefix(&destination)),
+        RowKey::PortLease { router, interface, host } => {
+            format!("router {router} port {interface} lease of host {host}")
+        }
         RowKey::Rule { group, rule } => format!("set {group} rule {rule}"),
         RowKey::Member { set, member } => format!("set {set} member {member}"),
         RowKey::Policy(number) => format!("policy {number}"),
@@ -435,7 +438,8 @@ fn contents(row: &Row) -> String {
             let segment = match (&row.physical, row.vni) {
                 (Some(physical), _) => {
                     let vlan = physical.vlan.map_or(String::new(), |vlan| format!(" vlan {vlan}"));
-                    format!("on {}{vlan}", physical.network)
+                    let vni = row.vni.map_or(String::new(), |vni| format!(", relayed by vni {vni}"));
+                    format!("on {}{vlan}{vni}", physical.network)
                 }
                 (None, Some(vni)) => format!("vni {vni}"),
                 (None, None) => "local".to_owned(),
@@ -466,11 +470,10 @@ fn contents(row: &Row) -> String {
             let own = |own: &row::InterfaceAddress| {
                 format!(" {} of {}", row::unmapped(own.address), prefix(&own.prefix()))
             };
-            let gateway = match row.gateway {
-                Some(row::Gateway { snat: true }) => ", outside with snat",
-                Some(row::Gateway { snat: false }) => ", outside",
-                None => "",
-            };
+            let gateway = row.gateway.as_ref().map_or(String::new(), |gateway| {
+                let snat = if gateway.snat { " with snat" } else { "" };
+                format!(", outside{snat} by hosts {:?}", gateway.hosts)
+            });
             let addresses = row.addresses.iter().map(own).collect::<String>();
             format!("net {}, {}{addresses}{gateway}", row.network, Mac(row.mac))
         }
@@ -493,12 +496,15 @@ fn contents(row: &Row) -> String {
         }
         Row::Member(row) => row.prefixes.iter().map(prefix).collect::<Vec<_>>().join(" "),
         Row::Policy(row) => format!("sets {:?}", row.groups),
+        Row::PortLease(row) => {
+            format!("{} in net {}, blocks {:?}", row::unmapped(row.address), row.network, row.blocks)
+        }
         Row::FloatingIp(row) => {
             let [address, inside] = [row.address, row.inside].map(row::unmapped);
             let (router, interface) = (row.router, row.interface);
             format!(
-                "{address} in net {} by router {router} port {interface} for port {} {inside}",
-                row.network, row.port
+                "{address} in net {} by router {router} port {interface} for port {} {inside} on host {}",
+                row.network, row.port, row.host
             )
         }
         Row::Port(row) => {

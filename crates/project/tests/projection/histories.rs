@@ -47,6 +47,8 @@ fn any_state() -> impl Strategy<Value = Vec<Op>> {
             Op::PutLog { log, .. } => Some((7, *log)),
             Op::PutRouter { router, .. } => Some((8, *router)),
             Op::PutFloatingIp { floating, .. } => Some((9, *floating)),
+            Op::PutGatewayHosts { port, .. } => Some((10, *port)),
+            Op::PutLease { port, .. } => Some((11, *port)),
             _ => None,
         };
         let last: BTreeMap<_, _> = ops.into_iter().filter_map(|op| Some((rank(&op)?, op))).collect();
@@ -66,6 +68,8 @@ fn removal(op: &Op) -> Op {
         Op::PutLog { log, .. } => Op::DropLog { log },
         Op::PutRouter { router, .. } => Op::DropRouter { router },
         Op::PutFloatingIp { floating, .. } => Op::DropFloatingIp { floating },
+        Op::PutGatewayHosts { port, .. } => Op::DropGatewayHosts { port },
+        Op::PutLease { port, host, .. } => Op::DropLease { port, host },
         ref other => other.clone(),
     }
 }
@@ -136,6 +140,8 @@ proptest! {
             Op::PutNetwork { .. } | Op::PutGroup { .. } | Op::PutAddressGroup { .. } => (0, **random),
             Op::PutSubnet { .. } | Op::PutRule { .. } => (1, **random),
             Op::PutPort { .. } => (2, **random),
+            // They name hosts.
+            Op::PutGatewayHosts { .. } | Op::PutLease { .. } => (3, **random),
             _ => (**random % 3, **random),
         });
         let ordered: Vec<_> = ordered.into_iter().map(|(op, _)| op.clone()).collect();

@@ -4,9 +4,10 @@ use super::counters::Counter;
 use super::goodbye::Farewell;
 use super::hub::Hub;
 use super::session::Session;
-use hadron_model::PortNumber;
+use hadron_model::{PortNumber, Router};
+use hadron_project::Interest;
 use hadron_wire::proto::node_message::Message;
-use hadron_wire::proto::{NodeMessage, PortReports};
+use hadron_wire::proto::{NodeMessage, PortReports, PortsWanted};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tonic::Streaming;
@@ -55,6 +56,10 @@ fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Fa
         Some(Message::Hello(_)) => Err(Farewell::protocol("a second hello")),
         Some(Message::Ack(ack)) => session.ack(ack.revision),
         Some(Message::PortReports(reports)) => take_reports(hub, session, reports),
+        Some(Message::PortsWanted(wanted)) => {
+            take_wanted(hub, session, wanted);
+            Ok(())
+        }
         Some(Message::Heartbeat(_)) => {
             session.wants_catch_up.store(true, Relaxed);
             session.wake.notify_one();
@@ -62,6 +67,18 @@ fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Fa
         }
         // A kind of message that a later release knows.
         None => Ok(()),
+    }
+}
+
+/// Only routers that the host reaches can wait.
+fn take_wanted(hub: &Hub, session: &Session, PortsWanted { interface, blocks }: PortsWanted) {
+    let view = hub.store.snapshot();
+    let port = view.port_by_number(PortNumber(interface));
+    let router = port.and_then(|port| view.get::<Router>(&port.router()?.0)).map(|router| router.number.0);
+    let is_reached = |router| hub.projection.read().is_interested(session.host, Interest::Router(router));
+    if router.is_some_and(is_reached) {
+        session.wanted.lock().insert(interface, blocks);
+        session.reported.notify_one();
     }
 }
 

@@ -15,7 +15,7 @@
 //! | acceptor | the listener | connections; one task per TLS handshake |
 //! | outbound | a stream; it is the response body, polled by the transport | dirty keys, room in the HTTP/2 window |
 //! | inbound | a stream | messages |
-//! | presence | the service | a clock, nodes that connect |
+//! | presence, ports | the service | a clock, nodes that connect |
 //! | reporter | a stream | reports; while a write is under way the latest of each port waits |
 //!
 //! Begin with [`NodeService`], then `session`.
@@ -29,6 +29,7 @@ mod inbound;
 mod join;
 mod outbound;
 mod peer;
+mod ports;
 mod presence;
 mod reporter;
 mod rpc;
@@ -81,7 +82,7 @@ impl Default for NodeConfig {
 pub struct NodeService {
     hub: Arc<Hub>,
     authority: Arc<dyn Authority>,
-    _tasks: Arc<[AbortOnDrop; 2]>,
+    _tasks: Arc<[AbortOnDrop; 3]>,
 }
 
 struct AbortOnDrop(AbortHandle);
@@ -99,7 +100,8 @@ impl NodeService {
         let hub = Arc::new(hub);
         let projector = tokio::spawn(hub::follow(hub.clone(), watch)).abort_handle();
         let presence = tokio::spawn(presence::record(hub.clone())).abort_handle();
-        Self { hub, authority, _tasks: Arc::new([projector, presence].map(AbortOnDrop)) }
+        let ports = tokio::spawn(ports::keep(hub.clone())).abort_handle();
+        Self { hub, authority, _tasks: Arc::new([projector, presence, ports].map(AbortOnDrop)) }
     }
 
     /// Serves nodes on `listener` until `shutdown` resolves; then says goodbye to them and returns when their streams

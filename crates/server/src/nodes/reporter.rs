@@ -5,6 +5,7 @@
 
 use super::counters::Counter;
 use super::hub::Hub;
+use super::ports;
 use super::session::Session;
 use hadron_control::binding::set_port_wired;
 use hadron_model::{Port, PortId, PortNumber, PortStatus, Timestamp};
@@ -46,6 +47,7 @@ pub(super) async fn record(hub: Arc<Hub>, session: Arc<Session>) {
                 return;
             }
         }
+        ports::lease(&hub, &session).await;
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct Session {
     last_heard: AtomicI64,
     /// Reports that wait to be recorded, by port number; the latest wins.
     pub(super) reports: Mutex<BTreeMap<u32, PortReport>>,
+    /// Blocks of ports outside that the host is to have, by router's interface; they wait as reports do.
+    pub(super) wanted: Mutex<BTreeMap<u32, u32>>,
+    /// Wakes the reporter.
     pub(super) reported: Notify,
 }
 
@@ -65,6 +68,7 @@ impl Session {
             has_ended: AtomicBool::new(false),
             last_heard: AtomicI64::new(now.0),
             reports: Mutex::new(BTreeMap::new()),
+            wanted: Mutex::new(BTreeMap::new()),
             reported: Notify::new(),
         }
     }

@@ -226,6 +226,8 @@ not_indexed!(
     Turn,
     hadron_model::ProjectQuota,
     hadron_model::AutoTopology,
+    hadron_model::GatewayHosts,
+    hadron_model::PortLease,
     hadron_model::DefaultNetwork,
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup

@@ -82,6 +82,9 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::Member(proto::MemberKey { set, member }) => RowKey::Member { set, member },
         row_key::Kind::Policy(number) => RowKey::Policy(number),
         row_key::Kind::FloatingIp(number) => RowKey::FloatingIp(number),
+        row_key::Kind::PortLease(proto::PortLeaseKey { router, interface, host }) => {
+            RowKey::PortLease { router, interface, host }
+        }
         row_key::Kind::Port(number) => RowKey::Port(number),
     })
 }
@@ -107,6 +110,7 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Member(row) => Row::Member(read.member(row)?),
         Kind::Policy(row) => Row::Policy(read.policy(row)?),
         Kind::FloatingIp(row) => Row::FloatingIp(read.floating_ip(row)?),
+        Kind::PortLease(row) => Row::PortLease(read.port_lease(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })
 }

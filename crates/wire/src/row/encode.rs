@@ -2,8 +2,8 @@
 
 use super::{
     DhcpOption, Direction, Family, FloatingIpRow, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow,
-    NetworkRow, Place, PolicyRow, PortRow, Prefix, PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row,
-    RowKey, RuleRow, SubnetRow,
+    NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow, Remote, RouteRow,
+    RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -31,6 +31,9 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Member { set, member } => Kind::Member(proto::MemberKey { set, member }),
         RowKey::Policy(number) => Kind::Policy(number),
         RowKey::FloatingIp(number) => Kind::FloatingIp(number),
+        RowKey::PortLease { router, interface, host } => {
+            Kind::PortLease(proto::PortLeaseKey { router, interface, host })
+        }
         RowKey::Port(number) => Kind::Port(number),
     };
     proto::RowKey { kind: Some(kind) }
@@ -48,6 +51,7 @@ fn row(row: &Row) -> proto::Row {
         Row::Member(row) => Kind::Member(member(row)),
         Row::Policy(row) => Kind::Policy(policy(row)),
         Row::FloatingIp(row) => Kind::FloatingIp(floating_ip(row)),
+        Row::PortLease(row) => Kind::PortLease(port_lease(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
     proto::Row { kind: Some(kind) }
@@ -114,7 +118,10 @@ fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
         addresses: addresses
             .map(|a| proto::InterfaceAddress { address: address(a.address), length: a.length.into() })
             .collect(),
-        gateway: row.gateway.map(|gateway| proto::Gateway { snat: gateway.snat }),
+        gateway: row
+            .gateway
+            .as_ref()
+            .map(|gateway| proto::Gateway { snat: gateway.snat, hosts: gateway.hosts.clone() }),
     }
 }
 
@@ -127,6 +134,18 @@ fn floating_ip(row: &FloatingIpRow) -> proto::FloatingIpRow {
         interface: row.interface,
         port: row.port,
         inside: address(row.inside),
+        host: row.host,
+    }
+}
+
+fn port_lease(row: &PortLeaseRow) -> proto::PortLeaseRow {
+    proto::PortLeaseRow {
+        router: row.router,
+        interface: row.interface,
+        host: row.host,
+        network: row.network,
+        address: address(row.address),
+        blocks: row.blocks.iter().copied().map(u32::from).collect(),
     }
 }
 

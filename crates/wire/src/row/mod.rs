@@ -13,7 +13,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 pub use decode::{Decoded, MalformedRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
-pub use router::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+pub use router::{
+    FloatingIpRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow,
+    RouterInterfaceRow,
+};
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +58,15 @@ pub enum RowKey {
         /// Where to.
         destination: Prefix,
     },
+    /// The ports of a router's address that a host may use.
+    PortLease {
+        /// Router number.
+        router: u32,
+        /// Number of the router's port outside.
+        interface: u32,
+        /// Host number.
+        host: u32,
+    },
     /// A rule of a security group.
     Rule {
         /// The group's number among the sets.
@@ -87,6 +99,7 @@ impl RowKey {
             | RowKey::Location { network, .. } => Some(network),
             RowKey::RouterInterface { .. }
             | RowKey::Route { .. }
+            | RowKey::PortLease { .. }
             | RowKey::Rule { .. }
             | RowKey::Member { .. }
             | RowKey::Policy(_)
@@ -111,6 +124,8 @@ pub enum Row {
     RouterInterface(RouterInterfaceRow),
     /// See [`RouteRow`].
     Route(RouteRow),
+    /// See [`PortLeaseRow`].
+    PortLease(PortLeaseRow),
     /// See [`RuleRow`].
     Rule(RuleRow),
     /// See [`MemberRow`].
@@ -133,6 +148,9 @@ impl Row {
             Row::Location(row) => RowKey::Location { network: row.network, port: row.port },
             Row::RouterInterface(row) => RowKey::RouterInterface { router: row.router, port: row.port },
             Row::Route(row) => RowKey::Route { router: row.router, destination: row.destination },
+            Row::PortLease(row) => {
+                RowKey::PortLease { router: row.router, interface: row.interface, host: row.host }
+            }
             Row::Rule(row) => RowKey::Rule { group: row.group, rule: row.rule },
             Row::Member(row) => RowKey::Member { set: row.set, member: row.member },
             Row::Policy(row) => RowKey::Policy(row.number),

@@ -21,13 +21,35 @@ pub struct RouterInterfaceRow {
 }
 
 /// How a router is attached to an external network.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Gateway {
-    /// No IPv4 packet leaves with a source that has no address outside.
+    /// IPv4 packets whose source has no address outside leave with the router's own.
     pub snat: bool,
+    /// Numbers of the hosts that stand for the router there, in this order: the first that is there answers for its addresses.
+    pub hosts: Vec<u32>,
 }
 
-/// A floating IP that leads to a port that is bound to the receiving host.
+/// Ports of a block in [`PortLeaseRow::blocks`].
+pub const PORT_BLOCK: u16 = 64;
+
+/// The ports of a router's first IPv4 address outside that a host may use.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PortLeaseRow {
+    /// The router's number.
+    pub router: u32,
+    /// The number of its port outside.
+    pub interface: u32,
+    /// Number of the host that has the ports.
+    pub host: u32,
+    /// The external network's number.
+    pub network: u32,
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Blocks of [`PORT_BLOCK`] ports: the ports' number divided by that.
+    pub blocks: Vec<u16>,
+}
+
+/// A floating IP that leads to a port of the receiving host, or of one that has no interface to the physical network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FloatingIpRow {
     /// Its number.
@@ -44,6 +66,8 @@ pub struct FloatingIpRow {
     pub port: u32,
     /// The port's address.
     pub inside: Ipv6Addr,
+    /// Number of the host that the port is bound to; 0 for the receiving one.
+    pub host: u32,
 }
 
 /// An address of a router.

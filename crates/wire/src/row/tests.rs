@@ -195,7 +195,8 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
         let least = if address.to_ipv4_mapped().is_some() { 96 } else { 0 };
         InterfaceAddress { address, length: least + length % (129 - least) }
     });
-    let gateway = proptest::option::of(any::<bool>().prop_map(|snat| Gateway { snat }));
+    let gateway = (any::<bool>(), prop::collection::vec(any::<u32>(), 0..3));
+    let gateway = proptest::option::of(gateway.prop_map(|(snat, hosts)| Gateway { snat, hosts }));
     (any::<[u32; 3]>(), any::<[u8; 6]>(), prop::collection::vec(address, 0..4), gateway).prop_map(
         |([router, port, network], mac, addresses, gateway)| {
             Row::RouterInterface(RouterInterfaceRow { router, port, network, mac, addresses, gateway })
@@ -204,9 +205,18 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
 }
 
 fn any_floating_ip() -> impl Strategy<Value = Row> {
-    (any::<[u32; 5]>(), any_address(), any_address()).prop_map(
-        |([number, network, router, interface, port], address, inside)| {
-            Row::FloatingIp(FloatingIpRow { number, network, address, router, interface, port, inside })
+    (any::<[u32; 6]>(), any_address(), any_address()).prop_map(
+        |([number, network, router, interface, port, host], address, inside)| {
+            Row::FloatingIp(FloatingIpRow { number, network, address, router, interface, port, inside, host })
+        },
+    )
+}
+
+fn any_port_lease() -> impl Strategy<Value = Row> {
+    let blocks = prop::collection::vec(0..=u16::MAX / PORT_BLOCK, 0..5);
+    (any::<[u32; 4]>(), any_address(), blocks).prop_map(
+        |([router, interface, host, network], address, blocks)| {
+            Row::PortLease(PortLeaseRow { router, interface, host, network, address, blocks })
         },
     )
 }
@@ -231,7 +241,8 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_member(),
         any_router_interface(),
         any_route(),
-        any_floating_ip()
+        any_floating_ip(),
+        any_port_lease()
     ]
 }
 

@@ -2,11 +2,14 @@
 
 use super::*;
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Neighbour, NeighbourKey,
-    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind,
-    router_interface_flag,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NatOwner, NatOwnerKey,
+    NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey, RouterInterface,
+    RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag,
 };
-use hadron_wire::row::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+use hadron_wire::row::{
+    FloatingIpRow, Gateway, InterfaceAddress, PortLeaseRow, PresenceRow, RoutePath, RouteRow,
+    RouterInterfaceRow,
+};
 
 const ROUTER: u32 = 3;
 
@@ -33,7 +36,10 @@ fn default_route(paths: Vec<RoutePath>) -> RouteRow {
 
 pub(super) fn row() -> impl Strategy<Value = Row> {
     let addresses = proptest::collection::vec((1..4u8).prop_map(|last| (v4(last), 120)), 0..3);
-    let gateway = proptest::option::of(any::<bool>().prop_map(|snat| Gateway { snat }));
+    let gateway = proptest::option::of(
+        (any::<bool>(), proptest::collection::vec(1..4u32, 0..3))
+            .prop_map(|(snat, hosts)| Gateway { snat, hosts }),
+    );
     let path = (1..5u32, 1..4u8).prop_map(|(port, last)| RoutePath { port, gateway: v4(last) });
     prop_oneof![
         (1..3u32, 1..5u32, 1..3u32, addresses, gateway).prop_map(
@@ -42,8 +48,8 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                 Row::RouterInterface(RouterInterfaceRow { router, gateway, ..row })
             }
         ),
-        (1..4u32, 1..3u32, 1..4u8, 1..5u32, 1..4u8).prop_map(
-            |(number, network, address, interface, inside)| {
+        (1..4u32, 1..3u32, 1..4u8, 1..5u32, 1..4u8, 0..3u32).prop_map(
+            |(number, network, address, interface, inside, host)| {
                 let [address, inside] = [address, inside].map(v4);
                 let port = inside.octets()[15].into();
                 Row::FloatingIp(FloatingIpRow {
@@ -54,6 +60,7 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                     interface,
                     port,
                     inside,
+                    host,
                 })
             }
         ),
@@ -143,7 +150,10 @@ fn a_gateway_is_at_the_mac_of_the_host_s_own_interface() {
         let row = interface(9, 5, &[(v4(2), 120)]);
         [
             physical(5, Some(7)),
-            Row::RouterInterface(RouterInterfaceRow { gateway: Some(Gateway { snat }), ..row }),
+            Row::RouterInterface(RouterInterfaceRow {
+                gateway: Some(Gateway { snat, hosts: vec![] }),
+                ..row
+            }),
         ]
     };
     let entries = calculated_on(mapped(), row(true), &[]);
@@ -153,24 +163,204 @@ fn a_gateway_is_at_the_mac_of_the_host_s_own_interface() {
     assert_eq!(value.flags, router_interface_flag::EXTERNAL | router_interface_flag::TRANSLATED_ONLY);
     let outside = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
     assert_eq!(entries.get(&Key::Fdb(FdbKey::new(5, PROVIDER.mac))), Some(&Value::Fdb(outside)));
-    assert!(!entries.contains_key(&Key::Fdb(FdbKey::new(5, Mac(mac(9))))), "no switch outside sees this one");
+    let overlay = FdbEntry { kind: target::ROUTER, id: 9 };
+    assert_eq!(entries.get(&Key::Fdb(FdbKey::new(5, Mac(mac(9))))), Some(&Value::Fdb(overlay)));
+    assert_eq!((value.own_mac, value.relay), (Mac(mac(9)), 0));
+    // What is for the shared address comes in again by the host's own MAC; another host answers the network's questions.
+    let key_of_shared = Key::FloatingIp(FloatingIpKey { network: 5, address: v4(2).into() });
+    let shared = FloatingIp { interface: 9, flags: floating_flag::SHARED, ..FloatingIp::default() };
+    assert_eq!(entries.get(&key_of_shared), Some(&Value::FloatingIp(shared)));
     let own = Key::Neighbour(NeighbourKey { network: 5, address: v4(2).into() });
-    assert!(!entries.contains_key(&own), "this host does not answer for the router's address");
+    let neighbour = Neighbour { mac: PROVIDER.mac, kind: neighbour_kind::ROUTER };
+    assert_eq!(entries.get(&own), Some(&Value::Neighbour(neighbour)));
     let route = Key::Route(RouteKey::new(ROUTER, v4(2).into(), 128));
-    assert_eq!(entries.get(&route), Some(&Value::Route(Route::local())));
+    assert_eq!(entries.get(&route), None);
     let entries = calculated_on(mapped(), row(false), &[]);
     let Some(Value::RouterInterface(value)) = entries.get(&key) else { panic!("no interface") };
     assert_eq!(value.flags, router_interface_flag::EXTERNAL);
+    assert_eq!(entries.get(&route), Some(&Value::Route(Route::local())));
     let entries = calculated(row(true), &[]);
     assert!(!entries.contains_key(&key) && !entries.contains_key(&route), "no way without an interface");
+}
+
+/// A router's port on external network 5, and the hosts that stand for it there.
+fn gateway(network: u32, hosts: &[u32]) -> Row {
+    let gateway = Gateway { snat: true, hosts: hosts.to_vec() };
+    let row = interface(9, network, &[(v4(2), 120)]);
+    Row::RouterInterface(RouterInterfaceRow { gateway: Some(gateway), ..row })
+}
+
+/// An external network with an identifier for what hosts bring each other.
+fn external(network: u32) -> Row {
+    let Row::Network(row) = physical(network, None) else { unreachable!() };
+    Row::Network(NetworkRow { vni: Some(7000 + network), ..row })
+}
+
+/// What `host` has of a row, while the others of `rows` are there.
+fn flags_of(entries: &Entries, address: Ipv6Addr) -> Option<(u32, u32)> {
+    match entries.get(&Key::FloatingIp(FloatingIpKey { network: 5, address: address.into() })) {
+        Some(Value::FloatingIp(row)) => Some((row.flags, row.port)),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_first_host_that_stands_for_a_router_answers_for_its_address() {
+    let own = mapped().number;
+    for (hosts, flags) in [
+        (vec![own, 8], floating_flag::SHARED | floating_flag::ANSWERED),
+        (vec![8, own], floating_flag::SHARED),
+        (vec![8], floating_flag::SHARED),
+    ] {
+        let entries = calculated_on(mapped(), [external(5), gateway(5, &hosts)], &[]);
+        assert_eq!(flags_of(&entries, v4(2)), Some((flags, 0)), "{hosts:?}");
+    }
+}
+
+#[test]
+fn a_host_without_a_way_outside_sends_by_the_first_that_has_one() {
+    let interface_of = |hosts: &[u32], network: Row| {
+        let entries = calculated([network, gateway(5, hosts)], &[]);
+        match entries.get(&Key::RouterInterface(RouterInterfaceKey { interface: 9 })) {
+            Some(Value::RouterInterface(row)) => Some((row.relay, row.mac)),
+            _ => None,
+        }
+    };
+    assert_eq!(interface_of(&[8, 9], external(5)), Some((8, Mac(mac(9)))));
+    assert_eq!(interface_of(&[], external(5)), None, "nobody to send by");
+    assert_eq!(interface_of(&[8], physical(5, None)), None, "no identifier to send under");
+}
+
+#[test]
+fn a_floating_ip_of_another_host_is_relayed_there() {
+    let own = mapped().number;
+    let (address, inside, there) = (v4(99), v4(3), own + 50);
+    let row = FloatingIpRow {
+        number: 1,
+        network: 5,
+        address,
+        router: ROUTER,
+        interface: 9,
+        port: 30,
+        inside,
+        host: there,
+    };
+    for (hosts, flags) in [
+        (vec![own], floating_flag::RELAYED | floating_flag::ANSWERED),
+        (vec![there, own], floating_flag::RELAYED),
+    ] {
+        let rows = [external(5), gateway(5, &hosts), Row::FloatingIp(row)];
+        let entries = calculated_on(mapped(), rows, &[]);
+        assert_eq!(flags_of(&entries, address), Some((flags, there)));
+        assert!(!entries.keys().any(|key| matches!(key, Key::FloatingSource(_))));
+    }
+    // Its own host, which has no way outside: translated there, and answered for by nobody there.
+    let here = FloatingIpRow { host: host().number, ..row };
+    let entries = calculated([external(5), gateway(5, &[8]), Row::FloatingIp(here)], &[]);
+    assert_eq!(flags_of(&entries, address), Some((0, 30)));
+    assert!(entries.keys().any(|key| matches!(key, Key::FloatingSource(_))));
+}
+
+#[test]
+fn a_floating_ip_follows_its_router_s_interface() {
+    let own = mapped().number;
+    let row = FloatingIpRow {
+        number: 1,
+        network: 5,
+        address: v4(99),
+        router: ROUTER,
+        interface: 9,
+        port: 30,
+        inside: v4(3),
+        host: own + 50,
+    };
+    let mut calculation = Calculation::new(mapped());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(5), Row::FloatingIp(row)]));
+    fold(&mut entries, &mut calculation);
+    assert_eq!(flags_of(&entries, v4(99)), None);
+    calculation.apply(set([gateway(5, &[8])]));
+    fold(&mut entries, &mut calculation);
+    assert_eq!(flags_of(&entries, v4(99)), Some((floating_flag::RELAYED, own + 50)));
+    calculation.apply(set([gateway(5, &[own])]));
+    fold(&mut entries, &mut calculation);
+    let flags = floating_flag::RELAYED | floating_flag::ANSWERED;
+    assert_eq!(flags_of(&entries, v4(99)), Some((flags, own + 50)));
+    calculation.apply(remove([RowKey::RouterInterface { router: ROUTER, port: 9 }]));
+    fold(&mut entries, &mut calculation);
+    assert_eq!(flags_of(&entries, v4(99)), None);
+}
+
+#[test]
+fn a_lease_is_a_pool_on_its_host_and_an_owner_of_blocks_elsewhere() {
+    let own = host().number;
+    let lease = |host| {
+        let blocks = vec![16, 40];
+        Row::PortLease(PortLeaseRow {
+            router: ROUTER,
+            interface: 9,
+            host,
+            network: 5,
+            address: v4(2),
+            blocks,
+        })
+    };
+    let entries = calculated([lease(own), lease(own + 1)], &[]);
+    let pool = NatPool::new([10, 0, 0, 2], &[16, 40]);
+    let key = Key::NatPool(NatPoolKey { interface: 9 });
+    assert_eq!(entries.get(&key), Some(&Value::NatPool(pool)));
+    for block in [16, 40] {
+        let key = NatOwnerKey { network: 5, address: [10, 0, 0, 2], block, pad: [0; 2] };
+        assert_eq!(entries.get(&Key::NatOwner(key)), Some(&Value::NatOwner(NatOwner { host: own + 1 })));
+    }
+}
+
+#[test]
+fn instances_behind_a_router_share_its_address() {
+    let gateways = |snat: bool, has_port: bool| {
+        let mut calculation = Calculation::new(mapped());
+        let outside = Gateway { snat, hosts: vec![] };
+        let outside = RouterInterfaceRow { gateway: Some(outside), ..interface(9, 5, &[(v4(2), 120)]) };
+        let mut rows = vec![
+            external(5),
+            network(6, Some(600)),
+            Row::RouterInterface(outside),
+            Row::RouterInterface(interface(8, 6, &[(v4(1), 120)])),
+        ];
+        if has_port {
+            rows.push(Row::Port(port(30, 6, 3)));
+        }
+        calculation.apply(set(rows));
+        calculation.shared_gateways()
+    };
+    assert_eq!(gateways(true, true), [9].into());
+    assert!(gateways(true, false).is_empty(), "nobody is behind it here");
+    assert!(gateways(false, true).is_empty(), "it doesn't share");
+}
+
+#[test]
+fn broadcasts_of_a_physical_network_do_not_go_by_the_overlay() {
+    let presence =
+        PresenceRow { network: 5, host: 8, underlay: Ipv4Addr::new(192, 0, 2, 8).to_ipv6_mapped() };
+    let entries = calculated([external(5), Row::Presence(presence.clone())], &[]);
+    assert!(entries.keys().any(|key| matches!(key, Key::Vtep(_))));
+    assert!(!entries.keys().any(|key| matches!(key, Key::Flood(_))));
 }
 
 #[test]
 fn a_floating_ip_stands_for_an_instance_both_ways() {
     let (address, inside) = (v4(99), v4(3));
-    let row =
-        FloatingIpRow { number: 1, network: 5, address, router: ROUTER, interface: 9, port: 30, inside };
-    let rows = [physical(5, None), Row::FloatingIp(row)];
+    let row = FloatingIpRow {
+        number: 1,
+        network: 5,
+        address,
+        router: ROUTER,
+        interface: 9,
+        port: 30,
+        inside,
+        host: 0,
+    };
+    let rows = [physical(5, None), gateway(5, &[]), Row::FloatingIp(row)];
     let entries = calculated_on(mapped(), rows.clone(), &[]);
     let key = FloatingIpKey { network: 5, address: address.into() };
     let value = FloatingIp { interface: 9, port: 30, inside: inside.into(), flags: floating_flag::ANSWERED };

@@ -5,11 +5,11 @@ mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, Host, HostNumber, IpNet, LoggedEvents, Mac,
-    Network, NetworkId, NetworkNumber, PacketLog, PolicyNumber, Port, PortDetails, PortId, PortNumber,
-    PortStatus, Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId,
-    SubnetNumber, Timestamp, Vni, port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY,
-    router::DEVICE_OWNER_ROUTER_INTERFACE,
+    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, GatewayHosts, Host, HostNumber, IpNet,
+    LoggedEvents, Mac, Network, NetworkId, NetworkNumber, PacketLog, PhysicalSegment, PolicyNumber, Port,
+    PortDetails, PortId, PortLease, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
+    port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY, router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -43,6 +43,8 @@ pub struct Model {
     pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
     pub routers: BTreeMap<u8, Router>,
     pub floating_ips: BTreeMap<u8, FloatingIp>,
+    pub gateway_hosts: BTreeMap<PortId, GatewayHosts>,
+    pub leases: BTreeMap<(PortId, HostNumber), PortLease>,
     pub logs: BTreeMap<u8, PacketLog>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
@@ -53,6 +55,7 @@ pub struct Model {
 pub enum Op {
     PutHost {
         host: u8,
+        /// With 2 it has an interface to the physical network.
         address: u8,
     },
     DropHost {
@@ -62,6 +65,7 @@ pub enum Op {
         network: u8,
         vxlan: bool,
         up: bool,
+        /// With 1500 it is in the physical network if it isn't in VXLAN.
         mtu: u32,
     },
     DropNetwork {
@@ -139,6 +143,24 @@ pub enum Op {
     DropFloatingIp {
         floating: u8,
     },
+    /// The hosts that stand for a router outside at a port that may be its gateway, a bit for each.
+    PutGatewayHosts {
+        port: u8,
+        hosts: u8,
+    },
+    DropGatewayHosts {
+        port: u8,
+    },
+    /// Ports of that port's address for a host.
+    PutLease {
+        port: u8,
+        host: u8,
+        blocks: u8,
+    },
+    DropLease {
+        port: u8,
+        host: u8,
+    },
     /// Log l is of project l mod [`PROJECTS`].
     PutLog {
         log: u8,
@@ -173,7 +195,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
                 Op::PutPort { port, host, dhcp, up, subnets, mac, groups, pair, router, outside }
             }),
         8 => security::any_op(),
-        5 => router::any_op(),
+        8 => router::any_op(),
         4 => packet_log::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
@@ -279,7 +301,11 @@ impl Model {
             Op::PutRouter { .. }
             | Op::DropRouter { .. }
             | Op::PutFloatingIp { .. }
-            | Op::DropFloatingIp { .. } => return self.apply_router(op, tx),
+            | Op::DropFloatingIp { .. }
+            | Op::PutGatewayHosts { .. }
+            | Op::DropGatewayHosts { .. }
+            | Op::PutLease { .. }
+            | Op::DropLease { .. } => return self.apply_router(op, tx),
             Op::PutLog { .. } | Op::DropLog { .. } => return self.apply_log(op, tx),
             _ => return self.apply_security(op, tx),
         }
@@ -350,7 +376,7 @@ fn a_host(host: u8, joined: u32, address: u8) -> Host {
         underlay: Ipv4Addr::new(192, 0, address, host).into(),
         key_fingerprint: [0; 32],
         joined_at: Timestamp(0),
-        physical_networks: Vec::new(),
+        physical_networks: (address == 2).then(|| "physnet".to_owned()).into_iter().collect(),
     }
 }
 
@@ -365,7 +391,11 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
         admin_state_up: up,
         was_shared: false,
         mtu,
-        segment: if vxlan { Segment::Vxlan(vni) } else { Segment::Local },
+        segment: match (vxlan, mtu) {
+            (true, _) => Segment::Vxlan(vni),
+            (false, 1500) => Segment::Physical(PhysicalSegment { network: "physnet".into(), vlan: None }),
+            (false, _) => Segment::Local,
+        },
         port_security_enabled: true,
         availability_zone_hints: vec![],
         dns_domain: String::new(),

@@ -1,9 +1,11 @@
 //! Routers and floating IPs of the small cloud. Interfaces and gateways are ports.
 
-use super::{FLOATING_IPS, Model, NETWORKS, Op, PORTS, ROUTERS, id, network_id, port_id, subnet_address};
+use super::{
+    FLOATING_IPS, HOSTS, Model, NETWORKS, Op, PORTS, ROUTERS, id, network_id, port_id, subnet_address,
+};
 use hadron_model::{
-    Association, ExtraRoute, FloatingIp, FloatingIpId, FloatingIpNumber, Gateway, Router, RouterId,
-    RouterNumber, Stamp,
+    Association, ExtraRoute, FloatingIp, FloatingIpId, FloatingIpNumber, Gateway, GatewayHosts, PortLease,
+    Router, RouterId, RouterNumber, Stamp,
 };
 use hadron_store::Tx;
 use proptest::prelude::*;
@@ -16,6 +18,10 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         3 => (0..FLOATING_IPS, 0..NETWORKS, prop::option::weighted(0.9, 0..ROUTERS), prop::option::weighted(0.9, 0..PORTS))
             .prop_map(|(floating, network, router, port)| Op::PutFloatingIp { floating, network, router, port }),
         1 => (0..FLOATING_IPS).prop_map(|floating| Op::DropFloatingIp { floating }),
+        3 => (0..PORTS, 0u8..1 << HOSTS).prop_map(|(port, hosts)| Op::PutGatewayHosts { port, hosts }),
+        1 => (0..PORTS).prop_map(|port| Op::DropGatewayHosts { port }),
+        3 => (0..PORTS, 0..HOSTS, 1u8..3).prop_map(|(port, host, blocks)| Op::PutLease { port, host, blocks }),
+        1 => (0..PORTS, 0..HOSTS).prop_map(|(port, host)| Op::DropLease { port, host }),
     ]
 }
 
@@ -53,6 +59,33 @@ impl Model {
                     return false;
                 }
                 tx.delete::<FloatingIp>(&FloatingIpId(id(8, floating)));
+            }
+            Op::PutGatewayHosts { port, hosts } => {
+                let named = (0..HOSTS).filter(|host| hosts & (1 << host) != 0);
+                let hosts = named.filter_map(|host| self.hosts.get(&host)).map(|host| host.number).collect();
+                let record = GatewayHosts { port_id: port_id(port), hosts, epoch: 1 };
+                self.gateway_hosts.insert(port_id(port), record.clone());
+                tx.put(record);
+            }
+            Op::DropGatewayHosts { port } => {
+                if self.gateway_hosts.remove(&port_id(port)).is_none() {
+                    return false;
+                }
+                tx.delete::<GatewayHosts>(&port_id(port));
+            }
+            Op::PutLease { port, host, blocks } => {
+                let Some(host) = self.hosts.get(&host).map(|host| host.number) else { return false };
+                let blocks = (0..blocks).map(|block| u16::from(16 + block)).collect();
+                let record = PortLease { port_id: port_id(port), host, blocks };
+                self.leases.insert((port_id(port), host), record.clone());
+                tx.put(record);
+            }
+            Op::DropLease { port, host } => {
+                let Some(host) = self.hosts.get(&host).map(|host| host.number) else { return false };
+                if self.leases.remove(&(port_id(port), host)).is_none() {
+                    return false;
+                }
+                tx.delete::<PortLease>(&(port_id(port), host));
             }
             _ => unreachable!("only for routers"),
         }

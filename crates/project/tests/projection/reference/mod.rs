@@ -24,7 +24,8 @@ pub fn rows_of(model: &Model, host: &Host) -> Rows {
             rows.extend(network_rows(model, network, host));
         }
     }
-    for port in model.ports.values().filter(|port| port.binding.host_id == host.name) {
+    let is_here = |port: &&Port| wired_by(model, port).is_some_and(|wired_by| wired_by.name == host.name);
+    for port in model.ports.values().filter(is_here) {
         rows.push(Row::Port(port_row(model, port)));
     }
     rows.extend(router::rows(model, host));
@@ -41,6 +42,13 @@ pub fn timeless(row: &Row) -> Row {
     }
 }
 
+/// The host that wires the port: the one that it is bound to, if frames of its network come there.
+fn wired_by<'a>(model: &'a Model, port: &Port) -> Option<&'a Host> {
+    let network = model.networks.values().find(|network| network.id == port.network_id)?;
+    let mut hosts = model.hosts.values();
+    hosts.find(|host| host.name == port.binding.host_id && host.reaches(&network.segment))
+}
+
 fn is_on(port: &Port, network: &Network, host: &Host) -> bool {
     port.network_id == network.id && port.binding.host_id == host.name
 }
@@ -53,7 +61,7 @@ fn has_further(port: &Port) -> bool {
 
 fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
     let number = network.number.0;
-    let vni = network.segment.vni().map(|vni| vni.get());
+    let vni = router::vni(model, network);
     let mut rows = vec![Row::Network(NetworkRow {
         number,
         uuid: network.id.0.into_bytes(),
@@ -79,10 +87,11 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
         }
     }
     for port in model.ports.values().filter(|port| port.network_id == network.id) {
-        let bound_to = model.hosts.values().find(|host| host.name == port.binding.host_id);
+        let bound_to = wired_by(model, port);
+        let is_local = network.segment == hadron_model::Segment::Local;
         let place = match bound_to {
             _ if port.device_owner == "network:dhcp" => Place::Everywhere,
-            Some(host) if vni.is_some() || host.name == receiver.name => Place::Host(host.number.0),
+            Some(host) if !is_local || host.name == receiver.name => Place::Host(host.number.0),
             _ => continue,
         };
         rows.push(Row::Location(LocationRow {

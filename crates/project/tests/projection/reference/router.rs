@@ -5,14 +5,16 @@ use crate::model::Model;
 use hadron_model::{Host, IpNet, Network, NetworkId, Port, Router, Subnet};
 use hadron_wire::Row;
 use hadron_wire::row::{
-    FloatingIpRow, Gateway, InterfaceAddress, Prefix, RoutePath, RouteRow, RouterInterfaceRow, address,
+    FloatingIpRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
+    address,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether the host has a port in the network, or in one from which routers lead there, if only as to an external one.
+/// Whether the host has a port in the network, or in one from which routers lead there, if only as to an external one; or stands for such a
+/// router.
 pub fn reaches(model: &Model, host: &Host, network: &Network) -> bool {
     let reached = networks(model, host);
-    let mut routers = model.routers.values().filter(|router| is_among(model, router, &reached));
+    let mut routers = model.routers.values().filter(|router| is_reached(model, host, router, &reached));
     reached.contains(&network.id)
         || routers.any(|router| gateways(model, router).any(|port| port.network_id == network.id))
 }
@@ -22,11 +24,34 @@ fn is_among(model: &Model, router: &Router, networks: &BTreeSet<NetworkId>) -> b
     interfaces(model, router).any(|port| networks.contains(&port.network_id))
 }
 
-/// The host's own networks; then, as long as that adds any, those of every router that is in one of them.
+/// Whether the host stands for the router on one of its external networks.
+fn stands(model: &Model, host: &Host, router: &Router) -> bool {
+    let hosts = |port: &Port| model.gateway_hosts.get(&port.id).map(|gateway| gateway.hosts.clone());
+    gateways(model, router).filter_map(hosts).any(|hosts| hosts.contains(&host.number))
+}
+
+fn is_reached(model: &Model, host: &Host, router: &Router, networks: &BTreeSet<NetworkId>) -> bool {
+    is_among(model, router, networks) || stands(model, host, router)
+}
+
+/// The identifier by which hosts bring each other packets of a network.
+pub fn vni(model: &Model, network: &Network) -> Option<u32> {
+    let is_gateway =
+        |port: &&Port| port.network_id == network.id && port.device_owner == "network:router_gateway";
+    match network.segment.physical() {
+        Some(_) => model.ports.values().find(is_gateway).map(|_| 0xf0_0000 + network.number.0),
+        None => network.segment.vni().map(|vni| vni.get()),
+    }
+}
+
+/// The host's own networks, and those of the routers that it stands for; then, as long as that adds any, those of every router that is in one of them.
 fn networks(model: &Model, host: &Host) -> BTreeSet<NetworkId> {
     let own =
         model.networks.values().filter(|network| model.ports.values().any(|port| is_on(port, network, host)));
     let mut reached: BTreeSet<NetworkId> = own.map(|network| network.id).collect();
+    for router in model.routers.values().filter(|router| stands(model, host, router)) {
+        reached.extend(interfaces(model, router).map(|port| port.network_id));
+    }
     loop {
         let before = reached.len();
         for router in model.routers.values() {
@@ -68,9 +93,10 @@ pub fn rows(model: &Model, host: &Host) -> Vec<Row> {
     let reached = networks(model, host);
     let mut rows = Vec::new();
     for router in model.routers.values() {
-        if !is_among(model, router, &reached) {
+        if !is_reached(model, host, router, &reached) {
             continue;
         }
+        rows.extend(leases(model, router));
         let ports: Vec<&Port> = interfaces(model, router).chain(gateways(model, router)).collect();
         rows.extend(ports.iter().map(|port| Row::RouterInterface(interface(model, router, port))));
         let mut routes: BTreeMap<Prefix, BTreeSet<RoutePath>> = BTreeMap::new();
@@ -122,11 +148,41 @@ fn interface(model: &Model, router: &Router, port: &Port) -> RouterInterfaceRow 
             .gateways
             .iter()
             .find(|gateway| gateway.port_id == port.id && port.device_owner == "network:router_gateway")
-            .map(|gateway| Gateway { snat: gateway.enable_snat }),
+            .map(|gateway| Gateway {
+                snat: gateway.enable_snat,
+                hosts: model
+                    .gateway_hosts
+                    .get(&port.id)
+                    .map(|gateway| gateway.hosts.iter().map(|host| host.0).collect())
+                    .unwrap_or_default(),
+            }),
     }
 }
 
-/// The floating IPs of the host's ports, where a router has a gateway on their network.
+/// Who may use which ports of the router's first IPv4 address on each of its external networks.
+fn leases(model: &Model, router: &Router) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for port in gateways(model, router) {
+        let network = model.networks.values().find(|network| network.id == port.network_id).unwrap();
+        let Some(own) = port.fixed_ips.iter().map(|fixed| fixed.ip_address).find(|own| own.is_ipv4()) else {
+            continue;
+        };
+        for lease in model.leases.values().filter(|lease| lease.port_id == port.id) {
+            rows.push(Row::PortLease(PortLeaseRow {
+                router: router.number.0,
+                interface: port.number.0,
+                host: lease.host.0,
+                network: network.number.0,
+                address: address(own),
+                blocks: lease.blocks.clone(),
+            }));
+        }
+    }
+    rows
+}
+
+/// The floating IPs of the host's ports, where a router has a gateway on their network; and where such a port's host has no interface to
+/// that, of every host that has the router.
 pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
     let mut rows = Vec::new();
     for floating in model.floating_ips.values() {
@@ -137,7 +193,14 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
         let network = floating.floating_network_id;
         let gateway = gateways(model, router).find(|gateway| gateway.network_id == network);
         let network = model.networks.values().find(|found| found.id == network);
-        if let (Some(gateway), Some(network), true) = (gateway, network, port.binding.host_id == host.name) {
+        let (Some(gateway), Some(network)) = (gateway, network) else { continue };
+        let Some(bound) = super::wired_by(model, port) else { continue };
+        let is_theirs = if bound.reaches(&network.segment) {
+            bound.name == host.name
+        } else {
+            is_reached(model, host, router, &networks(model, host))
+        };
+        if is_theirs {
             rows.push(Row::FloatingIp(FloatingIpRow {
                 number: floating.number.0,
                 network: network.number.0,
@@ -146,6 +209,7 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
                 interface: gateway.number.0,
                 port: port.number.0,
                 inside: address(association.fixed_ip_address),
+                host: bound.number.0,
             }));
         }
     }

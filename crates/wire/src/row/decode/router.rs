@@ -2,7 +2,10 @@
 
 use super::{MalformedRow, Reader};
 use crate::proto;
-use crate::row::{FloatingIpRow, Gateway, InterfaceAddress, RoutePath, RouteRow, RouterInterfaceRow};
+use crate::row::{
+    FloatingIpRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow,
+    RouterInterfaceRow,
+};
 use std::net::Ipv6Addr;
 
 impl Reader {
@@ -20,7 +23,7 @@ impl Reader {
                 .into_iter()
                 .map(|address| self.interface_address(address))
                 .collect::<Result<_, _>>()?,
-            gateway: row.gateway.map(|gateway| Gateway { snat: gateway.snat }),
+            gateway: row.gateway.map(|gateway| Gateway { snat: gateway.snat, hosts: gateway.hosts }),
         })
     }
 
@@ -33,6 +36,22 @@ impl Reader {
             interface: row.interface,
             port: row.port,
             inside: self.address("inside", &row.inside)?,
+            host: row.host,
+        })
+    }
+
+    pub(super) fn port_lease(self, row: proto::PortLeaseRow) -> Result<PortLeaseRow, MalformedRow> {
+        let blocks = row.blocks.into_iter().map(|block| match u16::try_from(block) {
+            Ok(block) if block <= u16::MAX / PORT_BLOCK => Ok(block),
+            _ => Err(self.bad("blocks")),
+        });
+        Ok(PortLeaseRow {
+            router: row.router,
+            interface: row.interface,
+            host: row.host,
+            network: row.network,
+            address: self.address("address", &row.address)?,
+            blocks: blocks.collect::<Result<_, _>>()?,
         })
     }
 

@@ -1,0 +1,146 @@
+//! Routers outside: the hosts that stand for them there, and the ports of their addresses that hosts may use.
+//!
+//! Both are of a router's port on an external network, and go after it: a port's id is never used again, so what is left of a router that is
+//! gone harms nobody until it is cleared away.
+
+use crate::Error;
+use crate::steps::BATCH;
+use hadron_model::nat::{MOST_BLOCKS, PORT_BLOCKS};
+use hadron_model::{
+    GatewayHosts, Host, HostNumber, Network, Port, PortId, PortLease, PortNumber, Router, RouterPortRole,
+    Timestamp,
+};
+use hadron_store::{Snapshot, Tx};
+use std::collections::{BTreeSet, HashMap};
+
+/// Hosts that stand for a router: one that does, and those that take over.
+pub const GATEWAYS: usize = 3;
+
+/// Gives a host blocks of a router's ports until it has `wanted`, by the number of the router's port outside. How many it got: fewer, or none,
+/// when it has them already, when they run out, or when the router doesn't share its address. A host that has some gets at most
+/// half of what is left.
+pub fn lease(tx: &mut Tx, host: &str, interface: u32, wanted: usize) -> Result<usize, Error> {
+    let Some(port) = tx.view().port_by_number(PortNumber(interface)).map(|port| port.id) else {
+        return Ok(0);
+    };
+    let host = tx.get::<Host>(&host.to_owned()).ok_or_else(|| Error::HostUnknown(host.to_owned()))?.number;
+    if !shares_address(tx, port) {
+        return Ok(0);
+    }
+    tx.guard_range::<PortLease>(port);
+    let taken: BTreeSet<u16> =
+        leases_of(tx.view(), port).flat_map(|lease| lease.blocks.iter().copied()).collect();
+    let mut blocks = tx.get::<PortLease>(&(port, host)).map(|lease| lease.blocks.clone()).unwrap_or_default();
+    let free = PORT_BLOCKS.len() - taken.len();
+    let share = if blocks.is_empty() { free } else { free.div_ceil(2) };
+    let count = wanted.min(MOST_BLOCKS).saturating_sub(blocks.len()).min(share);
+    if count > 0 {
+        blocks.extend(PORT_BLOCKS.filter(|block| !taken.contains(block)).take(count));
+        tx.put(PortLease { port_id: port, host, blocks });
+    }
+    Ok(count)
+}
+
+/// Whether the port is a router's on an external network, which leaves with that port's IPv4 address.
+fn shares_address(tx: &mut Tx, port: PortId) -> bool {
+    let Some(port) = tx.get::<Port>(&port) else { return false };
+    let Some((router, RouterPortRole::Gateway)) = port.router() else { return false };
+    let has_address = port.fixed_ips.iter().any(|fixed| fixed.ip_address.is_ipv4());
+    let router = tx.get::<Router>(&router);
+    let gateway = router.as_ref().and_then(|router| router.gateways.iter().find(|it| it.port_id == port.id));
+    has_address && gateway.is_some_and(|gateway| gateway.enable_snat)
+}
+
+/// The leases of a router's ports, by host.
+pub fn leases_of(view: &Snapshot, port: PortId) -> impl Iterator<Item = &PortLease> {
+    let first = (port, HostNumber(0));
+    view.iter_from::<PortLease>(first)
+        .map(|lease| &lease.value)
+        .take_while(move |lease| lease.port_id == port)
+}
+
+/// Ends leases, as of hosts that no longer reach the router. Their ports may be another host's at once.
+pub fn release(tx: &mut Tx, leases: &[(PortId, HostNumber)]) {
+    leases.iter().take(BATCH).for_each(|key| tx.delete::<PortLease>(key));
+}
+
+/// Chooses the hosts that stand for a router at its port outside, among those with an interface to the physical network: those that do so
+/// stay, in their order and those that are not heard of last; others come by how few they stand for first. Whether that
+/// changed anything.
+pub fn choose_hosts(tx: &mut Tx, port: PortId) -> bool {
+    let now = tx.info().time;
+    let old = tx.get::<GatewayHosts>(&port).map(|stored| stored.value.clone());
+    let hosts = wanted_hosts(tx.view(), port, old.as_ref(), now);
+    let is_same = old.as_ref().map_or(hosts.is_empty(), |old| old.hosts == hosts);
+    if !is_same {
+        let epoch = old.map_or(1, |old| old.epoch + 1);
+        tx.put(GatewayHosts { port_id: port, hosts, epoch });
+    }
+    !is_same
+}
+
+/// The router's ports outside whose hosts are not those that they should be.
+pub fn misplaced(view: &Snapshot, now: Timestamp) -> Vec<PortId> {
+    let ports =
+        view.iter::<Router>().flat_map(|router| router.gateways.iter().map(|gateway| gateway.port_id));
+    let is_misplaced = |port: &PortId| {
+        let stored = view.get::<GatewayHosts>(port).map(|stored| &stored.value);
+        let hosts = stored.map_or(&[][..], |stored| &stored.hosts);
+        wanted_hosts(view, *port, stored, now) != hosts
+    };
+    ports.filter(is_misplaced).collect()
+}
+
+/// Forgets the hosts of a port that goes.
+pub(crate) fn forget(tx: &mut Tx, port: PortId) {
+    tx.delete::<GatewayHosts>(&port);
+}
+
+fn wanted_hosts(
+    view: &Snapshot,
+    port: PortId,
+    old: Option<&GatewayHosts>,
+    now: Timestamp,
+) -> Vec<HostNumber> {
+    let candidates = candidates(view, port);
+    let is_alive =
+        |host: &HostNumber| view.host_by_number(*host).is_some_and(|host| is_heard(view, host, now));
+    let stays = old.map_or(&[][..], |old| &old.hosts).iter().copied();
+    let (mut hosts, dead): (Vec<_>, Vec<_>) =
+        stays.filter(|host| candidates.contains(host)).partition(is_alive);
+    if hosts.len() < GATEWAYS {
+        let load = load(view);
+        let others = candidates.iter().copied().filter(|host| !hosts.contains(host) && is_alive(host));
+        let mut others: Vec<_> = others.collect();
+        others.sort_by_key(|host| (load.get(host).copied().unwrap_or(0), *host));
+        hosts.extend(others.into_iter().take(GATEWAYS - hosts.len()));
+    }
+    hosts.extend(dead);
+    hosts.truncate(GATEWAYS);
+    hosts
+}
+
+/// The hosts with an interface to the physical network of the port's network.
+fn candidates(view: &Snapshot, port: PortId) -> BTreeSet<HostNumber> {
+    let network = view.get::<Port>(&port).and_then(|port| view.get::<Network>(&port.network_id));
+    let Some(network) = network.filter(|network| network.segment.physical().is_some()) else {
+        return BTreeSet::new();
+    };
+    let hosts = view.iter::<Host>().filter(|host| host.reaches(&network.segment));
+    hosts.map(|host| host.number).collect()
+}
+
+/// Whether the host's node was heard of late; one that was never heard has just joined.
+fn is_heard(view: &Snapshot, host: &Host, now: Timestamp) -> bool {
+    let mut agents = view.agents_of_host(&host.name).peekable();
+    agents.peek().is_none() || agents.any(|agent| agent.is_alive(now))
+}
+
+/// For how many routers each host stands first.
+fn load(view: &Snapshot) -> HashMap<HostNumber, usize> {
+    let mut load = HashMap::new();
+    for first in view.iter::<GatewayHosts>().filter_map(|it| it.hosts.first()) {
+        *load.entry(*first).or_default() += 1;
+    }
+    load
+}
