@@ -8,6 +8,7 @@
 mod api;
 mod course;
 mod cpu;
+mod flood;
 mod load;
 mod machine;
 mod path;
@@ -25,9 +26,10 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("api", api::run),
     ("api-etcd", api::run_on_etcd),
+    ("flood", flood::run),
     ("wired", wired::run),
     ("path", path::run),
     ("routed", routed::run),

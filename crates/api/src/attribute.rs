@@ -219,6 +219,10 @@ pub enum Validate {
     PortRange(i64, i64),
     /// `ip_address`
     Address,
+    /// `name_string_or_none`, at most so many characters.
+    NameStringOrNone(usize),
+    /// `network_segments`
+    Segments,
 }
 
 /// Why a value is not what it must be.

@@ -37,6 +37,7 @@ pub const MISSING: &[Missing] = &[
         effect: "interfaces don't follow the uplink, whatever is said",
     },
     Missing { alias: "port-hints", effect: "hints are kept and shown" },
+    Missing { alias: "l3_agent_scheduler", effect: "every host routes for its ports, whatever is scheduled" },
     Missing { alias: "dhcp_agent_scheduler", effect: "every host answers DHCP, whatever is scheduled" },
 ];
 

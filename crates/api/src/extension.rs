@@ -282,10 +282,22 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2018-10-09T10:00:00-00:00",
     },
     Extension {
+        alias: "l3_agent_scheduler",
+        name: "L3 Agent Scheduler",
+        description: "Shows which hosts serve which routers",
+        updated: "2013-02-07T10:00:00-00:00",
+    },
+    Extension {
         alias: "logging",
         name: "Logging API Extension",
         description: "What security groups allow and drop is written down, for ports of one's choice",
         updated: "2017-01-01T10:00:00-00:00",
+    },
+    Extension {
+        alias: "multi-provider",
+        name: "Multi Provider Network",
+        description: "Networks can have several segments",
+        updated: "2013-06-27T10:00:00-00:00",
     },
     Extension {
         alias: "net-mtu",
@@ -346,6 +358,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Neutron Port MAC address regenerate",
         description: "A port whose MAC is set to null gets a new one",
         updated: "2018-05-03T10:00:00-00:00",
+    },
+    Extension {
+        alias: "port-mac-override",
+        name: "Neutron Port MAC address override",
+        description: "A port that passes a physical function has the MAC that its binding names",
+        updated: "2022-03-18T10:00:00-00:00",
     },
     Extension {
         alias: "port-numa-affinity-policy",
@@ -510,6 +528,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2021-10-05T09:00:00-00:00",
     },
     Extension {
+        alias: "segment",
+        name: "Segment",
+        description: "Segments of networks are objects, and subnets can be of one",
+        updated: "2016-02-24T17:00:00-00:00",
+    },
+    Extension {
         alias: "service-type",
         name: "Neutron Service Type Management",
         description: "Lists the providers of services",
@@ -532,6 +556,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Resource revision numbers",
         description: "Objects count their changes",
         updated: "2016-04-11T10:00:00-00:00",
+    },
+    Extension {
+        alias: "standard-attr-segment",
+        name: "Standard Attribute Segment Extension",
+        description: "Segments have a description, times and a number of changes",
+        updated: "2018-04-09T10:00:00-00:00",
     },
     Extension {
         alias: "standard-attr-tag",
@@ -562,6 +592,12 @@ pub const EXTENSIONS: &[Extension] = &[
         name: "Subnet belongs to an external network",
         description: "Subnets show whether their network leads to the outside",
         updated: "2024-02-05T18:00:00-00:00",
+    },
+    Extension {
+        alias: "subnet-segmentid-writable",
+        name: "Subnet SegmentID (writable)",
+        description: "A subnet can come to be of a segment",
+        updated: "2018-03-12T00:00:00-00:00",
     },
     Extension {
         alias: "subnet-service-types",

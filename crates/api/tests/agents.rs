@@ -43,18 +43,19 @@ async fn a_host_answers_as_the_agent_of_each_of_its_roles() {
     let sorted = agents(&cloud, "sort_key=host&sort_dir=asc&sort_key=agent_type&sort_dir=asc").await;
     let told: Vec<_> =
         sorted.iter().map(|agent| (&agent["host"], &agent["agent_type"], &agent["alive"])).collect();
-    let [dhcp, l2] = [json!("DHCP agent"), json!("Hadron agent")];
+    let [dhcp, l2, l3] = [json!("DHCP agent"), json!("Hadron agent"), json!("L3 agent")];
     let [one, two, yes, no] = [json!("host-1"), json!("host-2"), json!(true), json!(false)];
-    assert_eq!(told, [(&one, &dhcp, &yes), (&one, &l2, &yes), (&two, &dhcp, &no), (&two, &l2, &no)]);
+    let expected = |host, alive| [(host, &dhcp, alive), (host, &l2, alive), (host, &l3, alive)];
+    assert_eq!(told, [expected(&one, &yes), expected(&two, &no)].concat());
     assert_eq!(sorted[0]["availability_zone"], "nova");
-    assert_eq!(sorted[2]["availability_zone"], "east");
-    assert_eq!(sorted[3]["availability_zone"], Value::Null);
+    assert_eq!(sorted[3]["availability_zone"], "east");
+    assert_eq!(sorted[4]["availability_zone"], Value::Null);
     assert_eq!(sorted[0]["heartbeat_timestamp"].as_str().unwrap().len(), "2026-01-31 12:00:00".len());
     for (query, count) in [
-        ("alive=true", 2),
+        ("alive=true", 3),
         ("alive=false&agent_type=DHCP%20agent", 1),
         ("agent_type=dhcp%20AGENT", 2),
-        ("host=host-2", 2),
+        ("host=host-2", 3),
         ("availability_zone=east", 1),
         ("agent_type=bogus", 0),
     ] {
@@ -218,5 +219,50 @@ async fn a_network_without_plugged_ports_is_every_host_s() {
     for (is_up, status) in [(false, "DOWN"), (true, "ACTIVE")] {
         let changed = cloud.update(ADMIN, "ports", &id(&service), json!({"admin_state_up": is_up})).await;
         assert_eq!(changed.expect(200)["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn routers_are_served_where_ports_of_their_networks_are_and_where_they_are_put() {
+    let cloud = Cloud::new().await;
+    heard(&cloud, 1, "", 0).await;
+    heard(&cloud, 2, "", 0).await;
+    let agent =
+        async |host: u8| id(&agents(&cloud, &format!("agent_type=L3%20agent&host=host-{host}")).await[0]);
+    let (one, two) = (agent(1).await, agent(2).await);
+    let router = id(&cloud.create(MEMBER, "routers", json!({})).await);
+    let serving = format!("/v2.0/routers/{router}/l3-agents");
+    let served = |agent: &str| format!("/v2.0/agents/{agent}/l3-routers");
+    assert_eq!(cloud.get(ADMIN, &serving).await.expect(200), json!([]));
+    let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+    let subnet = id(&cloud.create(MEMBER, "subnets", subnet).await);
+    let attach = format!("/v2.0/routers/{router}/add_router_interface");
+    cloud.call(MEMBER, "PUT", &attach, Some(json!({"subnet_id": subnet}))).await;
+    cloud.create(ADMIN, "ports", json!({"network_id": network, "binding:host_id": "host-1"})).await;
+    assert_eq!(all(&cloud.get(ADMIN, &serving).await.expect(200), "id"), [one.as_str()]);
+    assert_eq!(all(&cloud.get(ADMIN, &served(&one)).await.expect(200), "id"), [router.as_str()]);
+    let body = || Some(json!({"router_id": router}));
+    for _ in 0..2 {
+        assert_eq!(cloud.call(ADMIN, "POST", &served(&two), body()).await.status, 201);
+    }
+    assert_eq!(cloud.get(ADMIN, &serving).await.expect(200).as_array().unwrap().len(), 2);
+    let off = |agent: &str| format!("{}/{router}", served(agent));
+    for _ in 0..2 {
+        assert_eq!(cloud.call(ADMIN, "DELETE", &off(&two), None).await.status, 204);
+    }
+    let stays = cloud.call(ADMIN, "DELETE", &off(&one), None).await;
+    assert_eq!(stays.error(), (409, "DVRL3CannotRemoveFromDvrAgent"));
+    let dhcp = id(&agents(&cloud, "agent_type=DHCP%20agent&host=host-1").await[0]);
+    assert_eq!(cloud.call(ADMIN, "POST", &served(&dhcp), body()).await.error(), (404, "InvalidL3Agent"));
+    let unknown = Some(json!({"router_id": NOBODY}));
+    assert_eq!(cloud.call(ADMIN, "POST", &served(&two), unknown).await.error(), (404, "RouterNotFound"));
+    for (method, path, body) in [
+        ("GET", serving.clone(), None),
+        ("GET", served(&one), None),
+        ("POST", served(&one), body()),
+        ("DELETE", off(&one), None),
+    ] {
+        assert_eq!(cloud.call(MEMBER, method, &path, body).await.error().0, 403, "{method} {path}");
     }
 }

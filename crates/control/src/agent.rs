@@ -1,8 +1,10 @@
 //! Agents: what nodes report of themselves, and what administrators do with that.
 
-use crate::{Error, ObjectError, dhcp};
+use crate::{Error, ObjectError, RouterError, dhcp};
 use hadron_model::agent::DEFAULT_ZONE;
-use hadron_model::{Agent, AgentId, AgentRole, Host, Network, NetworkId, Timestamp};
+use hadron_model::{
+    Agent, AgentId, AgentRole, Host, Network, NetworkId, Port, Router, RouterId, RouterPortRole, Timestamp,
+};
 use hadron_store::{Snapshot, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +46,7 @@ fn born(role: AgentRole, report: &Report) -> Agent {
         description: None,
         availability_zone: String::new(),
         networks: BTreeSet::new(),
+        routers: BTreeSet::new(),
         created_at: report.heard_at,
         started_at: report.started_at,
         heartbeat_at: report.heard_at,
@@ -56,6 +59,7 @@ fn heard(view: &Snapshot, mut agent: Agent, report: &Report) -> Agent {
     agent.started_at = report.started_at;
     agent.heartbeat_at = agent.heartbeat_at.max(report.heard_at);
     agent.networks.retain(|network| view.has::<Network>(network));
+    agent.routers.retain(|router| view.has::<Router>(router));
     agent
 }
 
@@ -130,7 +134,7 @@ fn dhcp_agent(tx: &mut Tx, id: AgentId) -> Result<Agent, Error> {
     let agent = tx.get::<Agent>(&id).ok_or(ObjectError::AgentNotFound(id))?;
     match agent.role {
         AgentRole::Dhcp => Ok(agent.value.clone()),
-        AgentRole::Switching => Err(ObjectError::InvalidDhcpAgent(id).into()),
+        _ => Err(ObjectError::InvalidDhcpAgent(id).into()),
     }
 }
 
@@ -170,6 +174,64 @@ pub fn busy_networks_of(view: &Snapshot, agent: &Agent) -> BTreeSet<NetworkId> {
     let with_ports = view.host_networks(&agent.host).map(|(network, _)| network);
     let networks: BTreeSet<_> = with_ports.chain(agent.networks.iter().copied()).collect();
     networks.into_iter().filter(|network| view.has::<Network>(network)).collect()
+}
+
+/// Puts a router on an L3 agent, as administrators of Neutron do. Hosts route for their ports, whatever is put on them.
+pub fn add_router(tx: &mut Tx, id: AgentId, router: RouterId) -> Result<(), Error> {
+    let mut agent = l3_agent(tx, id)?;
+    tx.get::<Router>(&router).ok_or(RouterError::NotFound(router))?;
+    if agent.routers.insert(router) {
+        tx.put(agent);
+    }
+    Ok(())
+}
+
+/// Takes a router off an L3 agent on which an administrator put it.
+pub fn remove_router(tx: &mut Tx, id: AgentId, router: RouterId) -> Result<(), Error> {
+    let mut agent = l3_agent(tx, id)?;
+    tx.get::<Router>(&router).ok_or(RouterError::NotFound(router))?;
+    if agent.routers.remove(&router) {
+        tx.put(agent);
+    } else if routes(tx.view(), &agent, router) {
+        return Err(ObjectError::RouterServedWherePortsAre { router, host: agent.host }.into());
+    }
+    Ok(())
+}
+
+fn l3_agent(tx: &mut Tx, id: AgentId) -> Result<Agent, Error> {
+    let agent = tx.get::<Agent>(&id).ok_or(ObjectError::AgentNotFound(id))?;
+    match agent.role {
+        AgentRole::Routing => Ok(agent.value.clone()),
+        _ => Err(ObjectError::InvalidL3Agent(id).into()),
+    }
+}
+
+/// Whether an L3 agent serves a router: its host has ports of a network that the router joins, or an administrator has put it there.
+pub fn routes(view: &Snapshot, agent: &Agent, router: RouterId) -> bool {
+    let is_joined = |port: &Port| {
+        let is_interface = port.router().is_some_and(|(_, role)| role == RouterPortRole::Interface);
+        is_interface && view.host_network_ports(&agent.host, port.network_id) > 0
+    };
+    agent.role == AgentRole::Routing
+        && (agent.routers.contains(&router) || view.router_ports(router).any(|port| is_joined(port)))
+}
+
+/// The L3 agents that serve a router, by id.
+pub fn of_router(view: &Snapshot, router: RouterId) -> Vec<&Agent> {
+    view.iter::<Agent>().map(|agent| &agent.value).filter(|agent| routes(view, agent, router)).collect()
+}
+
+/// The routers that an L3 agent serves.
+pub fn routers_of(view: &Snapshot, agent: &Agent) -> BTreeSet<RouterId> {
+    if agent.role != AgentRole::Routing {
+        return BTreeSet::new();
+    }
+    let networks = view.host_networks(&agent.host).map(|(network, _)| network);
+    let ports = networks.flat_map(|network| view.router_ports_on(network));
+    let joined =
+        ports.filter_map(|port| port.router()).filter(|(_, role)| *role == RouterPortRole::Interface);
+    let routers = joined.map(|(router, _)| router).chain(agent.routers.iter().copied());
+    routers.filter(|router| view.has::<Router>(router)).collect()
 }
 
 /// The availability zones by (zone, kind of object), and whether one of their agents is administratively up.

@@ -1,13 +1,15 @@
 //! Where a port is plugged, what that makes of it, and what its host reports.
 
 use crate::{Error, stamp};
-use hadron_model::{Binding, Host, Network, NetworkId, Port, PortId, PortStatus};
+use hadron_model::{Binding, Host, Mac, Network, NetworkId, Port, PortId, PortStatus, Segment};
 use hadron_store::{Snapshot, Tx};
 
 /// Most characters of `binding:profile` as text.
 const MAX_PROFILE: usize = 4095;
 /// The only kind of interface that hosts wire.
 pub const VNIC_NORMAL: &str = "normal";
+/// The kind of interface that passes a physical function.
+const VNIC_DIRECT_PHYSICAL: &str = "direct-physical";
 
 /// How a port is plugged (`binding:vif_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +71,9 @@ pub enum BindingFailure {
     /// Hosts carry no such network.
     #[error("hosts carry no {0} networks; use vxlan, or vlan or flat of a physical network")]
     NetworkType(&'static str),
+    /// The network has no segment.
+    #[error("the network has no segment; add one")]
+    NoSegment,
     /// The host has no interface that leads to the network.
     #[error("host {host} has no interface to physical network {network}; map it on the host")]
     PhysicalNetwork {
@@ -88,6 +93,9 @@ pub fn failure(view: &Snapshot, network: NetworkId, binding: &Binding) -> Option
         return Some(BindingFailure::Host(binding.host_id.clone()));
     };
     let segment = &view.get::<Network>(&network)?.segment;
+    if *segment == Segment::None {
+        return Some(BindingFailure::NoSegment);
+    }
     if segment.tunnel().is_some() {
         return Some(BindingFailure::NetworkType(segment.network_type()));
     }
@@ -123,6 +131,18 @@ impl BindingChange {
             profile: self.profile.clone().unwrap_or_else(|| binding.profile.clone()),
         })
     }
+}
+
+/// The MAC of the physical function that a binding passes to the instance (`device_mac_address` in its profile), if it names one.
+pub(crate) fn device_mac(binding: &Binding) -> Result<Option<Mac>, Error> {
+    if binding.vnic_type != VNIC_DIRECT_PHYSICAL || binding.host_id.is_empty() {
+        return Ok(None);
+    }
+    let profile: serde_json::Value = serde_json::from_str(&binding.profile).unwrap_or_default();
+    let Some(text) = profile.get("device_mac_address").and_then(|mac| mac.as_str()) else { return Ok(None) };
+    let mac: Option<Mac> = text.parse().ok().filter(|mac: &Mac| !mac.is_zero() && !mac.is_multicast());
+    let refused = || Error::InvalidInput(format!("device_mac_address '{text}' of binding:profile is no MAC"));
+    mac.map(Some).ok_or_else(refused)
 }
 
 /// Records what `host` reports on a port: whether it is wired. Whether that changed the port's status.

@@ -6,14 +6,16 @@
 //! objects made so far can be seen.
 
 use crate::{
-    Config, Error, LogError, PoolError, RouterError, SecurityError, SharingError, Step, address_group,
-    address_scope, default_rule, default_statefulness, floating_ip, network, packet_log, port,
-    port_forwarding, rbac, router, security_group, security_group_rule, steps, subnet, subnet_pool,
+    Config, Error, LogError, PoolError, RouterError, SecurityError, SegmentError, SharingError, Step,
+    address_group, address_scope, default_rule, default_statefulness, floating_ip, network, network_segment,
+    packet_log, port, port_forwarding, rbac, router, security_group, security_group_rule, steps, subnet,
+    subnet_pool,
 };
 use hadron_model::Agent;
 use hadron_model::{
-    AddressGroup, AddressScope, DefaultRule, DefaultStatefulness, FloatingIp, Network, PacketLog, Port,
-    PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, AddressScope, DefaultRule, DefaultStatefulness, FloatingIp, Network, NetworkSegment,
+    PacketLog, Port, PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    SubnetPool,
 };
 use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Revision, Snapshot, Store, StoreError, Tx};
 use std::collections::HashMap;
@@ -113,6 +115,12 @@ impl Made for AddressScope {
 impl Made for SubnetPool {
     fn created(&self) -> Created {
         Created::SubnetPool(self.id)
+    }
+}
+
+impl Made for NetworkSegment {
+    fn created(&self) -> Created {
+        Created::Segment(self.id)
     }
 }
 
@@ -330,6 +338,7 @@ fn size(tx: &Tx, object: Created) -> usize {
         | Created::PortForwarding(_)
         | Created::PacketLog(_)
         | Created::DefaultStatefulness(_) => 2,
+        Created::Segment(_) => 3,
         Created::Router(_) | Created::FloatingIp(_) => 10,
         Created::Network(_) | Created::Subnet(_) | Created::SecurityGroup(_) => ROOM,
     }
@@ -346,6 +355,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::RbacPolicy(id) => rbac::delete(tx, id).map(Step::Done),
         Created::AddressScope(id) => address_scope::delete(tx, id),
         Created::SubnetPool(id) => subnet_pool::delete(tx, id, None),
+        Created::Segment(id) => network_segment::delete(tx, id, None).map(Step::Done),
         Created::Nothing => Ok(Step::Done(())),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
         Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
@@ -369,6 +379,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         | Err(Error::Sharing(SharingError::PolicyNotFound(_)))
         | Err(Error::Pool(PoolError::PoolNotFound(_) | PoolError::ScopeNotFound(_)))
         | Err(Error::Log(LogError::NotFound(_)))
+        | Err(Error::Segment(SegmentError::NotFound(_)))
         | Err(Error::Router(
             RouterError::NotFound(_)
             | RouterError::FloatingIpNotFound(_)

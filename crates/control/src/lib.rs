@@ -30,6 +30,7 @@ pub mod ipam;
 pub mod mac;
 pub mod nat;
 pub mod network;
+pub mod network_segment;
 pub mod packet_log;
 pub(crate) mod policy;
 pub mod port;
@@ -55,7 +56,7 @@ pub mod topology;
 
 pub use config::{Config, Quotas, Underlay, VlanRange};
 pub use error::{
-    BindingError, Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SharingError,
-    TopologyError,
+    BindingError, Error, LogError, ObjectError, PoolError, RouterError, SecurityError, SegmentError,
+    SharingError, TopologyError,
 };
 pub use steps::Step;

@@ -3,7 +3,9 @@
 use crate::quota::{self, Counted};
 use crate::segment::{self, Provider};
 use crate::steps::BATCH;
-use crate::{Config, Error, Step, agent, dhcp, floating_ip, ipam, port, rbac, stamp, subnet, topology};
+use crate::{
+    Config, Error, Step, agent, dhcp, floating_ip, ipam, network_segment, port, rbac, stamp, subnet, topology,
+};
 use hadron_model::{
     Access, DefaultNetwork, Network, NetworkId, NetworkNumber, Port, Shareable, SubnetId, Target,
 };
@@ -39,8 +41,8 @@ pub struct NewNetwork {
     pub privacy_addresses: bool,
     /// Zones in which it is to be served.
     pub availability_zone_hints: Vec<String>,
-    /// What an administrator asks for.
-    pub provider: Provider,
+    /// What an administrator asks for of each of its segments, at least one.
+    pub segments: Vec<Provider>,
     /// Domain of its ports' names; empty for none.
     pub dns_domain: String,
 }
@@ -77,7 +79,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
     agent::check_zone_hints(tx, &new.availability_zone_hints)?;
     quota::check(tx, config, &new.project_id, Counted::Network, 1)?;
     let id = NetworkId::random();
-    let segment = segment::claim(tx, config, id, &new.provider)?;
+    let segment = network_segment::begin(tx, config, id, &new.segments)?;
     let network = Network {
         id,
         number: NetworkNumber(tx.next_number(Counter::Network)?),
@@ -86,7 +88,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
         description: new.description.clone(),
         admin_state_up: new.admin_state_up,
         was_shared: false,
-        mtu: segment::mtu(config, &segment, new.mtu)?,
+        mtu: segment::mtu(network_segment::max_mtu(tx.view(), config, id), new.mtu)?,
         segment,
         port_security_enabled: new.port_security_enabled,
         privacy_addresses: new.privacy_addresses,
@@ -111,7 +113,10 @@ pub fn update(
 ) -> Result<Network, Error> {
     let old = tx.get::<Network>(&id).ok_or(Error::NetworkNotFound(id))?;
     stamp::check_revision(&old.stamp, revision)?;
-    check_provider(&old, &change.provider)?;
+    if !change.provider.is_empty() {
+        network_segment::check_one(tx.view(), id)?;
+        check_provider(&old, &change.provider)?;
+    }
     let mut is_changed = false;
     if let Some(shared) = change.shared {
         if !shared {
@@ -130,11 +135,11 @@ pub fn update(
     }
     let mut network = old.value.clone();
     if let Some(id) = change.provider.segmentation_id.filter(|id| *id != 0) {
-        network.segment = segment::change_vlan(tx, network.id, &old.segment, id)?;
+        network.segment = network_segment::change_vlan(tx, &old, id)?;
     }
     if let Some(mtu) = change.mtu {
         check_mtu_of_subnets(tx, id, mtu)?;
-        network.mtu = segment::mtu(config, &old.segment, mtu)?;
+        network.mtu = segment::mtu(network_segment::max_mtu(tx.view(), config, id), mtu)?;
     }
     set(&mut network.name, &change.name);
     set(&mut network.description, &change.description);
@@ -191,7 +196,7 @@ pub fn delete(tx: &mut Tx, config: &Config, id: NetworkId, revision: Option<u64>
     for port in &services {
         port::remove(tx, port);
     }
-    segment::release(tx, &network.segment);
+    network_segment::remove_all(tx, id);
     tx.delete::<Network>(&id);
     tx.delete::<DefaultNetwork>(&id);
     Ok(Step::Done(()))

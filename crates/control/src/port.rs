@@ -122,15 +122,16 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
     // Guarded: the network changes with its subnets, so neither can go while the port comes.
     let network = tx.get::<Network>(&new.network_id).ok_or(Error::NetworkNotFound(new.network_id))?;
     let id = PortId::random();
-    let mac_address = match new.mac_address {
+    let binding = new.binding.apply(&Binding::default())?;
+    let mac_address = match binding::device_mac(&binding)?.or(new.mac_address) {
         None => mac::claim_random(tx, config, new.network_id, id)?,
         Some(mac) => {
             mac::claim(tx, new.network_id, mac, id)?;
             mac
         }
     };
-    let holder =
-        Holder { network: new.network_id, port: id, mac: mac_address, device_owner: &new.device_owner };
+    let (device_owner, host) = (new.device_owner.as_str(), binding.host_id.as_str());
+    let holder = Holder { network: new.network_id, port: id, mac: mac_address, device_owner, host };
     let fixed_ips = ipam::allocate(tx, config, holder, new.fixed_ips.as_deref())?;
     let mut port = Port {
         id,
@@ -140,11 +141,10 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
         name: new.name.clone(),
         description: new.description.clone(),
         mac_address,
-        fixed_ips,
         admin_state_up: new.admin_state_up,
         device_id: new.device_id.clone(),
         device_owner: new.device_owner.clone(),
-        binding: new.binding.apply(&Binding::default())?,
+        binding,
         inactive_bindings: vec![],
         status: PortStatus::Down,
         port_security_enabled: false,
@@ -153,8 +153,10 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
         policy: None,
         details: PortDetails {
             is_addressless: new.fixed_ips.as_ref().is_some_and(Vec::is_empty),
+            is_deferred: fixed_ips.is_none(),
             ..PortDetails::default()
         },
+        fixed_ips: fixed_ips.unwrap_or_default(),
         stamp: stamp::born(tx, 1),
     };
     new.details.apply(&mut port.details)?;
@@ -185,6 +187,16 @@ pub fn update(
     update_binding(tx, &mut port, &old, &change.binding)?;
     if let Some(new_mac) = change.mac_address {
         update_mac(tx, config, &mut port, &old, new_mac)?;
+    }
+    override_mac(tx, config, &mut port, &old)?;
+    let is_moved = port.binding.host_id != old.binding.host_id;
+    if is_moved && change.fixed_ips.is_none() {
+        tx.get::<Network>(&port.network_id).ok_or(Error::NetworkNotFound(port.network_id))?;
+        if port.details.is_deferred && port.fixed_ips.is_empty() {
+            port.fixed_ips = ipam::allocate(tx, config, Holder::of(&port), None)?.unwrap_or_default();
+        } else {
+            ipam::check_host(tx, &port)?;
+        }
     }
     if change.fixed_ips.is_some() || port.mac_address != old.mac_address {
         tx.get::<Network>(&port.network_id).ok_or(Error::NetworkNotFound(port.network_id))?;
@@ -317,6 +329,24 @@ fn update_mac(
         }
     };
     mac::release(tx, port.network_id, old.mac_address);
+    Ok(())
+}
+
+/// Gives a port that passes a physical function the MAC that its binding names, and takes that back (`port-mac-override`).
+fn override_mac(tx: &mut Tx, config: &Config, port: &mut Port, old: &Port) -> Result<(), Error> {
+    let [before, after] = [binding::device_mac(&old.binding)?, binding::device_mac(&port.binding)?];
+    if before == after || after == Some(port.mac_address) {
+        return Ok(());
+    }
+    let last = port.mac_address;
+    port.mac_address = match after {
+        Some(mac) => {
+            mac::claim(tx, port.network_id, mac, port.id)?;
+            mac
+        }
+        None => mac::claim_random(tx, config, port.network_id, port.id)?,
+    };
+    mac::release(tx, port.network_id, last);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What a starting server completes or undoes, before it serves requests.
 
-use crate::{Config, Error, bulk, default_rule, host, port_security, rbac, slaac};
+use crate::{Config, Error, bulk, default_rule, host, network_segment, port_security, rbac, slaac};
 use hadron_model::{Subnet, SubnetId};
 use hadron_store::{CommitInfo, Store};
 
@@ -12,7 +12,7 @@ pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
 }
 
 /// Makes the first templates of security groups' rules, gives ports from before security groups their project's default one, makes
-/// policies of what was shared before there were any, gives ports the addresses that an interrupted operation did not come to, and
+/// policies of what was shared before there were any and segments of networks from before they were objects, gives ports the addresses that an interrupted operation did not come to, and
 /// removes join tokens that have ended. It may run at any time and any number of times, also while other servers use the store.
 pub async fn run_beside_others(store: &Store) -> Result<(), Error> {
     let auto: Vec<SubnetId> = store
@@ -25,6 +25,7 @@ pub async fn run_beside_others(store: &Store) -> Result<(), Error> {
     store.write(info.clone(), default_rule::ensure_seeded).await?;
     port_security::adopt_all(store, &info).await?;
     rbac::adopt_all(store, &info).await?;
+    network_segment::adopt_all(store, &info).await?;
     for subnet in auto {
         slaac::fill_all(store, &info, subnet).await?;
     }

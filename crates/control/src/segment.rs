@@ -24,6 +24,15 @@ impl Provider {
         *self == Self::default()
     }
 
+    /// Whether it leaves open which segment of its type it is.
+    pub(crate) fn is_partial(&self) -> bool {
+        match self.network_type.as_deref() {
+            Some("flat") => self.physical_network.is_none(),
+            Some("local") => false,
+            _ => self.segmentation_id.is_none(),
+        }
+    }
+
     fn physical_network(&self, needed_for: &str) -> Result<String, Error> {
         let given = self.physical_network.as_ref().filter(|name| !name.is_empty());
         given
@@ -92,7 +101,7 @@ pub(crate) fn claim(
 /// Gives up a deleted network's segment.
 pub(crate) fn release(tx: &mut Tx, segment: &Segment) {
     match segment {
-        Segment::Local => {}
+        Segment::Local | Segment::None => {}
         Segment::Vxlan(vni) => tx.delete::<VniClaim>(vni),
         Segment::Physical(physical) => tx.delete::<SegmentClaim>(physical),
         Segment::Tunnel(tunnel) => tx.delete::<TunnelClaim>(tunnel),
@@ -125,7 +134,7 @@ fn vlan_of(id: i64) -> Result<VlanId, Error> {
 /// The largest IP packet that instances on such a segment can exchange.
 pub fn max_mtu(config: &Config, segment: &Segment) -> u32 {
     match segment {
-        Segment::Local | Segment::Physical(_) => config.underlay_mtu,
+        Segment::Local | Segment::Physical(_) | Segment::None => config.underlay_mtu,
         Segment::Vxlan(_) => config.underlay_mtu.saturating_sub(config.underlay.vxlan_overhead()),
         Segment::Tunnel(tunnel) => {
             config.underlay_mtu.saturating_sub(config.underlay.tunnel_overhead(tunnel.kind))
@@ -133,11 +142,11 @@ pub fn max_mtu(config: &Config, segment: &Segment) -> u32 {
     }
 }
 
-/// The MTU of a network on such a segment when `requested` is asked for; 0 asks for the largest.
-pub(crate) fn mtu(config: &Config, segment: &Segment, requested: u32) -> Result<u32, Error> {
-    match max_mtu(config, segment) {
-        max if requested == 0 => Ok(max),
-        max if requested > max => {
+/// The MTU of a network whose segments carry `max` when `requested` is asked for; 0 asks for the largest.
+pub(crate) fn mtu(max: u32, requested: u32) -> Result<u32, Error> {
+    match requested {
+        0 => Ok(max),
+        _ if requested > max => {
             Err(Error::InvalidInput(format!("requested MTU {requested} is too big, the maximum is {max}")))
         }
         _ => Ok(requested),

@@ -130,7 +130,7 @@ fn make_network(
         port_security_enabled: true,
         privacy_addresses: false,
         availability_zone_hints: vec![],
-        provider: Provider::default(),
+        segments: vec![Provider::default()],
         dns_domain: String::new(),
     };
     let network = network::create(tx, config, &new)?.id;
@@ -159,6 +159,7 @@ fn new_subnet(network_id: NetworkId, project: &str, pool: &SubnetPool) -> NewSub
         ipv6_address_mode: None,
         service_types: vec![],
         dns_publish_fixed_ip: false,
+        segment_id: None,
         relies_on: vec![Reliance { object: Shareable::SubnetPool(pool.id), project: project.to_owned() }],
     }
 }

@@ -6,8 +6,8 @@ use hadron_control::binding::{self, BindingChange, BindingFailure, VifType};
 use hadron_control::network::{self, NetworkChange};
 use hadron_control::port::{self, NewMac, PortChange};
 use hadron_control::{
-    BindingError, Error, ObjectError, PoolError, SharingError, TopologyError, Underlay, VlanRange, bulk,
-    host, recovery, segment, steps,
+    BindingError, Error, ObjectError, PoolError, SegmentError, SharingError, TopologyError, Underlay,
+    VlanRange, bulk, host, recovery, segment, steps,
 };
 use hadron_model::{
     Host, JoinToken, Mac, Network, PhysicalSegment, Port, PortStatus, Segment, Shareable, Timestamp,
@@ -25,8 +25,8 @@ async fn segments_and_mtu() {
     assert_eq!(cloud.network().await.segment.vni().unwrap().get(), 1);
     let asked = |network_type: &str, id: Option<i64>| {
         let mut new = new_network();
-        new.provider.network_type = Some(network_type.to_owned());
-        new.provider.segmentation_id = id;
+        new.segments[0].network_type = Some(network_type.to_owned());
+        new.segments[0].segmentation_id = id;
         new
     };
     let create = async |new| cloud.write(|tx| network::create(tx, &cloud.config, &new)).await;
@@ -41,7 +41,7 @@ async fn segments_and_mtu() {
     let local = create(asked("local", None)).await.unwrap();
     assert_eq!((local.segment.vni(), local.mtu), (None, 1500));
     let mut new = new_network();
-    new.provider.segmentation_id = Some(9);
+    new.segments[0].segmentation_id = Some(9);
     assert_eq!(kind(create(new).await), "InvalidInput", "a type is needed");
     let mut new = new_network();
     new.mtu = 1451;
@@ -78,8 +78,8 @@ async fn tunnels_that_hosts_do_not_speak_are_taken_and_not_plugged() {
     let mut cloud = Cloud::new().await;
     let asked = |network_type: &str, id: Option<i64>| {
         let mut new = new_network();
-        new.provider.network_type = Some(network_type.to_owned());
-        new.provider.segmentation_id = id;
+        new.segments[0].network_type = Some(network_type.to_owned());
+        new.segments[0].segmentation_id = id;
         new
     };
     let create = async |new| cloud.write(|tx| network::create(tx, &cloud.config, &new)).await;
@@ -119,9 +119,9 @@ async fn the_vlan_of_a_network_changes() {
     let cloud = Cloud::new().await;
     let make = async |physical: &str, id| {
         let mut new = new_network();
-        new.provider.network_type = Some("vlan".to_owned());
-        new.provider.physical_network = Some(physical.to_owned());
-        new.provider.segmentation_id = Some(id);
+        new.segments[0].network_type = Some("vlan".to_owned());
+        new.segments[0].physical_network = Some(physical.to_owned());
+        new.segments[0].segmentation_id = Some(id);
         cloud.write(|tx| network::create(tx, &cloud.config, &new)).await
     };
     let network = make("one", 7).await.unwrap();
@@ -145,9 +145,9 @@ async fn a_network_gets_a_vlan_that_is_kept() {
     let mut cloud = Cloud::new().await;
     let asked = |physical: Option<&str>, id| {
         let mut new = new_network();
-        new.provider.network_type = Some("vlan".to_owned());
-        new.provider.physical_network = physical.map(str::to_owned);
-        new.provider.segmentation_id = id;
+        new.segments[0].network_type = Some("vlan".to_owned());
+        new.segments[0].physical_network = physical.map(str::to_owned);
+        new.segments[0].segmentation_id = id;
         new
     };
     let range = |name: &str, vlans| VlanRange { physical_network: name.to_owned(), vlans };
@@ -176,9 +176,9 @@ async fn a_segment_of_a_physical_network_has_one_network() {
     let cloud = Cloud::new().await;
     let asked = |network_type: &str, physical: Option<&str>, id: Option<i64>| {
         let mut new = new_network();
-        new.provider.network_type = Some(network_type.to_owned());
-        new.provider.physical_network = physical.map(str::to_owned);
-        new.provider.segmentation_id = id;
+        new.segments[0].network_type = Some(network_type.to_owned());
+        new.segments[0].physical_network = physical.map(str::to_owned);
+        new.segments[0].segmentation_id = id;
         new
     };
     let create = async |new| cloud.write(|tx| network::create(tx, &cloud.config, &new)).await;
@@ -213,8 +213,8 @@ async fn a_segment_of_a_physical_network_has_one_network() {
 async fn a_port_of_a_physical_network_needs_a_host_with_an_interface_to_it() {
     let cloud = Cloud::new().await;
     let mut new = new_network();
-    new.provider.network_type = Some("flat".to_owned());
-    new.provider.physical_network = Some("one".to_owned());
+    new.segments[0].network_type = Some("flat".to_owned());
+    new.segments[0].physical_network = Some("one".to_owned());
     let network = cloud.write(|tx| network::create(tx, &cloud.config, &new)).await.unwrap();
     cloud.host("compute1", "192.0.2.1").await;
     let mut new = new_port(network.id);
@@ -491,6 +491,7 @@ fn errors_are_neutron_s() {
     let cidr: hadron_model::IpNet = "10.0.0.0/24".parse().unwrap();
     let mac = Mac([0; 6]);
     let agent = hadron_model::AgentId::random();
+    let segment_id = hadron_model::SegmentId::random();
     let text = String::new;
     let errors = [
         Error::NetworkNotFound(network),
@@ -549,6 +550,19 @@ fn errors_are_neutron_s() {
         TopologyError::NotAuthorized(text()).into(),
         Error::Store(hadron_store::StoreError::Unavailable { reason: text() }),
         PoolError::PoolNotFound(hadron_model::SubnetPoolId::random()).into(),
+        ObjectError::InvalidL3Agent(agent).into(),
+        ObjectError::RouterServedWherePortsAre { router: hadron_model::RouterId::random(), host: text() }
+            .into(),
+        SegmentError::NotFound(segment_id).into(),
+        SegmentError::InUse { segment: segment_id, subnets: vec![subnet] }.into(),
+        SegmentError::Duplicate.into(),
+        SegmentError::WithProvider.into(),
+        SegmentError::NetworkIdsDontMatch { network, segment: segment_id }.into(),
+        SegmentError::SubnetsNotAllAssociated(network).into(),
+        SegmentError::AssociationChange.into(),
+        SegmentError::MultipleSegments(network).into(),
+        SegmentError::HostNotConnected { host: text(), network }.into(),
+        SegmentError::HostNotCompatible { host: text(), port }.into(),
         PoolError::ScopeNotFound(hadron_model::AddressScopeId::random()).into(),
         PoolError::ScopeInUse(hadron_model::AddressScopeId::random()).into(),
         PoolError::ScopePrefixConflict.into(),

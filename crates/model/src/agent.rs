@@ -1,6 +1,6 @@
 //! Agents: the roles that a host's node plays, as clients of the Networking API look for them.
 
-use crate::{AgentId, NetworkId, Timestamp};
+use crate::{AgentId, NetworkId, RouterId, Timestamp};
 use std::collections::BTreeSet;
 
 /// The zone of a host that names none.
@@ -15,17 +15,20 @@ pub enum AgentRole {
     Switching,
     /// It answers DHCP.
     Dhcp,
+    /// It routes.
+    Routing,
 }
 
 impl AgentRole {
     /// The roles of every node.
-    pub const ALL: [AgentRole; 2] = [AgentRole::Switching, AgentRole::Dhcp];
+    pub const ALL: [AgentRole; 3] = [AgentRole::Switching, AgentRole::Dhcp, AgentRole::Routing];
 
     /// The API's `agent_type`.
     pub fn agent_type(self) -> &'static str {
         match self {
             AgentRole::Switching => "Hadron agent",
             AgentRole::Dhcp => "DHCP agent",
+            AgentRole::Routing => "L3 agent",
         }
     }
 
@@ -34,13 +37,14 @@ impl AgentRole {
         match self {
             AgentRole::Switching => "N/A",
             AgentRole::Dhcp => "dhcp_agent",
+            AgentRole::Routing => "l3_agent",
         }
     }
 
     /// The kind of object whose availability zones the role's agents make, if any.
     pub fn zone_resource(self) -> Option<&'static str> {
         match self {
-            AgentRole::Switching => None,
+            AgentRole::Switching | AgentRole::Routing => None,
             AgentRole::Dhcp => Some("network"),
         }
     }
@@ -64,6 +68,8 @@ pub struct Agent {
     pub availability_zone: String,
     /// Networks that an administrator has put on it, of the role [`AgentRole::Dhcp`]. Some may be gone.
     pub networks: BTreeSet<NetworkId>,
+    /// Routers that an administrator has put on it, of the role [`AgentRole::Routing`]. Some may be gone.
+    pub routers: BTreeSet<RouterId>,
     /// When it was first heard.
     pub created_at: Timestamp,
     /// When its node's connection began.

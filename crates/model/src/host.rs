@@ -24,7 +24,8 @@ impl Host {
     /// Whether frames of the segment can come to it: not those of a physical network that it has no interface to, nor those of tunnels
     /// that hosts don't speak.
     pub fn reaches(&self, segment: &Segment) -> bool {
-        segment.tunnel().is_none()
+        *segment != Segment::None
+            && segment.tunnel().is_none()
             && segment.physical().is_none_or(|physical| self.physical_networks.contains(&physical.network))
     }
 }

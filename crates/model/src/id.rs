@@ -86,6 +86,8 @@ uuid_id! {
     AddressScopeId,
     /// A subnet pool's UUID.
     SubnetPoolId,
+    /// A network segment's UUID.
+    SegmentId,
 }
 
 number! {

@@ -42,13 +42,13 @@ pub use id::AgentId;
 pub use id::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber,
     NetworkId, NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RbacPolicyId,
-    RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SetNumber, SubnetId,
+    RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SegmentId, SetNumber, SubnetId,
     SubnetNumber, SubnetPoolId,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
 pub use nat::{GatewayHosts, PortLease};
-pub use network::{Network, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
+pub use network::{Network, NetworkSegment, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
 pub use packet_log::{LoggedEvents, PacketLog};
 pub use port::{AddressPair, Binding, FixedIp, Port, PortStatus};
 pub use port_details::{ExtraDhcpOpt, PortDetails};

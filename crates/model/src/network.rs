@@ -1,6 +1,6 @@
 //! Networks and their segments.
 
-use crate::{NetworkId, NetworkNumber, Stamp};
+use crate::{NetworkId, NetworkNumber, SegmentId, Stamp};
 use std::ops::RangeInclusive;
 
 /// A VXLAN network identifier: 24 bits, not zero (RFC 7348 §5).
@@ -107,6 +107,8 @@ pub enum Segment {
     Physical(PhysicalSegment),
     /// Not at all: hosts don't speak these tunnels.
     Tunnel(Tunnel),
+    /// Not at all: the network's last segment was deleted.
+    None,
 }
 
 impl Segment {
@@ -118,6 +120,7 @@ impl Segment {
             Segment::Physical(PhysicalSegment { vlan: None, .. }) => "flat",
             Segment::Physical(_) => "vlan",
             Segment::Tunnel(tunnel) => tunnel.kind.as_str(),
+            Segment::None => "none",
         }
     }
 
@@ -151,9 +154,28 @@ impl Segment {
             Segment::Vxlan(vni) => Some(vni.get()),
             Segment::Physical(physical) => physical.vlan.map(|vlan| vlan.get().into()),
             Segment::Tunnel(tunnel) => Some(tunnel.id),
-            Segment::Local => None,
+            Segment::Local | Segment::None => None,
         }
     }
+}
+
+/// One of the segments of a network, as an object of the API. Something outside joins them; hosts carry the first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkSegment {
+    /// UUID.
+    pub id: SegmentId,
+    /// Its network.
+    pub network_id: NetworkId,
+    /// Name, at most 255 characters, if it was given one.
+    pub name: Option<String>,
+    /// Description, at most 255 characters; none of a segment that came with its network.
+    pub description: Option<String>,
+    /// Its place among those of its network; there may be gaps.
+    pub index: u32,
+    /// How frames travel in it; never [`Segment::None`].
+    pub segment: Segment,
+    /// Times and revision.
+    pub stamp: Stamp,
 }
 
 /// A layer-2 broadcast domain of a project.
@@ -175,7 +197,7 @@ pub struct Network {
     pub was_shared: bool,
     /// Largest IP packet in octets that an instance may send.
     pub mtu: u32,
-    /// How its frames travel.
+    /// How its frames travel: by its first segment.
     pub segment: Segment,
     /// Whether its ports begin with port security.
     pub port_security_enabled: bool,

@@ -22,6 +22,8 @@ pub struct PortDetails {
     pub extra_dhcp_opts: Vec<ExtraDhcpOpt>,
     /// Whether the port was made to have no addresses (`ip_allocation` is `none`).
     pub is_addressless: bool,
+    /// Whether the port was made to get its addresses with its host (`ip_allocation` is `deferred`).
+    pub is_deferred: bool,
     /// `data_plane_status`, which a monitor of the network sets: `ACTIVE` or `DOWN`.
     pub data_plane_status: Option<String>,
     /// Whether `propagate_uplink_status` is false; true is the default.

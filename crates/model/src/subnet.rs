@@ -1,6 +1,6 @@
 //! Subnets.
 
-use crate::{AddressRange, NetworkId, Stamp, SubnetId, SubnetNumber, SubnetPoolId};
+use crate::{AddressRange, NetworkId, SegmentId, Stamp, SubnetId, SubnetNumber, SubnetPoolId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -80,6 +80,8 @@ pub struct Subnet {
     pub service_types: Vec<String>,
     /// Whether names of its addresses are to be published.
     pub dns_publish_fixed_ip: bool,
+    /// The segment of its network whose hosts alone have it, if it is of one.
+    pub segment_id: Option<SegmentId>,
     /// Times and revision.
     pub stamp: Stamp,
 }

@@ -94,6 +94,7 @@ async fn prepare(store: &Store) -> Vec<(NetworkId, SubnetId)> {
                 ipv6_address_mode: None,
                 service_types: vec![],
                 dns_publish_fixed_ip: false,
+                segment_id: None,
                 stamp: Stamp::default(),
             });
         }

@@ -4,7 +4,7 @@ use crate::Counter;
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, Tunnel, Vni,
+    SegmentId, SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -102,6 +102,8 @@ pub enum Created {
     AddressScope(AddressScopeId),
     /// A subnet pool.
     SubnetPool(SubnetPoolId),
+    /// A network's segment.
+    Segment(SegmentId),
     /// A router.
     Router(RouterId),
     /// A floating IP.

@@ -14,10 +14,10 @@ use hadron_model::identity::{
 use hadron_model::{
     AddressGroup, AddressGroupId, AddressScope, AddressScopeId, AutoTopology, DefaultGroup, DefaultNetwork,
     DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, GatewayHosts, Host,
-    HostNumber, JoinToken, Mac, Network, NetworkId, PacketLog, PacketLogId, PhysicalSegment, Policy, Port,
-    PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota, RbacPolicy, RbacPolicyId, Router,
-    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId,
-    SubnetPool, SubnetPoolId, Tunnel, Vni,
+    HostNumber, JoinToken, Mac, Network, NetworkId, NetworkSegment, PacketLog, PacketLogId, PhysicalSegment,
+    Policy, Port, PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota, RbacPolicy,
+    RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    SegmentId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -365,6 +365,8 @@ records! {
     DefaultNetwork = 0x64 in default_networks, NetworkId, by (), |it| it.network_id;
     /// An identifier of tunnels that hosts don't speak in use.
     TunnelClaim = 0x65 in tunnel_claims, Tunnel, by (), |it| it.tunnel;
+    /// A segment of a network.
+    NetworkSegment = 0x66 in network_segments, SegmentId, by (), |it| it.id;
 }
 
 impl Tables {

@@ -117,7 +117,11 @@ fn of_operation(description: &Description, operation: &Operation) -> Value {
         OperationKind::Delete => json!({"responses": responses("204", json!({"description": "Gone."}))}),
         _ => json!({"responses": responses("2XX", json!({"description": "Done."}))}),
     };
-    let last = operation.path.rsplit('/').next().unwrap_or_default().replace(['{', '}'], "");
+    let mut parts = operation.path.rsplit('/').map(|part| part.trim_matches(['{', '}']));
+    let last = match parts.next().unwrap_or_default() {
+        "id" => format!("{}_id", parts.next().unwrap_or_default()),
+        other => other.to_owned(),
+    };
     described["operationId"] = match operation.kind {
         OperationKind::Other => format!("{}_{member}_{last}", operation.method.to_lowercase()).into(),
         _ => format!("{verb}_{member}").into(),

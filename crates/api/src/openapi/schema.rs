@@ -58,6 +58,11 @@ fn by_check(validate: Validate) -> Option<Value> {
             json!({"type": ["array", "null"], "items": {"type": "object", "properties": {"opt_name": text,
             "opt_value": text_or_null, "ip_version": {"type": ["integer", "string"]}}}})
         }
+        Validate::NameStringOrNone(_) => text_or_null,
+        Validate::Segments => objects(json!({
+            "provider:network_type": text, "provider:physical_network": text_or_null,
+            "provider:segmentation_id": {"type": ["integer", "null"]},
+        })),
         Validate::Hints => json!({"type": ["object", "null"]}),
         Validate::ServiceTypes => json!({"type": ["array", "null"], "items": text}),
         Validate::DnsName(_) | Validate::RelativeDnsName(_) | Validate::DnsDomain(_) => text,

@@ -75,6 +75,9 @@ fn configurations(agent: &Agent, view: &Snapshot) -> Value {
             let physical = host.map(|host| host.physical_networks.clone()).unwrap_or_default();
             json!({"devices": ports, "tunnel_types": ["vxlan"], "physical_networks": physical})
         }
+        AgentRole::Routing => {
+            json!({"routers": agent::routers_of(view, agent).len(), "agent_mode": "dvr_snat"})
+        }
         AgentRole::Dhcp => json!({"networks": agent::busy_networks_of(view, agent).len(), "ports": ports}),
     }
 }

@@ -27,14 +27,14 @@ use hadron_model::{Agent, AgentId, Network, NetworkId};
 use serde_json::Value;
 
 /// A rule and its name, for the refusal.
-struct Rule(&'static str, Option<RuleId>);
+pub(super) struct Rule(&'static str, Option<RuleId>);
 
 impl Rule {
-    fn new(policy: &Policy, name: &'static str) -> Self {
+    pub(super) fn new(policy: &Policy, name: &'static str) -> Self {
         Self(name, policy.deciding(name))
     }
 
-    fn check(&self, state: &ApiState, caller: &Caller) -> Result<(), ApiError> {
+    pub(super) fn check(&self, state: &ApiState, caller: &Caller) -> Result<(), ApiError> {
         if state.policy.check(self.1, caller, &Nothing) {
             return Ok(());
         }
@@ -187,15 +187,15 @@ impl Endpoint for AgentsOfNetwork {
     }
 }
 
-fn visible<R: Resource>() -> Mask {
+pub(super) fn visible<R: Resource>() -> Mask {
     Mask::of(R::ATTRIBUTES, |_, attribute| attribute.visible)
 }
 
-fn no_agent(id: &str) -> ApiError {
+pub(super) fn no_agent(id: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "AgentNotFound", format!("agent {id} could not be found"))
 }
 
-fn agent_id(id: &str) -> Result<AgentId, ApiError> {
+pub(super) fn agent_id(id: &str) -> Result<AgentId, ApiError> {
     parse_uuid(id).map(AgentId).ok_or_else(|| no_agent(id))
 }
 

@@ -18,6 +18,7 @@ pub mod floating_ip;
 pub mod floating_ip_fields;
 mod floating_ip_pool;
 pub mod gateway;
+mod l3_scheduler;
 mod loggable_resource;
 pub mod network;
 mod network_ip_availability;
@@ -34,6 +35,7 @@ mod router_action;
 mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
+pub mod segment;
 mod sharing;
 pub mod subnet;
 pub mod subnet_pool;
@@ -83,6 +85,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<subnet_pool::SubnetPools>(policy),
         serve::<address_scope::AddressScopes>(policy),
         serve::<agent::Agents>(policy),
+        serve::<segment::Segments>(policy),
         vec![Box::new(network_ip_availability::NetworkIpAvailabilities::new(policy))],
     ]
     .into_iter()
@@ -91,6 +94,8 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>,
         Box::new(dhcp_scheduler::NetworksOfAgent::new(policy)),
         Box::new(dhcp_scheduler::AgentsOfNetwork::new(policy)),
+        Box::new(l3_scheduler::RoutersOfAgent::new(policy)),
+        Box::new(l3_scheduler::AgentsOfRouter::new(policy)),
         Box::new(port_binding::PortBindings::new(policy)),
         Box::new(auto_topology::AutoTopologies::new(policy)),
         Box::new(zone::Derived::zones(policy)),

@@ -1,6 +1,6 @@
 //! `/v2.0/networks`
 
-use super::{Object, Request, Resource, Scope, Tagging, names, sharing, tagging};
+use super::{Object, Request, Resource, Scope, Tagging, names, segment, sharing, tagging};
 use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
@@ -12,8 +12,8 @@ use hadron_control::network::{self, NetworkChange, NewNetwork};
 use hadron_control::rbac::may_use;
 use hadron_control::segment::Provider;
 use hadron_control::topology;
-use hadron_control::{Config, Error, Step};
-use hadron_model::{IpVersion, Network, NetworkId, Shareable, SubnetPool};
+use hadron_control::{Config, Error, SegmentError, Step, network_segment};
+use hadron_model::{IpVersion, Network, NetworkId, Segment, Shareable, SubnetPool};
 use hadron_store::{Snapshot, Stored, Tx};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -96,16 +96,20 @@ const TABLE: &[Column] = &[
         .default(Default::Integer(0))
         .convert(Convert::Integer)
         .validate(Validate::NonNegative),
-    Column::new("provider:network_type", |network, _| Some(Field::Text(network.segment.network_type())))
-        .by(&["provider"])
-        .post_put()
-        .filter()
-        .enforce_policy()
-        .default(Default::Unspecified)
-        .validate(Validate::String(32)),
-    Column::new("provider:physical_network", |network, _| {
-        let physical = network.segment.physical();
-        Some(physical.map_or(Field::Null, |physical| Field::Text(&physical.network)))
+    Column::new("provider:network_type", |network, view| {
+        only_segment(network, view).map(|only| match only {
+            Segment::None => Field::Null,
+            segment => Field::Text(segment.network_type()),
+        })
+    })
+    .by(&["provider"])
+    .post_put()
+    .filter()
+    .enforce_policy()
+    .default(Default::Unspecified)
+    .validate(Validate::String(32)),
+    Column::new("provider:physical_network", |network, view| {
+        only_segment(network, view).map(segment::physical_network)
     })
     .by(&["provider"])
     .post_put()
@@ -113,8 +117,8 @@ const TABLE: &[Column] = &[
     .enforce_policy()
     .default(Default::Unspecified)
     .validate(Validate::String(64)),
-    Column::new("provider:segmentation_id", |network, _| {
-        Some(network.segment.segmentation_id().map_or(Field::Null, |id| Field::Integer(id.into())))
+    Column::new("provider:segmentation_id", |network, view| {
+        only_segment(network, view).map(segment::segmentation_id)
     })
     .by(&["provider"])
     .post_put()
@@ -122,8 +126,20 @@ const TABLE: &[Column] = &[
     .enforce_policy()
     .default(Default::Unspecified)
     .convert(Convert::Integer),
-    // A network's hosts are all in one broadcast domain.
-    Column::new("l2_adjacency", |_, _| Some(Field::Bool(true))).by(&["l2_adjacency"]),
+    Column::new("segments", |network, view| match only_segment(network, view) {
+        Some(_) => None,
+        None => Some(Field::OwnedJson(segment::list(view, network.id))),
+    })
+    .by(&["multi-provider"])
+    .post_put()
+    .enforce_policy()
+    .pairs()
+    .default(Default::Unspecified)
+    .validate(Validate::Segments),
+    Column::new("l2_adjacency", |network, view| {
+        Some(Field::Bool(network_segment::is_adjacent(view, network.id)))
+    })
+    .by(&["l2_adjacency"]),
     Column::new("port_security_enabled", |network, _| Some(Field::Bool(network.port_security_enabled)))
         .by(&["port-security"])
         .post_put()
@@ -244,7 +260,7 @@ impl Resource for Networks {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            provider: provider(values),
+            segments: segments(values)?,
             dns_domain: values.text("dns_domain").unwrap_or_default(),
         })
     }
@@ -255,6 +271,9 @@ impl Resource for Networks {
         _: &Network,
         values: &Values,
     ) -> Result<NetworkChange, ApiError> {
+        if values.get("segments").is_some() {
+            return Err(ApiError::invalid_input("segments of a network are changed by /v2.0/segments"));
+        }
         Ok(NetworkChange {
             name: values.text("name"),
             description: values.text("description"),
@@ -306,6 +325,26 @@ fn address_scope(network: &Network, view: &Snapshot, version: IpVersion) -> Fiel
 /// Larger than any segment carries, if it does not fit.
 fn mtu(values: &Values) -> Option<u32> {
     values.integer("mtu").map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX))
+}
+
+/// The segment of a network that has not several.
+fn only_segment<'a>(network: &'a Network, view: &Snapshot) -> Option<&'a Segment> {
+    Some(&network.segment).filter(|_| view.segments_of(network.id).nth(1).is_none())
+}
+
+/// What is asked for of each segment of a new network.
+fn segments(values: &Values) -> Result<Vec<Provider>, ApiError> {
+    let provider = provider(values);
+    match segment::requested(values) {
+        None => Ok(vec![provider]),
+        Some(_) if !provider.is_empty() => Err(Error::from(SegmentError::WithProvider).into()),
+        // Neutron takes an empty list for none.
+        Some(segments) if segments.is_empty() => Ok(vec![provider]),
+        Some(segments) if segments.iter().any(|segment| segment.network_type.is_none()) => {
+            Err(ApiError::invalid_input("provider:network_type required"))
+        }
+        Some(segments) => Ok(segments),
+    }
 }
 
 fn provider(values: &Values) -> Provider {

@@ -94,7 +94,11 @@ fn dns_assignments(port: &Port) -> Value {
 }
 
 pub(super) const IP_ALLOCATION: Column = Column::new("ip_allocation", |port, _| {
-    Some(Field::Text(if port.details.is_addressless { "none" } else { "immediate" }))
+    Some(Field::Text(match &port.details {
+        details if details.is_addressless => "none",
+        details if details.is_deferred => "deferred",
+        _ => "immediate",
+    }))
 })
 .by(&["ip_allocation"])
 .filter_sort();

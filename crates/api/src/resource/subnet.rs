@@ -13,7 +13,7 @@ use hadron_control::rbac::may_use;
 use hadron_control::subnet::{self, Gateway, NewSubnet, Prefix, SubnetChange};
 use hadron_control::{Config, Error, Step, slaac};
 use hadron_model::{
-    IpNet, IpVersion, Ipv6Mode, Network, NetworkId, Shareable, Subnet, SubnetId, SubnetPoolId,
+    IpNet, IpVersion, Ipv6Mode, Network, NetworkId, SegmentId, Shareable, Subnet, SubnetId, SubnetPoolId,
 };
 use hadron_store::{CommitInfo, Snapshot, Store, Stored, Tx};
 use serde_json::Value;
@@ -170,6 +170,12 @@ const TABLE: &[Column] = &[
         .post_put()
         .default(Default::Bool(false))
         .convert(Convert::Boolean),
+    Column::new("segment_id", |subnet, _| Some(subnet.segment_id.map_or(Field::Null, |id| Field::Id(id.0))))
+        .by(&["segment", "subnet-segmentid-writable"])
+        .post_put()
+        .filter_sort()
+        .default(Default::Null)
+        .validate(Validate::UuidOrNone),
     tagging::tags(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -277,6 +283,7 @@ impl Resource for Subnets {
             ipv6_address_mode: parse_mode(values.get("ipv6_address_mode")),
             service_types: service_types(values).unwrap_or_default(),
             dns_publish_fixed_ip: values.boolean("dns_publish_fixed_ip").unwrap_or(false),
+            segment_id: values.uuid("segment_id").map(SegmentId),
         })
     }
 
@@ -297,6 +304,7 @@ impl Resource for Subnets {
             enable_dhcp: values.boolean("enable_dhcp"),
             service_types: service_types(values),
             dns_publish_fixed_ip: values.boolean("dns_publish_fixed_ip"),
+            segment_id: values.get("segment_id").map(|_| values.uuid("segment_id").map(SegmentId)),
         })
     }
 

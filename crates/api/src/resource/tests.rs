@@ -5,7 +5,7 @@ use super::{
     default_rule::DefaultRules, default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps,
     network::Networks, packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings,
     rbac_policy::RbacPolicies, router::Routers, security_group::SecurityGroups,
-    security_group_rule::SecurityGroupRules, subnet::Subnets, subnet_pool::SubnetPools,
+    security_group_rule::SecurityGroupRules, segment::Segments, subnet::Subnets, subnet_pool::SubnetPools,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -112,6 +112,8 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::RangeOrNone(least, most) => ("range_or_none", json!([least, most])),
         Validate::PortRange(least, most) => ("port_range", json!([least, most])),
         Validate::Address => ("ip_address", Value::Null),
+        Validate::NameStringOrNone(most) => ("name_string_or_none", most.into()),
+        Validate::Segments => ("network_segments", Value::Null),
         Validate::Gateway => ("dict_or_nodata", gateway()),
         Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
         Validate::TargetProject => ("valid_target_project", Value::Null),
@@ -245,6 +247,7 @@ fn policies_subnet_pools_and_scopes_are_as_neutron_has_them() {
     hold::<RbacPolicies>();
     hold::<SubnetPools>();
     hold::<AddressScopes>();
+    hold::<Segments>();
 }
 
 #[test]
@@ -313,4 +316,5 @@ fn names_are_those_of_the_tables() {
     check::<PortForwardings>();
     check::<SubnetPools>();
     check::<AddressScopes>();
+    check::<Segments>();
 }

@@ -10,6 +10,7 @@ mod pair;
 mod port_detail;
 mod range;
 mod rule;
+mod segment;
 mod service_type;
 mod sharing;
 
@@ -79,6 +80,7 @@ pub(crate) fn check(validate: Validate, value: &Value) -> Result<(), Fault> {
             port_detail::dhcp_opts(value).map_err(|text| Fault::Error(ApiError::invalid_input(text)))
         }
         Validate::ServiceTypes => service_type::list(value),
+        Validate::Segments => segment::list(value),
         other => Ok(plain(other, value)?),
     }
 }
@@ -93,7 +95,8 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::Anything => Ok(()),
         Validate::UuidOrNone if value.is_null() => Ok(()),
         Validate::Uuid | Validate::UuidOrNone => uuid(value),
-        Validate::NameString(most) => {
+        Validate::NameStringOrNone(_) if value.is_null() => Ok(()),
+        Validate::NameString(most) | Validate::NameStringOrNone(most) => {
             string(value, most)?;
             match value.as_str() {
                 Some(text) if is_name(text) => Ok(()),
@@ -159,6 +162,7 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         | Validate::AddressPairs
         | Validate::TargetProject
         | Validate::DhcpOpts
+        | Validate::Segments
         | Validate::ServiceTypes => Ok(()),
         Validate::Hints => port_detail::hints(value),
         Validate::DnsName(most) => dns::name(value, most),

@@ -47,6 +47,13 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
         "subnetpools" => {
             (MEMBER, json!({"name": "mine", "prefixes": ["10.8.0.0/16"], "default_prefixlen": 24}))
         }
+        "segments" => {
+            let network = network().await;
+            (
+                ADMIN,
+                json!({"network_id": network, "network_type": "vlan", "physical_network": "one", "segmentation_id": 7}),
+            )
+        }
         "address_scopes" => (MEMBER, json!({"name": "mine", "ip_version": 4})),
         "rbac_policies" => {
             let network = network().await;
@@ -75,6 +82,7 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
         "bindings" => return Some(binding(cloud).await),
         "port_forwardings" => return Some(forwarding(cloud).await),
         "agents" => return Some(agent(cloud).await),
+        "l3_agents" => return Some(l3_agent(cloud).await),
         "network_ip_availabilities" => {
             let id = network().await;
             return Some(Made {
@@ -188,6 +196,16 @@ async fn binding(cloud: &Cloud) -> Made {
 
 /// A DHCP agent that is asked to serve a network of PROJECT's; another network of it is what can be added.
 async fn agent(cloud: &Cloud) -> Made {
+    on_agent(cloud, "DHCP%20agent", "networks", "network_id").await
+}
+
+/// What serves routers, and one that is put on it.
+async fn l3_agent(cloud: &Cloud) -> Made {
+    on_agent(cloud, "L3%20agent", "routers", "router_id").await
+}
+
+/// An agent of a type, with one of two objects of a collection on it.
+async fn on_agent(cloud: &Cloud, agent_type: &str, collection: &str, member_id: &str) -> Made {
     let now = Timestamp::now();
     let host = Host {
         name: "host-1".to_owned(),
@@ -204,21 +222,22 @@ async fn agent(cloud: &Cloud) -> Made {
         agent::report(tx, &report)
     };
     cloud.store.write(CommitInfo::system(), write).await.unwrap();
-    let agents = cloud.get(ADMIN, "/v2.0/agents?agent_type=DHCP%20agent").await.expect(200);
+    let agents = cloud.get(ADMIN, &format!("/v2.0/agents?agent_type={agent_type}")).await.expect(200);
     let agent = id(&agents[0]);
-    let networks = [
-        id(&cloud.create(MEMBER, "networks", json!({})).await),
-        id(&cloud.create(MEMBER, "networks", json!({})).await),
+    let objects = [
+        id(&cloud.create(MEMBER, collection, json!({})).await),
+        id(&cloud.create(MEMBER, collection, json!({})).await),
     ];
-    let path = format!("/v2.0/agents/{agent}/dhcp-networks");
-    let served = Some(json!({"network_id": networks[0]}));
+    let kind = if collection == "networks" { "dhcp" } else { "l3" };
+    let path = format!("/v2.0/agents/{agent}/{kind}-{collection}");
+    let served = Some(json!({member_id: objects[0]}));
     assert_eq!(cloud.call(ADMIN, "POST", &path, served).await.status, 201);
     Made {
         shown_at: format!("/v2.0/agents/{agent}"),
         id: agent,
         parent: None,
-        below: Some(networks[0].clone()),
+        below: Some(objects[0].clone()),
         owner: ADMIN,
-        body: json!({"network_id": networks[1]}),
+        body: json!({member_id: objects[1]}),
     }
 }

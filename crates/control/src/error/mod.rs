@@ -6,6 +6,7 @@ mod object;
 mod pool;
 mod router;
 mod security;
+mod segment;
 mod sharing;
 mod topology;
 
@@ -15,6 +16,7 @@ pub use object::ObjectError;
 pub use pool::PoolError;
 pub use router::RouterError;
 pub use security::SecurityError;
+pub use segment::SegmentError;
 pub use sharing::SharingError;
 pub use topology::TopologyError;
 
@@ -271,6 +273,9 @@ pub enum Error {
     /// About subnet pools and address scopes.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// About segments of networks.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// About automatic topologies.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -334,6 +339,7 @@ impl Error {
             Self::Log(error) => error.type_name(),
             Self::Sharing(error) => error.type_name(),
             Self::Pool(error) => error.type_name(),
+            Self::Segment(error) => error.type_name(),
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => {
                 "ServiceUnavailable"
             }
@@ -388,6 +394,7 @@ impl Error {
             Self::Log(error) => error.status(),
             Self::Sharing(error) => error.status(),
             Self::Pool(error) => error.status(),
+            Self::Segment(error) => error.status(),
             Self::NoNetworkAvailable => 503,
             Self::Store(StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Closed) => 503,
             Self::Store(StoreError::TooLarge { .. }) => 400,

@@ -1,6 +1,6 @@
 //! Refusals about what objects of every kind have.
 
-use hadron_model::{AgentId, NetworkId};
+use hadron_model::{AgentId, NetworkId, RouterId};
 use uuid::Uuid;
 
 /// A refused operation on an object of any kind. Named and numbered as Neutron's exceptions.
@@ -80,6 +80,17 @@ pub enum ObjectError {
         /// How many there are.
         ports: usize,
     },
+    /// The agent is none that routes.
+    #[error("agent {0} is not an L3 agent")]
+    InvalidL3Agent(AgentId),
+    /// A host routes for its ports.
+    #[error("host {host} serves router {router} as long as it has ports of its networks: move them")]
+    RouterServedWherePortsAre {
+        /// The router.
+        router: RouterId,
+        /// The host.
+        host: String,
+    },
     /// No host is in the zone.
     #[error("availability zone {0} could not be found")]
     AvailabilityZoneNotFound(String),
@@ -113,6 +124,8 @@ impl ObjectError {
             Self::QuotaMissingProject => "QuotaMissingTenant",
             Self::AgentNotFound(_) => "AgentNotFound",
             Self::InvalidDhcpAgent(_) => "InvalidDHCPAgent",
+            Self::InvalidL3Agent(_) => "InvalidL3Agent",
+            Self::RouterServedWherePortsAre { .. } => "DVRL3CannotRemoveFromDvrAgent",
             Self::NetworkHostedByDhcpAgent { .. } => "NetworkHostedByDHCPAgent",
             Self::NetworkNotHostedByDhcpAgent { .. } | Self::NetworkServedWherePortsAre { .. } => {
                 "NetworkNotHostedByDhcpAgent"
@@ -127,12 +140,16 @@ impl ObjectError {
     pub fn status(&self) -> u16 {
         match self {
             Self::TagNotFound(_) | Self::TagResourceNotFound { .. } | Self::ProjectQuotaNotFound(_) => 404,
-            Self::AgentNotFound(_) | Self::InvalidDhcpAgent(_) | Self::AvailabilityZoneNotFound(_) => 404,
+            Self::AgentNotFound(_)
+            | Self::InvalidDhcpAgent(_)
+            | Self::InvalidL3Agent(_)
+            | Self::AvailabilityZoneNotFound(_) => 404,
             Self::DuplicateDhcpOpt(_)
             | Self::NoMatchingSubnet { .. }
             | Self::NetworkHostedByDhcpAgent { .. }
             | Self::NetworkNotHostedByDhcpAgent { .. }
-            | Self::NetworkServedWherePortsAre { .. } => 409,
+            | Self::NetworkServedWherePortsAre { .. }
+            | Self::RouterServedWherePortsAre { .. } => 409,
             Self::TooManyTags { .. } | Self::QuotaBelowUsage { .. } | Self::QuotaMissingProject => 400,
         }
     }

@@ -1,6 +1,6 @@
 //! New addresses for a port that has some.
 
-use super::{FixedIpRequest, Holder, add_auto, check_count, claim, release, resolve};
+use super::{FixedIpRequest, Holder, add_auto, check_count, claim, release, resolve, routed};
 use crate::{Config, Error, slaac, subnet};
 use hadron_model::{FixedIp, Mac, Port, Subnet, SubnetId};
 use hadron_store::{Stored, Tx};
@@ -38,7 +38,10 @@ pub(crate) fn change(
     };
     let formed = if port.mac_address == old_mac { vec![] } else { formed_by(port, old_mac, &subnets) };
     let plan = plan(port, requests, &formed, &subnets);
-    let usable: Vec<_> = subnets.into_iter().filter(|subnet| subnet.serves(&port.device_owner)).collect();
+    let mut usable: Vec<_> = subnets.into_iter().filter(|subnet| subnet.serves(&port.device_owner)).collect();
+    if !plan.add.is_empty() {
+        routed::keep_connected(tx.view(), holder, &mut usable)?;
+    }
     let mut wanted = resolve(&usable, holder, &plan.add)?;
     let given_up =
         requests.iter().filter(|request| request.delete_subnet).filter_map(|request| request.subnet_id);

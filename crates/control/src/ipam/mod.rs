@@ -5,8 +5,10 @@
 //! logarithmic time by the store's index of free ranges.
 
 mod change;
+mod routed;
 
 pub(crate) use change::change;
+pub(crate) use routed::check_host;
 
 use crate::{Config, Error, ObjectError, slaac, subnet};
 use hadron_model::{FixedIp, Mac, NetworkId, Port, PortId, Subnet, SubnetId};
@@ -42,6 +44,8 @@ pub(crate) struct Holder<'a> {
     pub port: PortId,
     pub mac: Mac,
     pub device_owner: &'a str,
+    /// Empty for none.
+    pub host: &'a str,
 }
 
 impl<'a> Holder<'a> {
@@ -51,6 +55,7 @@ impl<'a> Holder<'a> {
             port: port.id,
             mac: port.mac_address,
             device_owner: &port.device_owner,
+            host: &port.binding.host_id,
         }
     }
 }
@@ -64,21 +69,26 @@ enum Wanted {
     Free(Vec<Arc<Stored<Subnet>>>),
 }
 
-/// Claims addresses for a new port: those asked for, or those that a port gets which asks for nothing.
+/// Claims addresses for a new port: those asked for, or those that a port gets which asks for nothing. `None` for one that gets them
+/// when it has a host.
 pub(crate) fn allocate(
     tx: &mut Tx,
     config: &Config,
     holder: Holder<'_>,
     requests: Option<&[FixedIpRequest]>,
-) -> Result<Vec<FixedIp>, Error> {
-    let subnets = subnets_for(tx, holder.network, holder.device_owner)?;
+) -> Result<Option<Vec<FixedIp>>, Error> {
+    let mut subnets = subnets_for(tx, holder.network, holder.device_owner)?;
+    if requests.is_none() && routed::is_deferred(&subnets, holder) {
+        return Ok(None);
+    }
+    routed::keep_connected(tx.view(), holder, &mut subnets)?;
     let mut wanted = match requests {
         Some(requests) => resolve(&subnets, holder, requests)?,
         None => by_default(&subnets),
     };
     add_auto(&mut wanted, &subnets, holder, &[]);
     check_count(config, wanted.len())?;
-    claim(tx, holder, wanted)
+    claim(tx, holder, wanted).map(Some)
 }
 
 /// The subnets of a network that ports of this owner can have addresses of.

@@ -9,9 +9,9 @@ use crate::quota::{self, Counted};
 use crate::rbac::Reliance;
 use crate::steps::BATCH;
 use crate::subnet_pool::Taken;
-use crate::{Config, Error, Step, dhcp, ipam, rbac, slaac, stamp, subnet_pool};
+use crate::{Config, Error, Step, dhcp, ipam, network_segment, rbac, slaac, stamp, subnet_pool};
 use hadron_model::{FixedIp, HostRoute, IpNet, Ipv6Mode, Network, NetworkId, Port, Subnet};
-use hadron_model::{IpVersion, SubnetId, SubnetNumber, SubnetPoolId};
+use hadron_model::{IpVersion, SegmentId, SubnetId, SubnetNumber, SubnetPoolId};
 use hadron_store::{AddressClaim, Counter, Tx};
 use std::net::IpAddr;
 
@@ -86,6 +86,8 @@ pub struct NewSubnet {
     pub service_types: Vec<String>,
     /// Whether names of its addresses are to be published.
     pub dns_publish_fixed_ip: bool,
+    /// The segment of its network that it is to be of.
+    pub segment_id: Option<SegmentId>,
     /// What of others it uses.
     pub relies_on: Vec<Reliance>,
 }
@@ -113,6 +115,8 @@ pub struct SubnetChange {
     pub service_types: Option<Vec<String>>,
     /// Whether names of its addresses are to be published.
     pub dns_publish_fixed_ip: Option<bool>,
+    /// The segment of its network that it is to be of, or none.
+    pub segment_id: Option<Option<SegmentId>>,
 }
 
 /// Creates a subnet.
@@ -138,6 +142,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         pools::check_gateway(gateway_ip, &allocation_pools)?;
     }
     check_overlap(tx, new.network_id, cidr, None)?;
+    network_segment::check_new_subnet(tx.view(), new.network_id, new.segment_id, &new.service_types)?;
     subnet_pool::check_affinity(tx, new.network_id, IpVersion::of(cidr.addr()), subnetpool_id)?;
     rbac::check_reliance(tx, &new.relies_on)?;
     quota::check(tx, config, &new.project_id, Counted::Subnet, 1)?;
@@ -159,6 +164,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         ipv6_address_mode: new.ipv6_address_mode,
         service_types: new.service_types.clone(),
         dns_publish_fixed_ip: new.dns_publish_fixed_ip,
+        segment_id: new.segment_id,
         stamp: stamp::born(tx, 0),
     };
     tx.put(subnet.clone());
@@ -221,6 +227,10 @@ pub fn update(
     }
     if subnet.gateway_ip != old.gateway_ip || change.allocation_pools.is_some() {
         pools::check_gateway(subnet.gateway_ip, &subnet.allocation_pools)?;
+    }
+    if let Some(segment) = change.segment_id {
+        network_segment::check_move(tx.view(), &old, segment)?;
+        subnet.segment_id = segment;
     }
     set(&mut subnet.name, &change.name);
     set(&mut subnet.description, &change.description);

@@ -4,8 +4,9 @@ use hadron_control::slaac;
 use hadron_model::address::to_bits;
 use hadron_model::security::MAX_REMOTE_SETS;
 use hadron_model::{
-    AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, IpNet, Network, Policy, Port, Protocol,
-    RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Shareable, Subnet, SubnetPool,
+    AddressGroup, AddressScope, DefaultGroup, Direction, FloatingIp, IpNet, Network, NetworkSegment, Policy,
+    Port, Protocol, RbacPolicy, Router, RouterPortRole, SecurityGroup, SecurityGroupRule, Segment, Shareable,
+    Subnet, SubnetPool,
 };
 use hadron_store::{
     AddressClaim, BulkIntent, FloatingClaim, MacClaim, SegmentClaim, SetId, Snapshot, TunnelClaim, VniClaim,
@@ -15,7 +16,7 @@ use std::collections::{BTreeSet, HashSet};
 /// Panics unless the state is whole.
 pub fn check(view: &Snapshot) {
     claims_and_ports_agree(view);
-    networks_have_their_own_segment(view);
+    networks_have_their_own_segments(view);
     subnets_are_well_formed(view);
     ports_are_in_one_place(view);
     every_network_has_the_dhcp_port_that_it_needs(view);
@@ -57,23 +58,30 @@ fn ports_are_in_one_place(view: &Snapshot) {
     }
 }
 
-fn networks_have_their_own_segment(view: &Snapshot) {
-    let (mut vnis, mut segments, mut tunnels) = (0, 0, 0);
+fn networks_have_their_own_segments(view: &Snapshot) {
     for network in view.iter::<Network>() {
-        if let Some(vni) = network.segment.vni() {
-            assert_eq!(view.get::<VniClaim>(&vni).expect("an identifier is claimed").network_id, network.id);
+        let first = view.segments_of(network.id).next().map(|first| first.segment.clone());
+        assert_eq!(network.segment, first.unwrap_or(Segment::None), "network {}", network.id);
+    }
+    for subnet in view.iter::<Subnet>() {
+        let segment = subnet.segment_id.map(|id| view.get::<NetworkSegment>(&id).expect("a segment"));
+        assert!(segment.is_none_or(|segment| segment.network_id == subnet.network_id));
+    }
+    let (mut vnis, mut segments, mut tunnels) = (0, 0, 0);
+    for object in view.iter::<NetworkSegment>() {
+        assert!(view.has::<Network>(&object.network_id), "segment {} has no network", object.id);
+        let (network, segment) = (object.network_id, &object.segment);
+        if let Some(vni) = segment.vni() {
+            assert_eq!(view.get::<VniClaim>(&vni).expect("an identifier is claimed").network_id, network);
             vnis += 1;
         }
-        if let Some(tunnel) = network.segment.tunnel() {
+        if let Some(tunnel) = segment.tunnel() {
             let claim = view.get::<TunnelClaim>(&tunnel).expect("an identifier is claimed");
-            assert_eq!(claim.network_id, network.id);
+            assert_eq!(claim.network_id, network);
             tunnels += 1;
         }
-        if let Some(physical) = network.segment.physical() {
-            assert_eq!(
-                view.get::<SegmentClaim>(physical).expect("a segment is claimed").network_id,
-                network.id
-            );
+        if let Some(physical) = segment.physical() {
+            assert_eq!(view.get::<SegmentClaim>(physical).expect("a segment is claimed").network_id, network);
             segments += 1;
         }
     }

@@ -111,7 +111,7 @@ pub fn new_network() -> NewNetwork {
         port_security_enabled: true,
         privacy_addresses: false,
         availability_zone_hints: vec![],
-        provider: Provider::default(),
+        segments: vec![Provider::default()],
         dns_domain: String::new(),
     }
 }
@@ -134,6 +134,7 @@ pub fn new_subnet(network: NetworkId, cidr: &str) -> NewSubnet {
         ipv6_address_mode: None,
         service_types: vec![],
         dns_publish_fixed_ip: false,
+        segment_id: None,
         relies_on: vec![],
     }
 }
@@ -145,6 +146,7 @@ pub fn slaac(network: NetworkId, cidr: &str) -> NewSubnet {
         ipv6_address_mode: Some(Ipv6Mode::Slaac),
         service_types: vec![],
         dns_publish_fixed_ip: false,
+        segment_id: None,
         ..new_subnet(network, cidr)
     }
 }

@@ -214,6 +214,7 @@ impl Call {
             ipv6_address_mode: None,
             service_types: vec![],
             dns_publish_fixed_ip: false,
+            segment_id: None,
             stamp: Stamp::default(),
         }
     }

@@ -145,7 +145,7 @@ impl Cloud {
             port_security_enabled: true,
             privacy_addresses: false,
             availability_zone_hints: vec![],
-            provider: Provider::default(),
+            segments: vec![Provider::default()],
             dns_domain: String::new(),
         };
         self.write(|tx, config| {
@@ -166,6 +166,7 @@ impl Cloud {
                 ipv6_address_mode: None,
                 service_types: vec![],
                 dns_publish_fixed_ip: false,
+                segment_id: None,
                 relies_on: vec![],
             };
             hadron_control::subnet::create(tx, config, &subnet)?;

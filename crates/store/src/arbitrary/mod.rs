@@ -91,6 +91,7 @@ prop_compose! {
         let [project_id, name, description] = texts;
         let segment = match vni {
             None if mtu % 3 == 0 => Segment::Tunnel(hadron_model::Tunnel { kind: hadron_model::TunnelKind::Gre, id: mtu }),
+            None if mtu % 3 == 1 => Segment::None,
             None => Segment::Local,
             Some(vni) if was_shared => Segment::Physical(physical_segment(vni)),
             Some(vni) => Segment::Vxlan(vni),
@@ -101,6 +102,19 @@ prop_compose! {
             port_security_enabled: was_shared || admin_state_up, privacy_addresses: was_shared,
             dns_domain: if was_shared { "example.org.".to_owned() } else { String::new() },
             availability_zone_hints: if was_shared { vec!["a".to_owned(), String::new()] } else { vec![] }, stamp,
+        }
+    }
+}
+
+prop_compose! {
+    /// Its place is derived from its id: no two of a network have the same.
+    fn network_segment()(
+        id in uuid(), network in uuid(), texts in [of(text()), of(text())], vni in of(vni()), stamp in stamp(),
+    ) -> NetworkSegment {
+        let [name, description] = texts;
+        let segment = vni.map_or(Segment::Local, |vni| Segment::Physical(physical_segment(vni)));
+        NetworkSegment {
+            id: SegmentId(id), network_id: NetworkId(network), name, description, index: number(id), segment, stamp,
         }
     }
 }
@@ -148,7 +162,8 @@ prop_compose! {
             description, subnetpool_id: pool.map(SubnetPoolId), cidr, gateway_ip, allocation_pools: pools, dns_nameservers: dns,
             host_routes: nexthops.into_iter().map(|nexthop| HostRoute { destination: cidr, nexthop }).collect(),
             enable_dhcp, ipv6_ra_mode: modes.0, ipv6_address_mode: modes.1,
-            service_types: if enable_dhcp { vec!["compute:".to_owned()] } else { vec![] }, dns_publish_fixed_ip: enable_dhcp, stamp,
+            service_types: if enable_dhcp { vec!["compute:".to_owned()] } else { vec![] }, dns_publish_fixed_ip: enable_dhcp,
+            segment_id: enable_dhcp.then_some(SegmentId(id)), stamp,
         }
     }
 }
@@ -182,6 +197,7 @@ prop_compose! {
         let option = |(name, is_ipv6, value)| ExtraDhcpOpt { name, is_ipv6, value };
         PortDetails {
             dns_name, dns_domain, extra_dhcp_opts: options.into_iter().map(option).collect(), is_addressless,
+            is_deferred: !is_addressless,
             data_plane_status, hides_uplink_status, numa_affinity_policy, device_profile, hints, trusted,
         }
     }
@@ -382,9 +398,14 @@ prop_compose! {
         networks in proptest::collection::btree_set(uuid().prop_map(NetworkId), 0..3), times in [time(), time(), time()],
     ) -> Agent {
         let ([host, availability_zone], [created_at, started_at, heartbeat_at]) = (texts, times);
-        let role = if is_dhcp { AgentRole::Dhcp } else { AgentRole::Switching };
+        let role = match (is_dhcp, admin_state_up) {
+            (true, _) => AgentRole::Dhcp,
+            (_, true) => AgentRole::Switching,
+            _ => AgentRole::Routing,
+        };
+        let routers = networks.iter().map(|id| RouterId(id.0)).collect();
         Agent {
-            id: AgentId(id), host, role, admin_state_up, description, availability_zone, networks, created_at,
+            id: AgentId(id), host, role, admin_state_up, description, availability_zone, networks, routers, created_at,
             started_at, heartbeat_at,
         }
     }
@@ -395,6 +416,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
     // Boxed: a choice's values together would not fit a test's stack.
     prop_oneof![
         2 => network().prop_map(stored).boxed(),
+        1 => network_segment().prop_map(stored).boxed(),
         3 => subnet().prop_map(stored).boxed(),
         6 => port().prop_map(stored).boxed(),
         6 => address_claim().prop_map(stored).boxed(),

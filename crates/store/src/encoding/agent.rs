@@ -3,7 +3,7 @@
 use super::Encoded;
 use super::parts::{bad, uuid, uuid_bytes};
 use crate::DecodeError;
-use hadron_model::{Agent, AgentId, AgentRole, NetworkId, Timestamp};
+use hadron_model::{Agent, AgentId, AgentRole, NetworkId, RouterId, Timestamp};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct AgentMessage {
@@ -27,14 +27,17 @@ pub(crate) struct AgentMessage {
     started_at: i64,
     #[prost(int64, tag = "10")]
     heartbeat_at: i64,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    routers: Vec<Vec<u8>>,
 }
 
 const SWITCHING: u32 = 1;
 const DHCP: u32 = 2;
+const ROUTING: u32 = 3;
 
 impl Encoded for Agent {
     type Message = AgentMessage;
-    const LAST_FIELD: u32 = 10;
+    const LAST_FIELD: u32 = 11;
 
     fn to_message(&self) -> AgentMessage {
         AgentMessage {
@@ -43,6 +46,7 @@ impl Encoded for Agent {
             role: match self.role {
                 AgentRole::Switching => SWITCHING,
                 AgentRole::Dhcp => DHCP,
+                AgentRole::Routing => ROUTING,
             },
             admin_state_up: self.admin_state_up,
             description: self.description.clone(),
@@ -51,23 +55,27 @@ impl Encoded for Agent {
             created_at: self.created_at.0,
             started_at: self.started_at.0,
             heartbeat_at: self.heartbeat_at.0,
+            routers: self.routers.iter().map(|id| uuid_bytes(id.0)).collect(),
         }
     }
 
     fn from_message(message: AgentMessage) -> Result<Self, DecodeError> {
         let networks = message.networks.iter().map(|id| uuid(id).map(NetworkId));
+        let routers = message.routers.iter().map(|id| uuid(id).map(RouterId));
         Ok(Agent {
             id: AgentId(uuid(&message.id)?),
             host: message.host,
             role: match message.role {
                 SWITCHING => AgentRole::Switching,
                 DHCP => AgentRole::Dhcp,
+                ROUTING => AgentRole::Routing,
                 _ => return Err(bad("agent role")),
             },
             admin_state_up: message.admin_state_up,
             description: message.description,
             availability_zone: message.availability_zone,
             networks: networks.collect::<Result<_, _>>()?,
+            routers: routers.collect::<Result<_, _>>()?,
             created_at: Timestamp(message.created_at),
             started_at: Timestamp(message.started_at),
             heartbeat_at: Timestamp(message.heartbeat_at),

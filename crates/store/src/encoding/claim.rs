@@ -10,7 +10,7 @@ use crate::{
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, Tunnel, Vni,
+    SegmentId, SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use uuid::Uuid;
 
@@ -194,6 +194,7 @@ const DEFAULT_STATEFULNESS: u32 = 21;
 const RBAC_POLICY: u32 = 11;
 const ADDRESS_SCOPE: u32 = 12;
 const SUBNET_POOL: u32 = 13;
+const SEGMENT: u32 = 14;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -207,6 +208,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::RbacPolicy(id) => (RBAC_POLICY, id.0),
         Created::AddressScope(id) => (ADDRESS_SCOPE, id.0),
         Created::SubnetPool(id) => (SUBNET_POOL, id.0),
+        Created::Segment(id) => (SEGMENT, id.0),
         Created::Nothing => (NOTHING, Uuid::nil()),
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
@@ -231,6 +233,7 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         RBAC_POLICY => Created::RbacPolicy(RbacPolicyId(id)),
         ADDRESS_SCOPE => Created::AddressScope(AddressScopeId(id)),
         SUBNET_POOL => Created::SubnetPool(SubnetPoolId(id)),
+        SEGMENT => Created::Segment(SegmentId(id)),
         ROUTER => Created::Router(RouterId(id)),
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),

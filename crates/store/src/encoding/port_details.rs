@@ -24,6 +24,8 @@ pub(crate) struct PortDetailsMessage {
     hints: Option<String>,
     #[prost(bool, optional, tag = "10")]
     trusted: Option<bool>,
+    #[prost(bool, tag = "11")]
+    is_deferred: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,6 +59,7 @@ pub(super) fn message(details: &PortDetails) -> Option<PortDetailsMessage> {
         device_profile: details.device_profile.clone(),
         hints: details.hints.clone(),
         trusted: details.trusted,
+        is_deferred: details.is_deferred,
     })
 }
 
@@ -78,5 +81,6 @@ pub(super) fn details(message: Option<PortDetailsMessage>) -> PortDetails {
         device_profile: message.device_profile,
         hints: message.hints,
         trusted: message.trusted,
+        is_deferred: message.is_deferred,
     }
 }

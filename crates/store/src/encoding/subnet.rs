@@ -6,7 +6,7 @@ use super::parts::{
     range_message, stamp, stamp_message, uuid, uuid_bytes,
 };
 use crate::DecodeError;
-use hadron_model::{HostRoute, Ipv6Mode, NetworkId, Subnet, SubnetId, SubnetNumber, SubnetPoolId};
+use hadron_model::{HostRoute, Ipv6Mode, NetworkId, SegmentId, Subnet, SubnetId, SubnetNumber, SubnetPoolId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SubnetMessage {
@@ -46,6 +46,8 @@ pub(crate) struct SubnetMessage {
     service_types: Vec<String>,
     #[prost(bool, tag = "31")]
     dns_publish_fixed_ip: bool,
+    #[prost(bytes = "vec", optional, tag = "32")]
+    segment_id: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -91,7 +93,7 @@ fn host_route(message: &HostRouteMessage) -> Result<HostRoute, DecodeError> {
 
 impl Encoded for Subnet {
     type Message = SubnetMessage;
-    const LAST_FIELD: u32 = 31;
+    const LAST_FIELD: u32 = 32;
     with_tags!();
 
     fn to_message(&self) -> SubnetMessage {
@@ -114,6 +116,7 @@ impl Encoded for Subnet {
             subnetpool_id: self.subnetpool_id.map(|id| uuid_bytes(id.0)),
             service_types: self.service_types.clone(),
             dns_publish_fixed_ip: self.dns_publish_fixed_ip,
+            segment_id: self.segment_id.map(|id| uuid_bytes(id.0)),
         }
     }
 
@@ -140,6 +143,7 @@ impl Encoded for Subnet {
             ipv6_address_mode: mode(message.ipv6_address_mode)?,
             service_types: message.service_types,
             dns_publish_fixed_ip: message.dns_publish_fixed_ip,
+            segment_id: message.segment_id.as_deref().map(uuid).transpose()?.map(SegmentId),
             stamp: stamp(message.stamp),
         })
     }

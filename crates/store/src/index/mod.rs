@@ -29,7 +29,7 @@ use hadron_model::identity::Secret;
 use hadron_model::{
     AddressGroupId, AddressScopeId, FloatingIpId, Host, HostNumber, JoinToken, NetworkId, NetworkNumber,
     PacketLogId, PolicyNumber, PortId, PortNumber, RbacPolicyId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId, SubnetPoolId, Vni,
+    SecurityGroupRuleId, SegmentId, SubnetId, SubnetPoolId, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::{OrdMap, OrdSet};
@@ -47,6 +47,8 @@ pub struct Indexes {
     pub(crate) host_numbers: OrdMap<HostNumber, String>,
     pub(crate) network_subnets: OrdSet<(NetworkId, SubnetId)>,
     pub(crate) network_ports: OrdSet<(NetworkId, PortId)>,
+    /// With the segments' places, which gives their order.
+    pub(crate) network_segments: OrdSet<(NetworkId, u32, SegmentId)>,
     /// How many ports of a network may have addresses beside their own.
     pub(crate) unlisted_ports: OrdMap<NetworkId, usize>,
     pub(crate) subnet_ports: OrdSet<(SubnetId, PortId)>,
@@ -85,6 +87,7 @@ impl Default for Indexes {
             host_numbers: OrdMap::new(),
             network_subnets: OrdSet::new(),
             network_ports: OrdSet::new(),
+            network_segments: OrdSet::new(),
             unlisted_ports: OrdMap::new(),
             subnet_ports: OrdSet::new(),
             device_ports: OrdSet::new(),

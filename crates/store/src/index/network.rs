@@ -3,7 +3,7 @@
 use super::{Indexed, Indexes, replace};
 use crate::VniClaim;
 use crate::record::Tables;
-use hadron_model::Network;
+use hadron_model::{Network, NetworkSegment};
 
 impl Indexed for Network {
     fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
@@ -20,6 +20,19 @@ impl Indexed for Network {
             new.map(|network| (network.project_id.as_str(), network.id)),
             |indexes, (project, id)| indexes.owned(project, |owned| owned.networks.remove(&id)),
             |indexes, (project, id)| indexes.owned(project, |owned| owned.networks.insert(id)),
+        );
+    }
+}
+
+impl Indexed for NetworkSegment {
+    fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
+        let entry = |segment: &NetworkSegment| (segment.network_id, segment.index, segment.id);
+        replace(
+            indexes,
+            old.map(entry),
+            new.map(entry),
+            |indexes, entry| indexes.network_segments.remove(&entry),
+            |indexes, entry| indexes.network_segments.insert(entry),
         );
     }
 }

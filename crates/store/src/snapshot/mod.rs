@@ -12,7 +12,8 @@ use crate::index::{Indexes, device_hash};
 use crate::record::{AnyRecord, Record, RecordKey, Stored, Tables};
 use hadron_model::{Agent, AgentId};
 use hadron_model::{
-    Host, HostNumber, Network, NetworkId, NetworkNumber, Port, PortId, PortNumber, Subnet, SubnetId, Vni,
+    Host, HostNumber, Network, NetworkId, NetworkNumber, NetworkSegment, Port, PortId, PortNumber, SegmentId,
+    Subnet, SubnetId, Vni,
 };
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -99,6 +100,14 @@ impl Snapshot {
         let first = (network, SubnetId(Uuid::nil()));
         let pairs = self.indexes.network_subnets.range(first..).take_while(move |pair| pair.0 == network);
         pairs.filter_map(|pair| self.find::<Subnet>(&pair.1))
+    }
+
+    /// The segments of a network, in their order.
+    pub fn segments_of(&self, network: NetworkId) -> impl Iterator<Item = &Record1<NetworkSegment>> {
+        let first = (network, 0, SegmentId(Uuid::nil()));
+        let entries =
+            self.indexes.network_segments.range(first..).take_while(move |entry| entry.0 == network);
+        entries.filter_map(|entry| self.find::<NetworkSegment>(&entry.2))
     }
 
     /// The ports of a network, by id.

@@ -65,6 +65,7 @@ pub fn subnet(n: u32) -> Subnet {
         ipv6_address_mode: None,
         service_types: vec![],
         dns_publish_fixed_ip: false,
+        segment_id: None,
         stamp: Stamp::default(),
     }
 }

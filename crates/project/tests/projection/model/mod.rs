@@ -424,6 +424,7 @@ fn a_subnet(subnet: u8, gateway: bool, dhcp: bool) -> Subnet {
         ipv6_address_mode: None,
         service_types: vec![],
         dns_publish_fixed_ip: false,
+        segment_id: None,
         stamp: Stamp::default(),
     }
 }
