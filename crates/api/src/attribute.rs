@@ -223,6 +223,8 @@ pub enum Validate {
     NameStringOrNone(usize),
     /// `network_segments`
     Segments,
+    /// `range`, both ends allowed.
+    Range(i64, i64),
 }
 
 /// Why a value is not what it must be.

@@ -324,6 +324,12 @@ pub const EXTENSIONS: &[Extension] = &[
         updated: "2025-10-31T00:00:00-00:00",
     },
     Extension {
+        alias: "network-segment-range",
+        name: "Neutron Network Segment Range",
+        description: "Administrators keep identifiers of networks for all projects or for one",
+        updated: "2018-11-29T00:00:00-00:00",
+    },
+    Extension {
         alias: "network_availability_zone",
         name: "Network Availability Zone",
         description: "Networks show the zones of the hosts that serve them",

@@ -8,14 +8,14 @@
 use crate::{
     Config, Error, LogError, PoolError, RouterError, SecurityError, SegmentError, SharingError, Step,
     address_group, address_scope, default_rule, default_statefulness, floating_ip, network, network_segment,
-    packet_log, port, port_forwarding, rbac, router, security_group, security_group_rule, steps, subnet,
-    subnet_pool,
+    packet_log, port, port_forwarding, rbac, router, security_group, security_group_rule, segment_range,
+    steps, subnet, subnet_pool,
 };
 use hadron_model::Agent;
 use hadron_model::{
     AddressGroup, AddressScope, DefaultRule, DefaultStatefulness, FloatingIp, Network, NetworkSegment,
-    PacketLog, Port, PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
-    SubnetPool,
+    PacketLog, Port, PortForwarding, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, SegmentRange,
+    Subnet, SubnetPool,
 };
 use hadron_store::{BulkIntent, CommitInfo, Created, Logged, Revision, Snapshot, Store, StoreError, Tx};
 use std::collections::HashMap;
@@ -121,6 +121,12 @@ impl Made for SubnetPool {
 impl Made for NetworkSegment {
     fn created(&self) -> Created {
         Created::Segment(self.id)
+    }
+}
+
+impl Made for SegmentRange {
+    fn created(&self) -> Created {
+        Created::SegmentRange(self.id)
     }
 }
 
@@ -337,6 +343,7 @@ fn size(tx: &Tx, object: Created) -> usize {
         | Created::SubnetPool(_)
         | Created::PortForwarding(_)
         | Created::PacketLog(_)
+        | Created::SegmentRange(_)
         | Created::DefaultStatefulness(_) => 2,
         Created::Segment(_) => 3,
         Created::Router(_) | Created::FloatingIp(_) => 10,
@@ -356,6 +363,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         Created::AddressScope(id) => address_scope::delete(tx, id),
         Created::SubnetPool(id) => subnet_pool::delete(tx, id, None),
         Created::Segment(id) => network_segment::delete(tx, id, None).map(Step::Done),
+        Created::SegmentRange(id) => segment_range::delete(tx, id, None).map(Step::Done),
         Created::Nothing => Ok(Step::Done(())),
         Created::DefaultRule(id) => default_rule::delete(tx, id, None).map(Step::Done),
         Created::Router(id) => router::delete(tx, id, None).map(Step::Done),
@@ -379,7 +387,7 @@ fn remove(tx: &mut Tx, config: &Config, object: Created) -> Result<Step<()>, Err
         | Err(Error::Sharing(SharingError::PolicyNotFound(_)))
         | Err(Error::Pool(PoolError::PoolNotFound(_) | PoolError::ScopeNotFound(_)))
         | Err(Error::Log(LogError::NotFound(_)))
-        | Err(Error::Segment(SegmentError::NotFound(_)))
+        | Err(Error::Segment(SegmentError::NotFound(_) | SegmentError::RangeNotFound(_)))
         | Err(Error::Router(
             RouterError::NotFound(_)
             | RouterError::FloatingIpNotFound(_)

@@ -45,6 +45,7 @@ pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod segment;
+pub mod segment_range;
 mod service_port;
 pub mod slaac;
 mod stamp;

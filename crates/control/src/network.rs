@@ -1,7 +1,7 @@
 //! Networks.
 
 use crate::quota::{self, Counted};
-use crate::segment::{self, Provider};
+use crate::segment::{self, Asker, Provider};
 use crate::steps::BATCH;
 use crate::{
     Config, Error, Step, agent, dhcp, floating_ip, ipam, network_segment, port, rbac, stamp, subnet, topology,
@@ -79,7 +79,8 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network,
     agent::check_zone_hints(tx, &new.availability_zone_hints)?;
     quota::check(tx, config, &new.project_id, Counted::Network, 1)?;
     let id = NetworkId::random();
-    let segment = network_segment::begin(tx, config, id, &new.segments)?;
+    let segment =
+        network_segment::begin(tx, &Asker { config, network: id, project: &new.project_id }, &new.segments)?;
     let network = Network {
         id,
         number: NetworkNumber(tx.next_number(Counter::Network)?),

@@ -3,7 +3,7 @@
 //! A network's record repeats its first segment, by which hosts carry its frames; something outside joins it with the others. Every
 //! change of a network's segments writes the network, so that two servers that change them at the same time find out.
 
-use crate::segment::{self, Provider};
+use crate::segment::{self, Asker, Provider};
 use crate::{Config, Error, SegmentError, stamp};
 use hadron_model::{Network, NetworkId, NetworkSegment, Segment, SegmentId, Subnet};
 use hadron_store::{CommitInfo, Snapshot, Store, Tx};
@@ -37,12 +37,7 @@ pub struct SegmentChange {
 }
 
 /// Takes the segments of a new network, and makes them; the first of them.
-pub(crate) fn begin(
-    tx: &mut Tx,
-    config: &Config,
-    network: NetworkId,
-    asked: &[Provider],
-) -> Result<Segment, Error> {
+pub(crate) fn begin(tx: &mut Tx, asks: &Asker<'_>, asked: &[Provider]) -> Result<Segment, Error> {
     if asked.len() > MAX_SEGMENTS {
         return Err(too_many());
     }
@@ -53,11 +48,11 @@ pub(crate) fn begin(
     }
     let mut first = Segment::None;
     for (index, provider) in asked.iter().enumerate() {
-        let taken = segment::claim(tx, config, network, provider)?;
+        let taken = segment::claim(tx, asks, provider)?;
         if index == 0 {
             first.clone_from(&taken);
         }
-        put(tx, network, index as u32, taken);
+        put(tx, asks.network, index as u32, taken);
     }
     Ok(first)
 }
@@ -88,7 +83,9 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSegment) -> Result<NetworkS
     if has.len() >= MAX_SEGMENTS {
         return Err(too_many());
     }
-    let segment = segment::claim(tx, config, network.id, &new.provider)?;
+    // As in Neutron, of the identifiers for all: an administrator asks.
+    let asks = Asker { config, network: network.id, project: "" };
+    let segment = segment::claim(tx, &asks, &new.provider)?;
     segment::mtu(segment::max_mtu(config, &segment), network.mtu)?;
     let made = NetworkSegment {
         id: SegmentId::random(),

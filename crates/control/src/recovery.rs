@@ -1,13 +1,16 @@
 //! What a starting server completes or undoes, before it serves requests.
 
-use crate::{Config, Error, bulk, default_rule, host, network_segment, port_security, rbac, slaac};
+use crate::{
+    Config, Error, bulk, default_rule, host, network_segment, port_security, rbac, segment_range, slaac,
+};
 use hadron_model::{Subnet, SubnetId};
 use hadron_store::{CommitInfo, Store};
 
-/// Undoes interrupted bulk creates, and does what [`run_beside_others`] does. For a server that has the store to itself: every bulk
+/// Undoes interrupted bulk creates, shows the ranges of identifiers that the server is started with, and does what [`run_beside_others`] does. For a server that has the store to itself: every bulk
 /// create that it finds is one that a crash has interrupted.
 pub async fn run(store: &Store, config: &Config) -> Result<(), Error> {
     bulk::undo_interrupted(store, config).await?;
+    segment_range::sync_defaults(store, config).await?;
     run_beside_others(store).await
 }
 

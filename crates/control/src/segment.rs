@@ -1,11 +1,10 @@
 //! How a network's frames travel: types, VXLAN identifiers, MTU.
 
-use crate::config::{TenantNetworkType, VlanRange};
-use crate::{Config, Error};
+use crate::config::TenantNetworkType;
+use crate::{Config, Error, segment_range};
 use hadron_model::network::TRANSIT_VNIS;
-use hadron_model::{NetworkId, PhysicalSegment, Segment, Tunnel, TunnelKind, VlanId, Vni};
+use hadron_model::{NetworkId, PhysicalSegment, Segment, SegmentPool, Tunnel, TunnelKind, VlanId, Vni};
 use hadron_store::{SegmentClaim, TunnelClaim, Tx, VniClaim};
-use std::ops::RangeInclusive;
 
 /// What an administrator asks for (`provider:*`); `None` is not given.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -41,17 +40,24 @@ impl Provider {
     }
 }
 
+/// Who takes a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    /// The deployment's settings.
+    pub config: &'a Config,
+    /// The network.
+    pub network: NetworkId,
+    /// Its project, which may have identifiers of its own.
+    pub project: &'a str,
+}
+
 /// Takes a segment for a new network: what `provider` asks for, else what projects get.
-pub(crate) fn claim(
-    tx: &mut Tx,
-    config: &Config,
-    network: NetworkId,
-    provider: &Provider,
-) -> Result<Segment, Error> {
+pub(crate) fn claim(tx: &mut Tx, asks: &Asker<'_>, provider: &Provider) -> Result<Segment, Error> {
+    let (config, network) = (asks.config, asks.network);
     if provider.is_empty() {
         return match config.tenant_network_type {
             TenantNetworkType::Local => Ok(Segment::Local),
-            TenantNetworkType::Vxlan => claim_free_vni(tx, config, network),
+            TenantNetworkType::Vxlan => claim_free_vni(tx, asks),
         };
     }
     match provider.network_type.as_deref() {
@@ -68,7 +74,7 @@ pub(crate) fn claim(
                 "vxlan",
             )?;
             match provider.segmentation_id {
-                None => claim_free_vni(tx, config, network),
+                None => claim_free_vni(tx, asks),
                 Some(id) => claim_vni(tx, network, id),
             }
         }
@@ -80,7 +86,7 @@ pub(crate) fn claim(
         Some("vlan") => {
             let physical = provider.physical_network.as_deref().filter(|name| !name.is_empty());
             match (physical, provider.segmentation_id) {
-                (physical, None) => claim_free_vlan(tx, config, network, physical),
+                (physical, None) => claim_free_vlan(tx, asks, physical),
                 (None, Some(_)) => {
                     Err(Error::input("segmentation_id requires physical_network for VLAN provider network"))
                 }
@@ -90,8 +96,8 @@ pub(crate) fn claim(
                 }
             }
         }
-        Some("gre") => claim_tunnel(tx, config, network, provider, TunnelKind::Gre),
-        Some("geneve") => claim_tunnel(tx, config, network, provider, TunnelKind::Geneve),
+        Some("gre") => claim_tunnel(tx, asks, provider, TunnelKind::Gre),
+        Some("geneve") => claim_tunnel(tx, asks, provider, TunnelKind::Geneve),
         Some(other) => Err(Error::InvalidInput(format!(
             "network_type value '{other}' is not supported; use flat, vlan, vxlan, geneve, gre or local"
         ))),
@@ -162,9 +168,9 @@ fn refuse(given: bool, attribute: &str, network_type: &str) -> Result<(), Error>
     Ok(())
 }
 
-fn claim_free_vni(tx: &mut Tx, config: &Config, network: NetworkId) -> Result<Segment, Error> {
-    let vni = tx.view().first_free_vni(config.tenant_vnis.clone()).ok_or(Error::NoNetworkAvailable)?;
-    insert(tx, network, vni)
+fn claim_free_vni(tx: &mut Tx, asks: &Asker<'_>) -> Result<Segment, Error> {
+    let free = segment_range::first_free(tx.view(), asks.config, &SegmentPool::Vxlan, asks.project);
+    insert(tx, asks.network, free.and_then(Vni::new).ok_or(Error::NoNetworkAvailable)?)
 }
 
 fn claim_vni(tx: &mut Tx, network: NetworkId, id: i64) -> Result<Segment, Error> {
@@ -188,60 +194,45 @@ fn insert(tx: &mut Tx, network: NetworkId, vni: Vni) -> Result<Segment, Error> {
 
 fn claim_tunnel(
     tx: &mut Tx,
-    config: &Config,
-    network: NetworkId,
+    asks: &Asker<'_>,
     provider: &Provider,
     kind: TunnelKind,
 ) -> Result<Segment, Error> {
     let names_physical = provider.physical_network.as_deref().is_some_and(|name| !name.is_empty());
     refuse(names_physical, "physical_network", kind.as_str())?;
     let id = match provider.segmentation_id {
-        None => first_free_tunnel(tx, kind, config.tenant_vnis.clone()).ok_or(Error::NoNetworkAvailable)?,
+        None => {
+            let pool = SegmentPool::Tunnel(kind);
+            let free = segment_range::first_free(tx.view(), asks.config, &pool, asks.project);
+            free.ok_or(Error::NoNetworkAvailable)?
+        }
         Some(id) => u32::try_from(id).ok().filter(|id| *id <= kind.max_id()).ok_or_else(|| {
             let most = kind.max_id();
             Error::InvalidInput(format!("segmentation_id {id} is out of range (0 through {most})"))
         })?,
     };
     let tunnel = Tunnel { kind, id };
-    tx.insert(TunnelClaim { tunnel, network_id: network }).map_err(|_| Error::TunnelIdInUse(id))?;
+    tx.insert(TunnelClaim { tunnel, network_id: asks.network }).map_err(|_| Error::TunnelIdInUse(id))?;
     Ok(Segment::Tunnel(tunnel))
 }
 
-/// The lowest identifier of a range that no network has.
-fn first_free_tunnel(tx: &Tx, kind: TunnelKind, range: RangeInclusive<u32>) -> Option<u32> {
-    let first = Tunnel { kind, id: *range.start() };
-    let taken = tx.view().iter_from::<TunnelClaim>(first);
-    let mut taken = taken.map(|claim| claim.tunnel).take_while(|tunnel| tunnel.kind == kind);
-    range.into_iter().find(|id| taken.next().is_none_or(|tunnel| tunnel.id != *id))
-}
-
-/// Takes the lowest free VLAN of the ranges that are kept, of any physical network or a certain one.
-fn claim_free_vlan(
-    tx: &mut Tx,
-    config: &Config,
-    network: NetworkId,
-    physical: Option<&str>,
-) -> Result<Segment, Error> {
-    let is_asked = |range: &&VlanRange| physical.is_none_or(|name| range.physical_network == name);
-    let mut ranges = config.vlan_ranges.iter().filter(is_asked).peekable();
-    if ranges.peek().is_none() {
+/// Takes a free VLAN of the ranges that are kept, of any physical network or a certain one.
+fn claim_free_vlan(tx: &mut Tx, asks: &Asker<'_>, physical: Option<&str>) -> Result<Segment, Error> {
+    let kept = segment_range::physical_networks(tx.view(), asks.config, asks.project);
+    let mut names = kept.into_iter().filter(|name| physical.is_none_or(|asked| asked == name)).peekable();
+    if names.peek().is_none() {
         let name = physical.unwrap_or("NAME");
         return Err(Error::InvalidInput(format!(
-            "no VLANs are kept for networks without physical_network and segmentation_id: give both, or start the servers \
-             with --network-vlan-ranges {name}:FIRST:LAST"
+            "no VLANs are kept for networks without physical_network and segmentation_id: give both, make a network segment \
+             range, or start the servers with --network-vlan-ranges {name}:FIRST:LAST"
         )));
     }
-    let free = ranges.find_map(|range| first_free_vlan(tx, range)).ok_or(Error::NoNetworkAvailable)?;
-    claim_physical(tx, network, free)
-}
-
-/// The lowest VLAN of a range that no network has.
-fn first_free_vlan(tx: &Tx, range: &VlanRange) -> Option<PhysicalSegment> {
-    let segment = |vlan| PhysicalSegment { network: range.physical_network.clone(), vlan: VlanId::new(vlan) };
-    let taken = tx.view().iter_from::<SegmentClaim>(segment(*range.vlans.start()));
-    let mut taken =
-        taken.map(|claim| &claim.segment).take_while(|taken| taken.network == range.physical_network);
-    range.vlans.clone().map(segment).find(|free| taken.next() != Some(free))
+    let free = names.find_map(|name| {
+        let pool = SegmentPool::Vlan(name.clone());
+        let id = segment_range::first_free(tx.view(), asks.config, &pool, asks.project)?;
+        Some(PhysicalSegment { network: name, vlan: u16::try_from(id).ok().and_then(VlanId::new) })
+    });
+    claim_physical(tx, asks.network, free.ok_or(Error::NoNetworkAvailable)?)
 }
 
 fn claim_physical(tx: &mut Tx, network: NetworkId, segment: PhysicalSegment) -> Result<Segment, Error> {

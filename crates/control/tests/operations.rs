@@ -492,6 +492,7 @@ fn errors_are_neutron_s() {
     let mac = Mac([0; 6]);
     let agent = hadron_model::AgentId::random();
     let segment_id = hadron_model::SegmentId::random();
+    let range_id = hadron_model::SegmentRangeId::random();
     let text = String::new;
     let errors = [
         Error::NetworkNotFound(network),
@@ -553,6 +554,11 @@ fn errors_are_neutron_s() {
         ObjectError::InvalidL3Agent(agent).into(),
         ObjectError::RouterServedWherePortsAre { router: hadron_model::RouterId::random(), host: text() }
             .into(),
+        SegmentError::RangeNotFound(range_id).into(),
+        SegmentError::RangeIsDefault(range_id).into(),
+        SegmentError::RangeOverlaps(range_id).into(),
+        SegmentError::RangeInUse(range_id).into(),
+        SegmentError::RangeTypeNotSupported(text()).into(),
         SegmentError::NotFound(segment_id).into(),
         SegmentError::InUse { segment: segment_id, subnets: vec![subnet] }.into(),
         SegmentError::Duplicate.into(),

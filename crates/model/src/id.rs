@@ -88,6 +88,8 @@ uuid_id! {
     SubnetPoolId,
     /// A network segment's UUID.
     SegmentId,
+    /// The UUID of a range of identifiers of networks.
+    SegmentRangeId,
 }
 
 number! {

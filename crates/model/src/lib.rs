@@ -28,6 +28,7 @@ pub mod quota;
 pub mod rbac;
 pub mod router;
 pub mod security;
+pub mod segment_range;
 pub mod stamp;
 pub mod subnet;
 pub mod subnet_pool;
@@ -42,8 +43,8 @@ pub use id::AgentId;
 pub use id::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, FloatingIpNumber, HostNumber,
     NetworkId, NetworkNumber, PacketLogId, PolicyNumber, PortForwardingId, PortId, PortNumber, RbacPolicyId,
-    RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SegmentId, SetNumber, SubnetId,
-    SubnetNumber, SubnetPoolId,
+    RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SegmentId, SegmentRangeId,
+    SetNumber, SubnetId, SubnetNumber, SubnetPoolId,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
@@ -60,6 +61,7 @@ pub use security::{
     AddressGroup, DefaultGroup, DefaultRule, DefaultStatefulness, Direction, Ethertype, Policy, Remote,
     SecurityGroup, SecurityGroupRule, TemplateRemote,
 };
+pub use segment_range::{SegmentPool, SegmentRange};
 pub use stamp::{Stamp, Stamped, Timestamp};
 pub use subnet::{HostRoute, Ipv6Mode, Subnet};
 pub use subnet_pool::{AddressScope, SubnetPool};

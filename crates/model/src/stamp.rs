@@ -57,4 +57,4 @@ macro_rules! stamped {
     )+};
 }
 stamped!(Network, Subnet, Port, SecurityGroup, SecurityGroupRule, AddressGroup, DefaultRule);
-stamped!(Router, FloatingIp, PortForwarding, PacketLog, SubnetPool, NetworkSegment);
+stamped!(Router, FloatingIp, PortForwarding, PacketLog, SubnetPool, NetworkSegment, SegmentRange);

@@ -67,6 +67,7 @@ impl Server {
             hadron_control::recovery::run(&store, &config.control).await?;
         } else {
             hadron_control::recovery::run_beside_others(&store).await?;
+            hadron_control::segment_range::sync_defaults(&store, &config.control).await?;
         }
 
         let (auth, identity): (Arc<dyn Authenticate>, _) = match &keystone {

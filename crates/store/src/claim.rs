@@ -4,7 +4,7 @@ use crate::Counter;
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, Mac, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SegmentId, SubnetId, SubnetPoolId, Tunnel, Vni,
+    SegmentId, SegmentRangeId, SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -104,6 +104,8 @@ pub enum Created {
     SubnetPool(SubnetPoolId),
     /// A network's segment.
     Segment(SegmentId),
+    /// A range of identifiers of networks.
+    SegmentRange(SegmentRangeId),
     /// A router.
     Router(RouterId),
     /// A floating IP.

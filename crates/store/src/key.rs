@@ -6,7 +6,7 @@ use hadron_model::identity::{Assignment, GroupAssignment, Membership, Scope};
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, HostNumber, Mac, NetworkId,
     PacketLogId, PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, SegmentId, SubnetId, SubnetPoolId, Tunnel, TunnelKind, VlanId, Vni,
+    SecurityGroupRuleId, SegmentId, SegmentRangeId, SubnetId, SubnetPoolId, Tunnel, TunnelKind, VlanId, Vni,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
@@ -71,7 +71,7 @@ macro_rules! uuid_key {
 uuid_key!(NetworkId, SubnetId, PortId, SecurityGroupId, SecurityGroupRuleId, AddressGroupId);
 uuid_key!(AgentId);
 uuid_key!(RouterId, FloatingIpId, PortForwardingId, PacketLogId, DefaultStatefulnessId);
-uuid_key!(RbacPolicyId, AddressScopeId, SubnetPoolId, SegmentId);
+uuid_key!(RbacPolicyId, AddressScopeId, SubnetPoolId, SegmentId, SegmentRangeId);
 
 /// The ids one after another; it must be the last part of its key.
 impl KeyBytes for Vec<SecurityGroupId> {

@@ -17,7 +17,7 @@ use hadron_model::{
     HostNumber, JoinToken, Mac, Network, NetworkId, NetworkSegment, PacketLog, PacketLogId, PhysicalSegment,
     Policy, Port, PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota, RbacPolicy,
     RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    SegmentId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tunnel, Vni,
+    SegmentId, SegmentRange, SegmentRangeId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -367,6 +367,8 @@ records! {
     TunnelClaim = 0x65 in tunnel_claims, Tunnel, by (), |it| it.tunnel;
     /// A segment of a network.
     NetworkSegment = 0x66 in network_segments, SegmentId, by (), |it| it.id;
+    /// A range of identifiers of networks.
+    SegmentRange = 0x67 in segment_ranges, SegmentRangeId, by (), |it| it.id;
 }
 
 impl Tables {

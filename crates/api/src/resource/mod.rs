@@ -36,6 +36,7 @@ mod rule_match;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod segment;
+pub mod segment_range;
 mod sharing;
 pub mod subnet;
 pub mod subnet_pool;
@@ -86,6 +87,7 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
         serve::<address_scope::AddressScopes>(policy),
         serve::<agent::Agents>(policy),
         serve::<segment::Segments>(policy),
+        serve::<segment_range::SegmentRanges>(policy),
         vec![Box::new(network_ip_availability::NetworkIpAvailabilities::new(policy))],
     ]
     .into_iter()

@@ -5,7 +5,8 @@ use super::{
     default_rule::DefaultRules, default_statefulness::DefaultStatefulnesses, floating_ip::FloatingIps,
     network::Networks, packet_log::PacketLogs, port::Ports, port_forwarding::PortForwardings,
     rbac_policy::RbacPolicies, router::Routers, security_group::SecurityGroups,
-    security_group_rule::SecurityGroupRules, segment::Segments, subnet::Subnets, subnet_pool::SubnetPools,
+    security_group_rule::SecurityGroupRules, segment::Segments, segment_range::SegmentRanges,
+    subnet::Subnets, subnet_pool::SubnetPools,
 };
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::extension::EXTENSIONS;
@@ -113,6 +114,7 @@ fn validator(validate: Validate) -> Option<Value> {
         Validate::PortRange(least, most) => ("port_range", json!([least, most])),
         Validate::Address => ("ip_address", Value::Null),
         Validate::NameStringOrNone(most) => ("name_string_or_none", most.into()),
+        Validate::Range(least, most) => ("range", json!([least, most])),
         Validate::Segments => ("network_segments", Value::Null),
         Validate::Gateway => ("dict_or_nodata", gateway()),
         Validate::Gateways => ("list_of_dict_or_nodata", gateway()),
@@ -248,6 +250,7 @@ fn policies_subnet_pools_and_scopes_are_as_neutron_has_them() {
     hold::<SubnetPools>();
     hold::<AddressScopes>();
     hold::<Segments>();
+    hold::<SegmentRanges>();
 }
 
 #[test]
@@ -317,4 +320,5 @@ fn names_are_those_of_the_tables() {
     check::<SubnetPools>();
     check::<AddressScopes>();
     check::<Segments>();
+    check::<SegmentRanges>();
 }

@@ -153,7 +153,10 @@ fn plain(validate: Validate, value: &Value) -> Result<(), String> {
         Validate::Prefixes => list::prefixes(value),
         Validate::ZoneHints => list::unique_strings(value, 255),
         Validate::UniqueStrings(most) => list::unique_strings(value, most),
-        Validate::RangeOrNone(least, most) => range::number_or_none(value, least, most),
+        Validate::Range(..) if value.is_null() => Err("null is not an integer".to_owned()),
+        Validate::Range(least, most) | Validate::RangeOrNone(least, most) => {
+            range::number_or_none(value, least, most)
+        }
         Validate::PortRange(least, most) => range::ports(value, least, most),
         Validate::Address => address(value),
         Validate::Gateway => gateway::one(value),

@@ -47,6 +47,9 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
         "subnetpools" => {
             (MEMBER, json!({"name": "mine", "prefixes": ["10.8.0.0/16"], "default_prefixlen": 24}))
         }
+        "network_segment_ranges" => {
+            (ADMIN, json!({"network_type": "gre", "minimum": 100, "maximum": 109, "name": "mine"}))
+        }
         "segments" => {
             let network = network().await;
             (
@@ -110,6 +113,9 @@ pub async fn make(cloud: &Cloud, collection: &str) -> Option<Made> {
         _ => return None,
     };
     let id = id(&cloud.create(owner, &collection.replace('_', "-"), body.clone()).await);
+    if collection == "network_segment_ranges" {
+        (body["minimum"], body["maximum"]) = (json!(200), json!(209));
+    }
     if collection == "subnets" {
         body["cidr"] = json!("10.0.1.0/24");
     }

@@ -1,6 +1,6 @@
 //! Refusals about segments of networks.
 
-use hadron_model::{NetworkId, SegmentId, SubnetId};
+use hadron_model::{NetworkId, SegmentId, SegmentRangeId, SubnetId};
 
 /// A refused change of segments. Named and numbered as Neutron's exceptions.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,6 +39,21 @@ pub enum SegmentError {
     /// A subnet can't come to one of several segments.
     #[error("network {0} has several segments: a subnet can come to a segment only where it is the only one")]
     MultipleSegments(NetworkId),
+    /// There is no such range.
+    #[error("network segment range {0} could not be found")]
+    RangeNotFound(SegmentRangeId),
+    /// The range shows what the servers are started with.
+    #[error("network segment range {0} is a default, which the servers' options make")]
+    RangeIsDefault(SegmentRangeId),
+    /// Another range has some of the identifiers.
+    #[error("the range overlaps with network segment range {0}")]
+    RangeOverlaps(SegmentRangeId),
+    /// Networks have identifiers of the range.
+    #[error("identifiers of network segment range {0} are in use by networks")]
+    RangeInUse(SegmentRangeId),
+    /// Networks of the type have no identifiers.
+    #[error("network_type '{0}' has no ranges; use vlan, vxlan, gre or geneve")]
+    RangeTypeNotSupported(String),
     /// A port's addresses are of subnets that its host has not.
     #[error("host {host} is not connected to any segment of network {network} of which its subnets are")]
     HostNotConnected {
@@ -71,6 +86,11 @@ impl SegmentError {
             Self::SubnetsNotAllAssociated(_) => "SubnetsNotAllAssociatedWithSegments",
             Self::AssociationChange => "SubnetSegmentAssociationChangeNotAllowed",
             Self::MultipleSegments(_) => "NoUpdateSubnetWhenMultipleSegmentsOnNetwork",
+            Self::RangeNotFound(_) => "NetworkSegmentRangeNotFound",
+            Self::RangeIsDefault(_) => "NetworkSegmentRangeDefaultReadOnly",
+            Self::RangeOverlaps(_) => "NetworkSegmentRangeOverlaps",
+            Self::RangeInUse(_) => "NetworkSegmentRangeReferencedByProject",
+            Self::RangeTypeNotSupported(_) => "NetworkSegmentRangeNetTypeNotSupported",
             Self::HostNotConnected { .. } => "HostNotConnectedToAnySegment",
             Self::HostNotCompatible { .. } => "HostNotCompatibleWithFixedIps",
         }
@@ -79,7 +99,8 @@ impl SegmentError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotFound(_) => 404,
+            Self::NotFound(_) | Self::RangeNotFound(_) => 404,
+            Self::RangeOverlaps(_) | Self::RangeInUse(_) => 409,
             Self::InUse { .. } | Self::HostNotConnected { .. } | Self::HostNotCompatible { .. } => 409,
             _ => 400,
         }

@@ -119,6 +119,24 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn segment_range()(
+        id in uuid(), texts in [text(), text(), text()], description in of(text()), is_default: bool, kind in 0..4_u8,
+        ends: (u32, u32), stamp in stamp(),
+    ) -> SegmentRange {
+        let [project_id, name, physical] = texts;
+        let pool = match kind {
+            0 => SegmentPool::Vlan(physical),
+            1 => SegmentPool::Vxlan,
+            2 => SegmentPool::Tunnel(hadron_model::TunnelKind::Gre),
+            _ => SegmentPool::Tunnel(hadron_model::TunnelKind::Geneve),
+        };
+        SegmentRange {
+            id: SegmentRangeId(id), project_id, name, description, is_default, pool, first: ends.0, last: ends.1, stamp,
+        }
+    }
+}
+
 fn pools(is_v4: bool) -> impl Strategy<Value = Vec<AddressRange>> {
     let at = move |last: u16| {
         if is_v4 {
@@ -417,6 +435,7 @@ pub(crate) fn record() -> impl Strategy<Value = AnyRecord> {
     prop_oneof![
         2 => network().prop_map(stored).boxed(),
         1 => network_segment().prop_map(stored).boxed(),
+        1 => segment_range().prop_map(stored).boxed(),
         3 => subnet().prop_map(stored).boxed(),
         6 => port().prop_map(stored).boxed(),
         6 => address_claim().prop_map(stored).boxed(),

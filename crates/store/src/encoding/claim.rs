@@ -10,7 +10,7 @@ use crate::{
 use hadron_model::{
     AddressGroupId, AddressScopeId, DefaultStatefulnessId, FloatingIpId, NetworkId, PacketLogId,
     PhysicalSegment, PortForwardingId, PortId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SegmentId, SubnetId, SubnetPoolId, Tunnel, Vni,
+    SegmentId, SegmentRangeId, SubnetId, SubnetPoolId, Tunnel, Vni,
 };
 use uuid::Uuid;
 
@@ -195,6 +195,7 @@ const RBAC_POLICY: u32 = 11;
 const ADDRESS_SCOPE: u32 = 12;
 const SUBNET_POOL: u32 = 13;
 const SEGMENT: u32 = 14;
+const SEGMENT_RANGE: u32 = 15;
 
 fn created_message(created: &Created) -> CreatedMessage {
     let (kind, id) = match created {
@@ -209,6 +210,7 @@ fn created_message(created: &Created) -> CreatedMessage {
         Created::AddressScope(id) => (ADDRESS_SCOPE, id.0),
         Created::SubnetPool(id) => (SUBNET_POOL, id.0),
         Created::Segment(id) => (SEGMENT, id.0),
+        Created::SegmentRange(id) => (SEGMENT_RANGE, id.0),
         Created::Nothing => (NOTHING, Uuid::nil()),
         Created::Router(id) => (ROUTER, id.0),
         Created::FloatingIp(id) => (FLOATING_IP, id.0),
@@ -234,6 +236,7 @@ fn created(message: &CreatedMessage) -> Result<Created, DecodeError> {
         ADDRESS_SCOPE => Created::AddressScope(AddressScopeId(id)),
         SUBNET_POOL => Created::SubnetPool(SubnetPoolId(id)),
         SEGMENT => Created::Segment(SegmentId(id)),
+        SEGMENT_RANGE => Created::SegmentRange(SegmentRangeId(id)),
         ROUTER => Created::Router(RouterId(id)),
         FLOATING_IP => Created::FloatingIp(FloatingIpId(id)),
         PORT_FORWARDING => Created::PortForwarding(PortForwardingId(id)),

@@ -33,6 +33,7 @@ mod quota;
 mod rbac;
 mod router;
 mod security;
+mod segment_range;
 mod subnet;
 mod subnet_pool;
 #[cfg(test)]

@@ -231,6 +231,7 @@ not_indexed!(
     hadron_model::AutoTopology,
     hadron_model::GatewayHosts,
     hadron_model::PortLease,
+    hadron_model::SegmentRange,
     hadron_model::DefaultNetwork,
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup
