@@ -43,7 +43,7 @@ impl Scene {
             physical_network: Some("physnet1".to_owned()),
             segmentation_id: None,
         };
-        let new = NewNetwork { provider, external: true, ..new_network() };
+        let new = NewNetwork { segments: vec![provider], external: true, ..new_network() };
         let external = cloud.write(|tx| network::create(tx, &cloud.config, &new)).await.unwrap().id;
         cloud.subnet(&new_subnet(external, "203.0.113.0/24")).await.unwrap();
         Self { cloud, external }
