@@ -75,7 +75,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that are attached to interfaces.
-const ATTACHED: &[&str] = &[program::FROM_PORT, program::FROM_OVERLAY, program::FROM_PROVIDER];
+const ATTACHED: &[&str] =
+    &[program::FROM_PORT, program::FROM_OVERLAY, program::FROM_PROVIDER, program::FROM_SERVICES];
 
 /// What the packet path must know about its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +251,12 @@ impl Datapath {
     /// Detaches an interface to a physical network; false when it was not attached. Its frames are then the host's own again.
     pub fn detach_provider(&self, ifindex: u32) -> Result<bool> {
         self.state().links.detach(Door::Provider(ifindex))
+    }
+
+    /// Attaches the packet path to the near end of the pair of interfaces to the sockets of services. Another one that it was
+    /// attached to is let go.
+    pub fn attach_services(&self, ifindex: u32) -> Result<()> {
+        self.state().links.attach(Attachment { door: Door::Services, ifindex }, &self.programs)
     }
 
     /// Everything that is attached. Links to interfaces that have gone are removed on the way.

@@ -1,4 +1,4 @@
-//! Pinned links: `links/port-<port>-<ifindex>`, `links/overlay-<ifindex>` and `links/provider-<ifindex>`. The pins are the only record of what is attached.
+//! Pinned links: `links/port-<port>-<ifindex>`, `links/overlay-<ifindex>`, `links/provider-<ifindex>` and `links/services-<ifindex>`. The pins are the only record of what is attached.
 
 use crate::bpffs;
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ pub enum Door {
     Overlay,
     /// An interface to a physical network; its index.
     Provider(u32),
+    /// The near end of the pair of interfaces to the sockets of services.
+    Services,
 }
 
 impl Door {
@@ -27,6 +29,7 @@ impl Door {
             Door::Port(_) => program::FROM_PORT,
             Door::Overlay => program::FROM_OVERLAY,
             Door::Provider(_) => program::FROM_PROVIDER,
+            Door::Services => program::FROM_SERVICES,
         }
     }
 }
@@ -46,6 +49,7 @@ impl Attachment {
             Door::Port(port) => format!("port-{port}-{}", self.ifindex),
             Door::Overlay => format!("overlay-{}", self.ifindex),
             Door::Provider(_) => format!("provider-{}", self.ifindex),
+            Door::Services => format!("services-{}", self.ifindex),
         }
     }
 
@@ -57,6 +61,7 @@ impl Attachment {
                 Some(Attachment { door: Door::Port(port.parse().ok()?), ifindex: ifindex.parse().ok()? })
             }
             "overlay" => Some(Attachment { door: Door::Overlay, ifindex: rest.parse().ok()? }),
+            "services" => Some(Attachment { door: Door::Services, ifindex: rest.parse().ok()? }),
             "provider" => {
                 let ifindex = rest.parse().ok()?;
                 Some(Attachment { door: Door::Provider(ifindex), ifindex })
@@ -210,6 +215,7 @@ mod tests {
             Attachment { door: Door::Port(7), ifindex: 12 },
             Attachment { door: Door::Overlay, ifindex: 3 },
             Attachment { door: Door::Provider(5), ifindex: 5 },
+            Attachment { door: Door::Services, ifindex: 9 },
         ] {
             assert_eq!(Attachment::parse(&attachment.name()), Some(attachment));
         }

@@ -76,6 +76,8 @@ pub struct Tables {
     pub nat_fragments: Map<NatFragmentKey, NatFragment>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
+    /// Who asks services from where; the programs write them.
+    pub service_sessions: Map<ServiceSessionKey, ServiceSession>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
     pub(crate) nat_counts: Map<PortKey, NatCount>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
@@ -83,6 +85,7 @@ pub struct Tables {
     meters: Map<PortKey, Meters>,
     port_counters: Map<PortKey, PortCounters>,
     config: RawMap,
+    service_link: RawMap,
     counters: RawMap,
     punts: RawMap,
     logs: RawMap,
@@ -126,12 +129,14 @@ impl Tables {
             nat_fragments: hash(set, &table::NAT_FRAGMENTS)?,
             nat_counts: hash(set, &table::NAT_COUNTS)?,
             routes: hash(set, &table::ROUTES)?,
+            service_sessions: hash(set, &table::SERVICE_SESSIONS)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,
             rule_counters: hash(set, &table::RULE_COUNTERS)?,
             meters: hash(set, &table::METERS)?,
             port_counters: hash(set, &table::PORT_COUNTERS)?,
             config: raw(set, &table::CONFIG)?,
+            service_link: raw(set, &table::SERVICE_LINK)?,
             counters: raw(set, &table::COUNTERS)?,
             punts: raw(set, &table::PUNTS)?,
             logs: raw(set, &table::LOGS)?,
@@ -274,6 +279,22 @@ impl Tables {
         let mut bytes = vec![0; self.config.value_bytes()];
         self.config.lookup(&0u32.to_ne_bytes(), &mut bytes).map_err(failed("read", &table::CONFIG))?;
         Ok(row_of(&bytes))
+    }
+
+    /// The one row of `SERVICE_LINK`: the way to the sockets of services.
+    pub fn service_link(&self) -> Result<ServiceLink> {
+        let mut bytes = vec![0; self.service_link.value_bytes()];
+        self.service_link
+            .lookup(&0u32.to_ne_bytes(), &mut bytes)
+            .map_err(failed("read", &table::SERVICE_LINK))?;
+        Ok(row_of(&bytes))
+    }
+
+    /// Sets the way to the sockets of services; all zero for none.
+    pub fn put_service_link(&self, link: &ServiceLink) -> Result<()> {
+        self.service_link
+            .update(&0u32.to_ne_bytes(), bytes_of(link), Write::Always)
+            .map_err(failed("write to", &table::SERVICE_LINK))
     }
 
     pub(crate) fn put_config(&self, config: &Config) -> Result<()> {

@@ -12,7 +12,7 @@ mod support;
 
 use differential::bench::Bench;
 use differential::random::Random;
-use differential::{case, frames};
+use differential::{case, frames, questions};
 use std::time::Instant;
 
 const PACKETS: u64 = 1_000_000;
@@ -85,7 +85,13 @@ fn run_case(bench: &mut Bench, seed: u64) {
         }
         let earlier = random.below(recent.len());
         let answer = if random.one_in(3) { frames::answer(&mut random, &recent[earlier]) } else { None };
-        if let Some(frame) = answer {
+        if random.one_in(20) {
+            bench.services_answer(&mut random);
+        } else if random.one_in(12) {
+            let (ifindex, mac) = world.interface(&mut random);
+            let frame = questions::any(&mut random, &world, mac);
+            bench.port_sends(ifindex, &frame, 0);
+        } else if let Some(frame) = answer {
             recent[earlier] = frame.clone();
             match world.interface_of(&frame) {
                 Some(ifindex) => bench.port_sends(ifindex, &frame, 0),
@@ -116,4 +122,5 @@ fn run_case(bench: &mut Bench, seed: u64) {
     bench.compare_counters();
     bench.compare_learned();
     bench.compare_connections();
+    bench.compare_sessions();
 }

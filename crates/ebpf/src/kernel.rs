@@ -540,6 +540,21 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn service_link(&self) -> Option<&ServiceLink> {
+        maps::SERVICE_LINK.get(0)
+    }
+
+    #[inline(always)]
+    fn service_session(&self, key: &ServiceSessionKey) -> Option<&ServiceSession> {
+        row(maps::SERVICE_SESSIONS.get_ptr(key))
+    }
+
+    #[inline(always)]
+    fn insert_service_session(&mut self, key: &ServiceSessionKey, row: &ServiceSession) -> bool {
+        maps::SERVICE_SESSIONS.insert(key, row, 0).is_ok()
+    }
+
+    #[inline(always)]
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
         let word = meter_word(port, meter)?;
         // SAFETY: the word lies in a row of METERS. Other CPUs may write it at once; it is aligned, so it is never torn.
@@ -805,6 +820,7 @@ fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
             Meter::Flood => &raw mut (*meters).flood,
             Meter::Log => &raw mut (*meters).log,
             Meter::Error => &raw mut (*meters).error,
+            Meter::Service => &raw mut (*meters).service,
         }
     })
 }

@@ -41,6 +41,12 @@ pub fn from_provider(ctx: TcContext) -> i32 {
     run::<false>(ctx, hadron_pipeline::from_provider)
 }
 
+/// Ingress of the near end of the pair of interfaces to the sockets of services.
+#[classifier]
+pub fn from_services(ctx: TcContext) -> i32 {
+    run::<false>(ctx, hadron_pipeline::from_services)
+}
+
 /// As `from_provider`, with the VLAN in `skb->cb`. Never attached.
 #[classifier]
 pub fn from_provider_test(ctx: TcContext) -> i32 {
@@ -58,7 +64,7 @@ fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut P
     let verdict = door(&mut kernel, packet);
     record(skb, verdict);
     match verdict.kind {
-        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST | LEAVES_TO_PROVIDER => TC_ACT_REDIRECT,
+        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST | LEAVES_TO_PROVIDER | LEAVES_TO_SOCKET => TC_ACT_REDIRECT,
         IS_NOT_OURS => TC_ACT_UNSPEC,
         // The host hears what is said to everyone there.
         IS_COPIED if packet.from_provider == 1 && packet.vlan == 0 => TC_ACT_UNSPEC,
@@ -70,6 +76,7 @@ const LEAVES_TO_PORT: u32 = VerdictKind::Deliver as u32;
 const LEAVES_AS_ANSWER: u32 = VerdictKind::Answer as u32;
 const LEAVES_TO_HOST: u32 = VerdictKind::Tunnel as u32;
 const LEAVES_TO_PROVIDER: u32 = VerdictKind::Provider as u32;
+const LEAVES_TO_SOCKET: u32 = VerdictKind::Serve as u32;
 const IS_NOT_OURS: u32 = VerdictKind::Pass as u32;
 const IS_COPIED: u32 = VerdictKind::Flood as u32;
 

@@ -16,6 +16,9 @@ macro_rules! hashes {
 #[map]
 pub static CONFIG: Array<Config> = Array::with_max_entries(table::CONFIG.size, 0);
 
+#[map]
+pub static SERVICE_LINK: Array<ServiceLink> = Array::with_max_entries(table::SERVICE_LINK.size, 0);
+
 hashes! {
     INTERFACES: HashMap<InterfaceKey, Interface>;
     PORTS: HashMap<PortKey, Port>;
@@ -78,6 +81,7 @@ caches! {
     LEARNED_MACS<LearnedMacKey, LearnedMac>;
     LEARNED_NEIGHBOURS<LearnedNeighbourKey, LearnedNeighbour>;
     PRIVACY_ADDRESSES<PrivacyAddressKey, PrivacyAddress>;
+    SERVICE_SESSIONS<ServiceSessionKey, ServiceSession>;
 }
 
 #[map]

@@ -110,6 +110,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             overlay_mtu: settings.overlay_mtu(identity.underlay, USUAL_MTU),
             limits: settings.limits,
             providers: settings.bridge_mappings.keys().map(|network| (network.clone(), None)).collect(),
+            services: None,
         };
         let mut writer = Writer::default();
         writer.observe(parts.plane.dump().map_err(Error::Plane)?);

@@ -10,7 +10,7 @@ use crate::packet::Packet;
 use crate::policy;
 use crate::port_security::port_security;
 use crate::route::route;
-use crate::services::services;
+use crate::services::{self, services};
 use crate::switch::{self, switch};
 use crate::verdict::{Verdict, VerdictKind};
 
@@ -58,6 +58,17 @@ pub fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
     finish(env, packet, walk)
 }
 
+/// An answer of the sockets of services: classify, and back to the port that asked.
+#[inline(always)]
+pub fn from_services<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
+    *packet = Packet::EMPTY;
+    if let Err(Exit::Drop(reason)) = walk_from_services(env, packet) {
+        env.count_drop(reason);
+        packet.verdict = Verdict::new(VerdictKind::Drop, reason as u32, packet.network);
+    }
+    packet.verdict
+}
+
 #[inline(always)]
 fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
@@ -87,6 +98,13 @@ fn walk_from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
     switch::from_provider(env, packet)?;
     route(env, packet)?;
     deliver::from_provider(env, packet)
+}
+
+#[inline(always)]
+fn walk_from_services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
+    classify(env, packet)?;
+    origin::layout(env)?;
+    services::answered(env, packet)
 }
 
 #[inline(always)]

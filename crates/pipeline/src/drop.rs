@@ -79,6 +79,11 @@ reasons! {
         PuntRate = 26, "punt_rate", "The port sends more to the host's responders than its limit.";
         PuntFull = 27, "punt_full", "The ring buffer to the host's responders is full.";
         MissRate = 28, "miss_rate", "The port asks for more unknown neighbours than its limit.";
+        ServiceQuestion = 80, "service_question", "What is sent to a metadata address is neither metadata nor DNS, or a question there or for DNS has IP options, or comes in fragments.";
+        ServiceAbsent = 81, "service_absent", "The host answers neither metadata nor DNS now, or not this one of them.";
+        ServiceRate = 82, "service_rate", "The port asks for metadata and names more often than its limit.";
+        SessionTaken = 83, "session_taken", "Another address of the port asks by the same source port now.";
+        SessionUnknown = 84, "session_unknown", "Metadata or DNS answers nobody who has asked, or whose port is no longer there.";
     }
     Switch {
         BridgeReserved = 29, "bridge_reserved", "The destination MAC is reserved for bridges and never forwarded.";

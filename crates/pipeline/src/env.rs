@@ -15,7 +15,8 @@ use crate::table::{
     MemberPrefixKey, NatBlock, NatCount, NatFragment, NatFragmentKey, NatOwner, NatOwnerKey, NatPool,
     NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, Neighbour, NeighbourKey, Network, Path,
     Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route,
-    RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, Vni, Vtep, VtepKey,
+    RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, ServiceLink, ServiceSession,
+    ServiceSessionKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -56,6 +57,8 @@ pub enum Meter {
     Log,
     /// [`Port::error_limit`]
     Error,
+    /// [`ServiceLink::limit`]
+    Service,
 }
 
 /// A pair of fields, or one, of [`crate::table::PortCounters`].
@@ -278,6 +281,13 @@ pub trait Env: Sized {
     fn remove_privacy_address(&mut self, key: &NeighbourKey);
     /// Puts an address into the next place of a row of `PRIVACY_RINGS`; it becomes the one that was there. False without a row.
     fn choose_address(&mut self, port: u32, address: &mut Address) -> bool;
+
+    /// `SERVICE_LINK`
+    fn service_link(&self) -> Option<&ServiceLink>;
+    /// `SERVICE_SESSIONS`
+    fn service_session(&self, key: &ServiceSessionKey) -> Option<&ServiceSession>;
+    /// Adds or replaces a row of `SERVICE_SESSIONS`.
+    fn insert_service_session(&mut self, key: &ServiceSessionKey, row: &ServiceSession) -> bool;
 
     /// A field of `METERS`.
     fn meter(&self, port: u32, meter: Meter) -> Option<u64>;

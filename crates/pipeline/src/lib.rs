@@ -2,7 +2,7 @@
 //!
 //! This crate owns the stages that a packet meets ([`stage`]), the reasons for dropping it ([`drop`]), and the layouts of the
 //! tables that it is judged by ([`table`]). It does no I/O and allocates nothing; who fills the tables, and how, is the loader's
-//! matter. Begin reading at the doors, [`from_port`], [`from_overlay`] and [`from_provider`].
+//! matter. Begin reading at the doors, [`from_port`], [`from_overlay`], [`from_provider`] and [`from_services`].
 //!
 //! # Contract with the loader
 //!
@@ -14,6 +14,7 @@
 //! | `from_overlay` | tc ingress (TCX) of the collect-metadata VXLAN device | `TCX_DROP`, `TCX_REDIRECT` |
 //! | `from_overlay_test` | nothing; for `BPF_PROG_TEST_RUN`, whose context has no tunnel key | the same |
 //! | `from_provider` | tc ingress (TCX) of an interface to a physical network | `TCX_DROP`, `TCX_REDIRECT`, `TCX_NEXT` |
+//! | `from_services` | tc ingress (TCX) of the near end of the pair of interfaces to the sockets of services | `TCX_DROP`, `TCX_REDIRECT` |
 //! | `from_provider_test` | nothing; for `BPF_PROG_TEST_RUN`, whose context has no VLAN tag | the same |
 //!
 //! What comes from instances and from the overlay is never passed on to the host's stack. Of what comes from a physical network the
@@ -34,6 +35,10 @@
 //!
 //! **Ring buffer** `PUNTS`: each record is a [`table::PuntHeader`] (16 bytes) and then the frame, cut at
 //! [`table::PUNT_SNAPLEN`] bytes. **Ring buffer** `LOGS`: each record is a [`table::LogEvent`].
+//!
+//! **Services.** What ends in a socket of the node (metadata, DNS) leaves by [`table::ServiceLink::ifindex`], an end of a pair of
+//! interfaces whose other end is in a namespace of its own, without ARP and ND, with [`table::SOCKET_V4`] and [`table::SOCKET_V6`]. There the
+//! source is what stands for the asking interface ([`table::stands_for`]).
 //!
 //! **Tunnel.** Frames leave by `bpf_skb_set_tunnel_key` (VNI, local and remote address; `BPF_F_TUNINFO_IPV6` when
 //! [`table::Config::underlay`] is IPv6; no UDP checksum over IPv4, as RFC 7348 §4 has it, with it over IPv6) and a redirect to
@@ -71,7 +76,7 @@ mod verdict;
 
 pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
-pub use door::{from_overlay, from_port, from_provider};
+pub use door::{from_overlay, from_port, from_provider, from_services};
 pub use env::{Changed, Env, Meter, PortCounter, Tunnel};
 pub use nat::{Translation, nat_enter, nat_leave, nat_try};
 pub use packet::{Packet, Renumbered, translated};
@@ -89,6 +94,8 @@ pub mod program {
     pub const FROM_OVERLAY_TEST: &str = "from_overlay_test";
     /// Ingress of an interface to a physical network.
     pub const FROM_PROVIDER: &str = "from_provider";
+    /// Ingress of the near end of the pair of interfaces to the sockets of services.
+    pub const FROM_SERVICES: &str = "from_services";
     /// As `from_provider`, with the VLAN in `skb->cb`.
     pub const FROM_PROVIDER_TEST: &str = "from_provider_test";
 }

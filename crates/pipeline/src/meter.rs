@@ -13,6 +13,10 @@ pub(crate) fn admits<E: Env>(env: &mut E, port: u32, meter: Meter) -> bool {
         Meter::Flood => row.flood_limit,
         Meter::Log => row.log_limit,
         Meter::Error => row.error_limit,
+        Meter::Service => match env.service_link() {
+            Some(link) => link.limit,
+            None => return false,
+        },
     };
     if limit.interval == 0 {
         return true;

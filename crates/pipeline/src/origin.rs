@@ -73,7 +73,7 @@ pub(crate) fn is_own<E: Env>(env: &E, packet: &Packet) -> bool {
 }
 
 #[inline(always)]
-fn layout<E: Env>(env: &E) -> Result<(), DropReason> {
+pub(crate) fn layout<E: Env>(env: &E) -> Result<(), DropReason> {
     match env.config() {
         Some(config) if config.layout_version == LAYOUT_VERSION => Ok(()),
         _ => Err(DropReason::LayoutVersion),

@@ -33,7 +33,7 @@ stages! {
     Origin = 1, "origin";
     /// Holds a port to its own addresses.
     PortSecurity = 2, "port_security";
-    /// Answers ARP and ND, hands DHCP and router solicitations to the host.
+    /// Answers ARP and ND, hands DHCP, router solicitations, metadata and DNS to the host.
     Services = 3, "services";
     /// The sender's rules and connections.
     EgressPolicy = 4, "egress_policy";

@@ -34,6 +34,8 @@ pub enum VerdictKind {
     Provider = 7,
     /// Not ours: to the host's own stack. a: 0; b: 0.
     Pass = 8,
+    /// To the sockets of services. a: port id; b: interface index.
+    Serve = 20,
 }
 
 /// Why a packet is handed to the host's responders.

@@ -2,6 +2,8 @@
 
 use super::capture::{Capture, Left};
 use super::case::Interfaces;
+use super::questions;
+use super::random::Random;
 use crate::support;
 use crate::support::program::{self as test_run, Input};
 use hadron_datapath::drop::DropReason;
@@ -17,8 +19,13 @@ const REDIRECT: u32 = 7;
 const SHOT: u32 = 2;
 const NEXT: u32 = u32::MAX;
 /// Verdicts of packets that are redirected.
-const LEAVES: [VerdictKind; 4] =
-    [VerdictKind::Deliver, VerdictKind::Answer, VerdictKind::Tunnel, VerdictKind::Provider];
+const LEAVES: [VerdictKind; 5] = [
+    VerdictKind::Deliver,
+    VerdictKind::Answer,
+    VerdictKind::Tunnel,
+    VerdictKind::Provider,
+    VerdictKind::Serve,
+];
 /// How far the model's clock may be behind, nanoseconds.
 const MOMENT: u64 = 1_000_000;
 /// Instances' interfaces, one of which is down.
@@ -30,6 +37,7 @@ pub struct Bench {
     pub(super) from_port: OwnedFd,
     pub(super) from_overlay: OwnedFd,
     pub(super) from_provider: OwnedFd,
+    pub(super) from_services: OwnedFd,
     pub(super) interfaces: Interfaces,
     pub(super) node: Node,
     pub(super) capture: Capture,
@@ -80,6 +88,7 @@ impl Bench {
             from_port: datapath.load_program("from_port").expect("from_port"),
             from_overlay: datapath.load_program("from_overlay_test").expect("from_overlay_test"),
             from_provider: datapath.load_program("from_provider_test").expect("from_provider_test"),
+            from_services: datapath.load_program("from_services").expect("from_services"),
             before: datapath.tables().totals().expect("counters"),
             datapath,
             node: Node::new(Default::default()),
@@ -176,10 +185,23 @@ impl Bench {
         self.compare(program::FROM_PROVIDER_TEST, &input, &expected);
     }
 
+    /// An answer of the sockets of services through both.
+    pub fn services_answer(&mut self, random: &mut Random) {
+        let mut sessions: Vec<_> = self.node.tables.service_sessions.keys().copied().collect();
+        sessions.sort_unstable();
+        let bytes = questions::answer(random, &sessions);
+        self.keep_time();
+        let ifindex = self.interfaces.ports[0];
+        let expected = self.node.from_services(ifindex, bytes.clone());
+        let input = Input { frame: &bytes, ifindex, cb: [0; 5], gso_size: 0 };
+        self.compare(program::FROM_SERVICES, &input, &expected);
+    }
+
     fn compare(&mut self, name: &str, input: &Input<'_>, expected: &Outcome) {
         let fd = match name {
             program::FROM_PORT => &self.from_port,
             program::FROM_OVERLAY_TEST => &self.from_overlay,
+            program::FROM_SERVICES => &self.from_services,
             _ => &self.from_provider,
         };
         test_run::run(fd.as_fd(), input, &mut self.output).expect("test run");
@@ -279,7 +301,7 @@ impl Bench {
 
     /// The packets were of use: every kind of verdict was met, and every reason that a test run can meet.
     pub fn assert_covered(&self) {
-        for kind in 1..=8 {
+        for kind in (1..=8).chain([VerdictKind::Serve as u32]) {
             assert!(self.verdicts.contains_key(&kind), "no packet had a verdict of kind {kind}");
         }
         // Frames under 14 bytes, VLAN tags beside the frame and packets without a tunnel key can't be given to a test run;

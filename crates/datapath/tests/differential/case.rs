@@ -1,6 +1,7 @@
 //! A random host: a few ports in a few networks, known and unknown neighbours, and now and then a row that leads nowhere.
 
 use super::policies::Policies;
+use super::questions;
 use super::random::Random;
 use super::routers::Routers;
 use hadron_datapath::table::*;
@@ -34,6 +35,7 @@ pub struct World {
     pub vnis: BTreeMap<VniKey, Vni>,
     pub vteps: BTreeMap<VtepKey, Vtep>,
     pub routers: Routers,
+    pub service_link: ServiceLink,
     /// The interface to physical networks.
     pub provider: u32,
     pub all_interfaces: Vec<u32>,
@@ -118,6 +120,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         vnis: BTreeMap::new(),
         vteps: BTreeMap::new(),
         routers: Routers::default(),
+        service_link: questions::link(random, &interfaces.ports),
         provider: interfaces.ports[PROVIDER],
         all_interfaces: interfaces.ports.iter().copied().chain([interfaces.overlay]).collect(),
         macs: (1..=12).map(port_mac).chain([SERVICE_MAC]).collect(),
@@ -159,8 +162,10 @@ impl World {
                 self.privacy_prefixes.insert(PrivacyPrefixKey::new(network, v6(0), 64));
             }
             let kind = neighbour_kind::SERVICE;
-            let key = NeighbourKey { network, address: v4(14) };
-            self.neighbours.insert(key, Neighbour { mac: SERVICE_MAC, kind });
+            for address in [v4(14), v6(14)] {
+                let key = NeighbourKey { network, address };
+                self.neighbours.insert(key, Neighbour { mac: SERVICE_MAC, kind });
+            }
         }
     }
 

@@ -29,6 +29,8 @@ impl Bench {
         clear(&tables.learned_macs);
         clear(&tables.learned_neighbours);
         clear(&tables.privacy_addresses);
+        clear(&tables.service_sessions);
+        tables.put_service_link(&world.service_link).expect("link");
         clear(&tables.connections);
         clear(&tables.fragments);
         clear(&tables.nat_sessions);
@@ -161,6 +163,8 @@ impl Bench {
                 .into_iter()
                 .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
                 .collect(),
+            service_link: tables.service_link().expect("link"),
+            service_sessions: HashMap::new(),
             learned_macs: HashMap::new(),
             learned_neighbours: HashMap::new(),
             privacy_prefixes: prefix_rows(&tables.privacy_prefixes),

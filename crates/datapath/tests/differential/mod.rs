@@ -7,6 +7,7 @@ pub mod frames;
 pub mod load;
 pub mod payload;
 pub mod policies;
+pub mod questions;
 pub mod random;
 pub mod routers;
 pub mod written;

@@ -42,6 +42,18 @@ impl Bench {
         self.learned[1] += self.node.tables.privacy_addresses.len() as u64;
     }
 
+    /// Who has asked services.
+    pub fn compare_sessions(&mut self) {
+        let passed = program::monotonic() - self.began;
+        let mut found: HashMap<_, _> = rows(&self.datapath.tables().service_sessions);
+        for (key, expected) in &self.node.tables.service_sessions {
+            let row = found.remove(key).unwrap_or_else(|| panic!("no session {key:?}: {expected:?}"));
+            assert!((expected.seen..=expected.seen + passed).contains(&row.seen), "{key:?}");
+            assert_eq!(ServiceSession { seen: expected.seen, ..row }, *expected, "{key:?}");
+        }
+        assert_eq!(found, HashMap::new(), "sessions that nobody expects");
+    }
+
     /// What both have counted since the tables were loaded.
     pub fn compare_counters(&mut self) {
         assert_eq!(self.capture.next(), None, "a frame left that nobody expects");
@@ -66,6 +78,7 @@ impl Bench {
                 (found.miss, expected.miss),
                 (found.flood, expected.flood),
                 (found.log, expected.log),
+                (found.service, expected.service),
             ] {
                 assert!((expected..=expected + passed).contains(&found), "{key:?}: {found} for {expected}");
             }

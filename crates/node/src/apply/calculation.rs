@@ -11,14 +11,14 @@
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
-//! | the host's number, limits or interfaces to physical networks | all |
+//! | the host's number, limits, interfaces to physical networks or way to the sockets of services | all |
 
 use super::claims::{Claims, Source};
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
 use hadron_pipeline::Mac;
-use hadron_pipeline::table::{Limit, timeout};
+use hadron_pipeline::table::{Limit, ServiceLink, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -45,12 +45,15 @@ pub struct Limits {
     pub log: Limit,
     /// ICMP errors that routers send to it.
     pub error: Limit,
+    /// Connections to the metadata address, and questions for names.
+    pub service: Limit,
     /// Seconds without a packet after which they are forgotten, by [`timeout`].
     pub timeouts: [u32; timeout::SLOTS],
 }
 
 impl Default for Limits {
-    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. 100 lines of a log, bursts of 25.
+    /// 20 punts, 100 misses and 1,000 floods a second; bursts of twice as many. 200 connections and questions to services,
+    /// likewise. 100 lines of a log, bursts of 25.
     fn default() -> Self {
         Self {
             punt: per_second(20),
@@ -59,6 +62,7 @@ impl Default for Limits {
             connections: CONNECTIONS,
             log: rate(100, 25),
             error: per_second(100),
+            service: per_second(200),
             timeouts: timeout::DEFAULTS,
         }
     }
@@ -89,6 +93,8 @@ pub struct HostFacts {
     pub limits: Limits,
     /// The interface to each physical network; `None` while it is not there.
     pub providers: BTreeMap<String, Option<Provider>>,
+    /// The way to the sockets of services, while there is one.
+    pub services: Option<ServiceLink>,
 }
 
 /// An interface to a physical network.
@@ -228,8 +234,9 @@ impl Calculation {
         }
         let old = std::mem::replace(&mut self.inputs.host, host);
         self.recompute(Source::Host);
-        let HostFacts { number, limits, providers, .. } = &self.inputs.host;
-        if (&old.number, &old.limits, &old.providers) != (number, limits, providers) {
+        let HostFacts { number, limits, providers, services, .. } = &self.inputs.host;
+        if (&old.number, &old.limits, &old.providers, &old.services) != (number, limits, providers, services)
+        {
             let keys: Vec<RowKey> = self.inputs.rows.iter().map(|(key, _)| *key).collect();
             for key in keys {
                 self.recompute(Source::Row(key));

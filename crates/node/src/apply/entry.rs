@@ -36,6 +36,8 @@ macro_rules! entries {
 entries! {
     /// This host.
     Config: () => table::Config;
+    /// The way to the sockets of services.
+    ServiceLink: () => table::ServiceLink;
     /// Another host.
     Host: table::HostKey => table::Host;
     /// A network, but for its flood list.
@@ -91,6 +93,8 @@ entries! {
     Vni: table::VniKey => table::Vni;
     /// The program on the overlay device; the value is the device's index.
     OverlayProgram: () => u32;
+    /// The program on the way back from the sockets of services; the value is the interface's index.
+    ServiceProgram: () => u32;
     /// The program on an interface to a physical network, by the interface's index.
     ProviderProgram: u32 => ();
     /// The program on a port's interface, by port; the value is the interface's index.

@@ -6,7 +6,7 @@ use super::{Key, Value, policy, router};
 use hadron_pipeline::table::{
     self, AllowedKey, AllowedPrefixKey, FdbEntry, FdbKey, FloodTarget, HostKey, Interface, InterfaceKey,
     LAYOUT_VERSION, Neighbour, NeighbourKey, NetworkKey, PortKey, PrivacyPrefixKey, RuleCounterKey, Segment,
-    SegmentKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag, port_flag, target,
+    SegmentKey, Vni, VniKey, Vtep, VtepKey, neighbour_kind, network_flag, port_flag, service_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::without_mapped;
@@ -49,6 +49,8 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
     };
     let mut entries = vec![(Key::Config(()), Value::Config(config))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
+    entries.extend(host.services.map(|link| (Key::ServiceLink(()), Value::ServiceLink(link))));
+    entries.extend(host.services.map(|link| (Key::ServiceProgram(()), Value::ServiceProgram(link.ifindex))));
     let providers = host.providers.values().flatten().map(|provider| provider.index);
     entries.extend(providers.map(|index| (Key::ProviderProgram(index), Value::ProviderProgram(()))));
     entries
@@ -75,6 +77,12 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
     }
     if let Some(vni) = row.vni {
         entries.push((Key::Vni(VniKey { vni }), Value::Vni(Vni { network: row.number })));
+    }
+    if inputs.host.services.is_some_and(|link| link.flags & service_flag::METADATA != 0) {
+        let known = Neighbour { mac: table::METADATA_MAC, kind: neighbour_kind::SERVICE };
+        entries.extend([table::METADATA_V4, table::METADATA_V6].map(|address| {
+            (Key::Neighbour(NeighbourKey { network: row.number, address }), Value::Neighbour(known))
+        }));
     }
     if row.privacy_addresses {
         let chosen = subnets().filter(|subnet| is_chosen(subnet));

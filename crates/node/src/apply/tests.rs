@@ -26,6 +26,7 @@ fn host() -> HostFacts {
         overlay_mtu: 1450,
         limits: Limits::default(),
         providers: [(PHYSICAL.to_owned(), None)].into(),
+        services: None,
     }
 }
 

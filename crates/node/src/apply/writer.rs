@@ -46,7 +46,13 @@ impl Writer {
             .desired_entries()
             .map(|(key, _)| *key)
             .filter(|key| {
-                matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_))
+                matches!(
+                    key,
+                    Key::PortProgram(_)
+                        | Key::OverlayProgram(())
+                        | Key::ServiceProgram(())
+                        | Key::ProviderProgram(_)
+                )
             })
             .filter(|key| self.tracker.actual(key).is_some_and(|actual| attached.get(key) != Some(actual)))
             .collect();

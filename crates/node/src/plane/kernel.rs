@@ -49,7 +49,10 @@ impl Kernel {
 impl Kernel {
     /// Programs are attached and detached with expedited grace periods.
     fn expedited(&self, key: &Key) -> Option<Expedited> {
-        let waits = matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_));
+        let waits = matches!(
+            key,
+            Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ServiceProgram(()) | Key::ProviderProgram(_)
+        );
         (self.expedites && waits).then(Expedited::begin).flatten()
     }
 }
@@ -80,6 +83,10 @@ impl Plane for Kernel {
     fn dump(&mut self) -> Result<Vec<(Key, Value)>> {
         let tables = self.datapath.tables();
         let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
+        let link = tables.service_link().map_err(from)?;
+        if link != table::ServiceLink::default() {
+            all.push((Key::ServiceLink(()), Value::ServiceLink(link)));
+        }
         rows(&mut all, tables.hosts.dump(), |k, v| (Key::Host(k), Value::Host(v)))?;
         rows(&mut all, tables.privacy_prefixes.dump(), |k, _| {
             (Key::PrivacyPrefix(k), Value::PrivacyPrefix(()))
@@ -153,6 +160,7 @@ impl Plane for Kernel {
             }
             Door::Overlay => (Key::OverlayProgram(()), Value::OverlayProgram(attachment.ifindex)),
             Door::Provider(ifindex) => (Key::ProviderProgram(ifindex), Value::ProviderProgram(())),
+            Door::Services => (Key::ServiceProgram(()), Value::ServiceProgram(attachment.ifindex)),
         };
         Ok(attachments.into_iter().map(entry).collect())
     }
@@ -163,6 +171,7 @@ impl Plane for Kernel {
         let _expedited = self.expedited(key);
         match (key, value) {
             (Key::Config(()), Value::Config(row)) => datapath.configure(&host_config(row)),
+            (Key::ServiceLink(()), Value::ServiceLink(row)) => tables.put_service_link(row),
             (Key::Host(key), Value::Host(row)) => tables.hosts.put(key, row),
             (Key::Network(key), Value::Network(NetworkFacts { vni, flags, provider, vlan })) => {
                 let state = NetworkState { vni: *vni, flags: *flags, provider: *provider, vlan: *vlan };
@@ -203,6 +212,7 @@ impl Plane for Kernel {
             (Key::Vtep(key), Value::Vtep(row)) => tables.vteps.put(key, row),
             (Key::Vni(key), Value::Vni(row)) => tables.vnis.put(key, row),
             (Key::OverlayProgram(()), Value::OverlayProgram(ifindex)) => datapath.attach_overlay(*ifindex),
+            (Key::ServiceProgram(()), Value::ServiceProgram(ifindex)) => datapath.attach_services(*ifindex),
             (Key::ProviderProgram(ifindex), Value::ProviderProgram(())) => datapath.attach_provider(*ifindex),
             (Key::PortProgram(key), Value::PortProgram(ifindex)) => datapath.attach_port(*ifindex, key.port),
             (Key::Interface(key), Value::Interface(row)) => tables.interfaces.put(key, row),
@@ -222,6 +232,7 @@ impl Plane for Kernel {
         match key {
             // There is always a host; its row goes with the table.
             Key::Config(()) => Ok(()),
+            Key::ServiceLink(()) => tables.put_service_link(&table::ServiceLink::default()),
             Key::Host(key) => tables.hosts.remove(key).map(drop),
             Key::Network(key) => tables.networks.remove(key.network).map(drop),
             Key::Segment(key) => tables.segments.remove(key).map(drop),
@@ -249,7 +260,7 @@ impl Plane for Kernel {
             Key::Vtep(key) => tables.vteps.remove(key).map(drop),
             Key::Vni(key) => tables.vnis.remove(key).map(drop),
             // The device is gone, and with it the program; looking at the list removes the pin.
-            Key::OverlayProgram(()) => self.datapath.attachments().map(drop),
+            Key::OverlayProgram(()) | Key::ServiceProgram(()) => self.datapath.attachments().map(drop),
             Key::ProviderProgram(ifindex) => self.datapath.detach_provider(*ifindex).map(drop),
             Key::PortProgram(key) => self.datapath.detach_port(key.port).map(drop),
             Key::Interface(key) => tables.interfaces.remove(key).map(drop),

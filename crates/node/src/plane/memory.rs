@@ -86,7 +86,13 @@ impl Plane for Memory {
     fn attached(&mut self) -> Result<Vec<(Key, Value)>, PlaneError> {
         let mut all = self.dump()?;
         all.retain(|(key, _)| {
-            matches!(key, Key::PortProgram(_) | Key::OverlayProgram(()) | Key::ProviderProgram(_))
+            matches!(
+                key,
+                Key::PortProgram(_)
+                    | Key::OverlayProgram(())
+                    | Key::ServiceProgram(())
+                    | Key::ProviderProgram(_)
+            )
         });
         Ok(all)
     }

@@ -88,7 +88,13 @@ impl Plane for Host {
             (Key::Vtep(key), Value::Vtep(row)) => drop(tables.vteps.insert(key, row)),
             (Key::Vni(key), Value::Vni(row)) => drop(tables.vnis.insert(key, row)),
             (Key::Interface(key), Value::Interface(row)) => drop(tables.interfaces.insert(key, row)),
-            (Key::OverlayProgram(()) | Key::ProviderProgram(_) | Key::PortProgram(_), _) => {}
+            (
+                Key::OverlayProgram(())
+                | Key::ServiceProgram(())
+                | Key::ProviderProgram(_)
+                | Key::PortProgram(_),
+                _,
+            ) => {}
             other => panic!("{other:?}"),
         }
         Ok(())

@@ -97,6 +97,7 @@ fn facts(connections: u32) -> HostFacts {
         overlay_mtu: 1450,
         limits,
         providers: BTreeMap::new(),
+        services: None,
     }
 }
 

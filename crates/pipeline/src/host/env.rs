@@ -412,6 +412,19 @@ impl Env for Run<'_> {
         true
     }
 
+    fn service_link(&self) -> Option<&ServiceLink> {
+        Some(&self.node.tables.service_link)
+    }
+
+    fn service_session(&self, key: &ServiceSessionKey) -> Option<&ServiceSession> {
+        self.node.tables.service_sessions.get(key)
+    }
+
+    fn insert_service_session(&mut self, key: &ServiceSessionKey, row: &ServiceSession) -> bool {
+        self.node.tables.service_sessions.insert(*key, *row);
+        true
+    }
+
     fn meter(&self, port: u32, meter: Meter) -> Option<u64> {
         let meters = self.node.tables.meters.get(&PortKey { port })?;
         Some(match meter {
@@ -420,6 +433,7 @@ impl Env for Run<'_> {
             Meter::Flood => meters.flood,
             Meter::Log => meters.log,
             Meter::Error => meters.error,
+            Meter::Service => meters.service,
         })
     }
 
@@ -431,6 +445,7 @@ impl Env for Run<'_> {
             Meter::Flood => meters.flood = at,
             Meter::Log => meters.log = at,
             Meter::Error => meters.error = at,
+            Meter::Service => meters.service = at,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The pipeline on the host: packets as bytes, tables as hash maps, a clock that is set. Tests, the differential test against
 //! the kernel, and whoever wants to know what would become of a packet run it.
 //!
-//! [`Node`] is one host; put a packet in by [`Node::from_port`], [`Node::from_overlay`] or [`Node::from_provider`], and read the [`Outcome`].
+//! [`Node`] is one host; put a packet in by [`Node::from_port`], [`Node::from_overlay`], [`Node::from_provider`] or [`Node::from_services`], and read the [`Outcome`].
 
 mod env;
 mod prefixes;
@@ -111,6 +111,13 @@ impl Node {
         let tunnel = Tunnel { vni, remote: source, local: Address::UNSPECIFIED };
         let mut run = Run::new(self, frame.into(), ifindex, Some(tunnel));
         let verdict = crate::from_overlay(&mut run, &mut Packet::EMPTY.clone());
+        run.finish(verdict)
+    }
+
+    /// The sockets of services send a packet by an interface.
+    pub fn from_services(&mut self, ifindex: u32, frame: impl Into<Frame>) -> Outcome {
+        let mut run = Run::new(self, frame.into(), ifindex, None);
+        let verdict = crate::from_services(&mut run, &mut Packet::EMPTY.clone());
         run.finish(verdict)
     }
 

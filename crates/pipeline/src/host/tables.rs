@@ -47,6 +47,8 @@ pub struct Tables {
     pub nat_counts: HashMap<PortKey, NatCount>,
     pub nat_fragments: HashMap<NatFragmentKey, NatFragment>,
     pub routes: Prefixes<RouteKey, Route>,
+    pub service_link: ServiceLink,
+    pub service_sessions: HashMap<ServiceSessionKey, ServiceSession>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
     pub learned_neighbours: HashMap<LearnedNeighbourKey, LearnedNeighbour>,
     pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,

@@ -29,6 +29,7 @@ use crate::table::target;
 pub use error::complain;
 pub use hop::hop;
 pub(crate) use path::mix;
+pub(crate) use rewrite::corrected;
 
 /// Most routers that a packet passes.
 const MAX_HOPS: u32 = 8;

@@ -44,7 +44,7 @@ pub(super) fn hop_limit<E: Env>(env: &mut E, packet: &Packet) -> bool {
 
 /// A checksum after two words have changed (RFC 1624 §3).
 #[inline(always)]
-pub(super) fn corrected(checksum: [u8; 2], from: [u8; 4], to: [u8; 4]) -> [u8; 2] {
+pub(crate) fn corrected(checksum: [u8; 2], from: [u8; 4], to: [u8; 4]) -> [u8; 2] {
     let word = |high, low| u32::from(u16::from_be_bytes([high, low]));
     let sum = (word(checksum[0], checksum[1]) ^ 0xffff)
         + (word(from[0], from[1]) ^ 0xffff)

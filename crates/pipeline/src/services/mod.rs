@@ -1,12 +1,14 @@
 //! Stage 3: what the instance's own host answers: ARP and neighbour solicitations by the tables, DHCP and router solicitations by its
-//! responders.
+//! responders, metadata and DNS by sockets.
 
 mod arp;
 mod dhcp;
 mod nd;
 mod punt;
+mod socket;
 
 pub(crate) use arp::reply;
+pub(crate) use socket::answered;
 
 use crate::address::{Address, Mac};
 use crate::door::Exit;
@@ -34,6 +36,7 @@ pub(crate) fn services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), E
             nd::solicited(env, packet)
         }
         ether::IPV6 if packet.destination.is_multicast() => multicast(env, packet),
+        ether::IPV4 | ether::IPV6 if socket::may_be_asked(packet) => socket::asked(env, packet),
         _ => Ok(()),
     }
 }

@@ -48,6 +48,7 @@ mod log;
 mod nat;
 mod policy;
 mod route;
+mod service;
 
 pub use floating::*;
 pub use learned::*;
@@ -55,6 +56,7 @@ pub use log::*;
 pub use nat::*;
 pub use policy::*;
 pub use route::*;
+pub use service::*;
 
 layout! {
     /// The one row of `CONFIG`: this host.
@@ -391,7 +393,7 @@ layout! {
 layout! {
     /// Value of `METERS`: when the next frame of a kind conforms, in nanoseconds of the monotonic clock (generic cell rate
     /// algorithm). The loader writes zeroes when it adds a port; without a row nothing that is metered passes.
-    Meters: 40 {
+    Meters: 48 {
         /// For [`Port::punt_limit`].
         0 => punt: u64,
         /// For [`Port::miss_limit`].
@@ -402,6 +404,8 @@ layout! {
         24 => log: u64,
         /// For [`Port::error_limit`].
         32 => error: u64,
+        /// For [`ServiceLink::limit`].
+        40 => service: u64,
     }
 }
 
@@ -595,6 +599,10 @@ tables! {
     NAT_COUNTS: Hash<PortKey, NatCount> = 4096;
     /// Translated packets in pieces; written by the programs.
     NAT_FRAGMENTS: LruHash<NatFragmentKey, NatFragment> = 16_384;
+    /// The way to the sockets of services.
+    SERVICE_LINK: Array<u32, ServiceLink> = 1;
+    /// Who asks services from where; written by the programs.
+    SERVICE_SESSIONS: LruHash<ServiceSessionKey, ServiceSession> = 65_536;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
     /// Frames for the host's responders: [`PuntHeader`] and frame.

@@ -32,6 +32,7 @@ mod routing_errors;
 mod rules;
 mod securing;
 mod securing_ipv6;
+mod sockets;
 mod soliciting;
 mod switching;
 mod tcp;
