@@ -11,6 +11,7 @@ pub mod frame;
 pub mod groups;
 pub mod guest;
 pub mod knock;
+pub mod metadata;
 pub mod openstack;
 pub mod outside;
 pub mod process;

@@ -26,6 +26,7 @@ pub mod dhcp;
 pub mod error;
 pub mod floating_ip;
 pub mod host;
+pub mod instance;
 pub mod ipam;
 pub mod mac;
 pub mod nat;

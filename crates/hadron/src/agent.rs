@@ -5,14 +5,16 @@ use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
 use hadron_node::apply::Limits;
-use hadron_node::apply::calculation::rate;
+use hadron_node::apply::calculation::{per_second, rate};
 use hadron_node::links::overlay::OverlayConfig;
+use hadron_node::sockets::nova::NovaConfig;
 use hadron_node::{Config, Identity, Settings};
 use hadron_wire::ticket::JoinTicket;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub async fn run(options: cli::Agent) -> Result<()> {
-    let config = config(&options.node, options.state_dir.clone());
+    let config = config(&options.node, options.state_dir.clone())?;
     if options.cleanup {
         return Ok(hadron_node::cleanup(config).await?);
     }
@@ -49,11 +51,15 @@ pub async fn join(ticket: &JoinTicket, node: &cli::Node, state: &Path) -> Result
 }
 
 /// The node's configuration.
-pub fn config(node: &cli::Node, state: PathBuf) -> Config {
+///
+/// # Errors
+/// The file with the secret can't be read.
+pub fn config(node: &cli::Node, state: PathBuf) -> Result<Config> {
     let sizes = if node.tables == "small" { Sizes::lab() } else { Sizes::host() };
     let connections = node.connection_limit.unwrap_or(sizes.connection_limit());
     let log = rate(node.packet_log_rate, node.packet_log_burst);
-    let mut limits = Limits { connections, log, ..Limits::default() };
+    let service = per_second(node.service_rate);
+    let mut limits = Limits { connections, log, service, ..Limits::default() };
     for (place, seconds) in &node.connection_timeout {
         limits.timeouts[*place] = *seconds;
     }
@@ -61,9 +67,37 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Config {
     let packet_log = node.packet_log.clone();
     let availability_zone = node.availability_zone.clone();
     let bridge_mappings = node.bridge_mappings.iter().cloned().collect();
-    let settings =
-        Settings { overlay, limits, packet_log, availability_zone, bridge_mappings, ..Settings::default() };
-    Config { state, pins: node.pin_dir.clone(), sizes, settings }
+    let nova = nova(node)?;
+    let settings = Settings {
+        overlay,
+        limits,
+        packet_log,
+        availability_zone,
+        bridge_mappings,
+        nova,
+        dns_servers: node.dns_servers.clone(),
+        dns_domain: node.dns_domain.clone(),
+        ..Settings::default()
+    };
+    Ok(Config { state, pins: node.pin_dir.clone(), sizes, settings })
+}
+
+/// How Nova's metadata service is asked, if there is one.
+fn nova(node: &cli::Node) -> Result<Option<NovaConfig>> {
+    let (Some(url), Some(secret)) = (&node.nova_metadata_url, &node.metadata_secret) else { return Ok(None) };
+    let secret = match secret.strip_prefix('@') {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).context("--metadata-secret")?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        None => secret.clone(),
+    };
+    Ok(Some(NovaConfig {
+        url: url.clone(),
+        secret,
+        ca_file: node.nova_metadata_ca.clone(),
+        timeout: Duration::from_secs(node.nova_metadata_timeout),
+    }))
 }
 
 /// The host's name: the option, or this machine's.

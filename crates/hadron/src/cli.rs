@@ -28,6 +28,8 @@ pub enum Command {
     Agent(Agent),
     /// Hosts of a running server: tickets to join, list, removal.
     Host(HostCommand),
+    /// What instances are told of themselves, without a Nova that tells them.
+    Instance(InstanceCommand),
     /// Replaces the keys that sign the identity service's tokens; the old ones verify until their tokens have expired.
     RotateKeys(Admin),
     /// Makes a new certificate authority, which signs from now on; what the old one signed stays good until it ends.
@@ -227,9 +229,56 @@ pub struct Node {
     /// Lines a second that a port's log may have; what is beyond is not counted.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub packet_log_rate: u32,
+    /// Address of Nova's metadata service, as http://controller:8775, for instances that aren't registered here.
+    #[arg(long, env = "HADRON_NOVA_METADATA_URL", requires = "metadata_secret")]
+    pub nova_metadata_url: Option<String>,
+    /// The secret that Nova has as metadata_proxy_shared_secret, or @FILE whose first line it is.
+    #[arg(long, env = "HADRON_METADATA_SECRET", hide_env_values = true)]
+    pub metadata_secret: Option<String>,
+    /// Authorities that Nova's certificate comes from, PEM [default: those of the system].
+    #[arg(long, requires = "nova_metadata_url")]
+    pub nova_metadata_ca: Option<PathBuf>,
+    /// Seconds that an answer of Nova's may take; then instances hear that there is none now.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub nova_metadata_timeout: u64,
+    /// Name server that instances' questions go to, as 192.0.2.53 or [2001:db8::53]:53; may be given several times, or several separated by
+    /// commas. Without one their own network's names are all that there are.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = name_server)]
+    pub dns_servers: Vec<SocketAddr>,
+    /// Domain that instances' names are in, and that they learn by DHCP; empty for none.
+    #[arg(long, default_value = "openstacklocal")]
+    pub dns_domain: String,
+    /// Connections to the metadata address, and questions for names, that a port may begin in a second; 0 for no limit.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub service_rate: u32,
     /// Lines that a port's log may have at once.
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(25..))]
     pub packet_log_burst: u32,
+}
+
+#[derive(Args, Debug)]
+pub struct InstanceCommand {
+    #[command(flatten)]
+    pub admin: Admin,
+    #[command(subcommand)]
+    pub action: InstanceAction,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum InstanceAction {
+    /// Registers an instance, in place of what was registered before; see docs/instance-services.md for the JSON object.
+    Register {
+        /// `device_id` of its ports.
+        id: String,
+        /// File with the JSON object, - for standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Forgets an instance.
+    Forget {
+        /// `device_id` of its ports.
+        id: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -448,6 +497,13 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// A physical network and the interface to it.
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "expected an address, as 192.0.2.53 or [2001:db8::53]:53".to_owned())
+}
+
 fn bridge_mapping(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((network, interface)) if !network.is_empty() && (1..=15).contains(&interface.len()) => {

@@ -8,6 +8,7 @@ mod agent;
 mod cli;
 mod counters;
 mod host;
+mod instance;
 mod lab;
 mod policy;
 mod server;
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Server(command) => server::run(*command).await,
             Command::Agent(command) => agent::run(command).await,
             Command::Host(command) => host::run(command).await,
+            Command::Instance(command) => instance::run(command).await,
             Command::RotateKeys(command) => host::rotate_keys(command).await,
             Command::RotateAuthority(command) => host::rotate_authority(command).await,
             Command::RecoverAdmin(command) => host::recover_admin(command).await,

@@ -22,7 +22,7 @@ pub async fn run(options: cli::Up) -> Result<()> {
     let ticket = running.ticket(Some(agent::host_name(&node)?), TICKET_LIFETIME).await?;
     let ticket = ticket.parse().context("the server's own ticket")?;
     agent::join(&ticket, &node, &node_state).await?;
-    let mut agent = Node::start(agent::config(&node, node_state)).await?;
+    let mut agent = Node::start(agent::config(&node, node_state)?).await?;
     server::announce(&running);
     tokio::select! {
         signalled = shutdown::signalled() => signalled?,

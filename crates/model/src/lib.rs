@@ -17,6 +17,7 @@ pub mod floating_ip;
 pub mod host;
 pub mod id;
 pub mod identity;
+pub mod instance;
 pub mod mac;
 pub mod nat;
 pub mod network;
@@ -46,6 +47,7 @@ pub use id::{
     RouterId, RouterNumber, RuleNumber, SecurityGroupId, SecurityGroupRuleId, SegmentId, SegmentRangeId,
     SetNumber, SubnetId, SubnetNumber, SubnetPoolId,
 };
+pub use instance::{Instance, InstanceKey};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::Mac;
 pub use nat::{GatewayHosts, PortLease};

@@ -26,6 +26,12 @@ pub enum Error {
         #[source]
         source: rtnetlink::Error,
     },
+    /// No namespace for the sockets of services.
+    #[error("no network namespace for the sockets of metadata and DNS; the node needs CAP_SYS_ADMIN")]
+    Namespace(#[source] std::io::Error),
+    /// Nova's metadata service can't be asked as configured.
+    #[error("Nova's metadata service can't be asked: {0}")]
+    Nova(String),
     /// The overlay device can't be as configured.
     #[error("no overlay: {0}")]
     Overlay(Cow<'static, str>),

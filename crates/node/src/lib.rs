@@ -25,6 +25,7 @@ pub mod packet_log;
 pub mod plane;
 mod reconcile;
 pub mod services;
+pub mod sockets;
 pub mod status;
 pub mod sync;
 

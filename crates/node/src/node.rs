@@ -5,6 +5,7 @@
 //! | reconcile | the module `reconcile` | when told to, or with the interfaces' announcements |
 //! | sync | [`crate::sync`] | with reconcile |
 //! | answer, advertise | [`crate::services`] | with the node |
+//! | sockets | [`crate::sockets`] | with the node |
 //! | packet log | [`crate::packet_log`] | with the node |
 //! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
@@ -22,12 +23,14 @@ use crate::plane::kernel::{self, Kernel};
 use crate::plane::{Plane, PlaneParts, Punts};
 use crate::reconcile::{Parts, Reconciler};
 use crate::services::{self, Counters, Services};
+use crate::sockets::nova::{Nova, NovaConfig};
+use crate::sockets::{Keeper, Sockets, Way, dns, http};
 use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Place, Sync};
 use hadron_datapath::{HostConfig, Sizes};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -74,7 +77,11 @@ pub struct Settings {
     pub availability_zone: String,
     /// Name of the interface to each physical network, by the network's name.
     pub bridge_mappings: BTreeMap<String, String>,
-    /// Domain that DHCP clients learn; empty for none.
+    /// Nova's metadata service, for instances that nobody has registered; `None` for no Nova.
+    pub nova: Option<NovaConfig>,
+    /// Name servers that are asked for what no instance of a network has, in their order.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Domain that DHCP clients learn and instances' names are in; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
     /// the price of an interrupt on each CPU.
@@ -102,6 +109,8 @@ impl Default for Settings {
             packet_log: None,
             availability_zone: String::new(),
             bridge_mappings: BTreeMap::new(),
+            nova: None,
+            dns_servers: Vec::new(),
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }
@@ -120,7 +129,7 @@ pub struct Node {
     summary: watch::Receiver<Summary>,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 5],
+    others: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -135,7 +144,22 @@ impl Node {
         let monitor = monitor::start()?;
         let datapath = datapath_config(&config, &identity, &monitor.netlink).await?;
         let parts = Kernel::open(datapath, config.settings.expedites)?;
-        Self::with(config.state, config.settings, identity, parts, monitor)
+        let nova = config.settings.nova.as_ref().map(Nova::new).transpose()?.map(Arc::new);
+        let (keeper, way) = Keeper::new(monitor.netlink.clone(), config.settings.limits);
+        let (sessions, upstreams) = (parts.sessions.clone(), config.settings.dns_servers.clone());
+        let mut node = Self::assemble(config.state, config.settings, identity, parts, (monitor, way))?;
+        let (services, counters) = (node.services.clone(), node.counters.clone());
+        let names = dns::Context::new(services.clone(), &upstreams, counters.clone());
+        let context = http::Context { services, sessions, nova, counters };
+        let serve = move |sockets: Sockets| {
+            let metadata = http::serve(sockets.http, context.clone());
+            let names = dns::serve(sockets.dns, sockets.dns_tcp, names.clone());
+            async move {
+                futures_util::future::join(metadata, names).await;
+            }
+        };
+        node.others.push(tokio::spawn(keeper.run(serve)));
+        Ok(node)
     }
 
     /// Starts a node on any packet path and interfaces, as a simulated one.
@@ -148,6 +172,16 @@ impl Node {
         identity: Identity,
         parts: PlaneParts<P, Q>,
         links: L,
+    ) -> Result<Self, Error> {
+        Self::assemble(state, settings, identity, parts, (links, Way::none()))
+    }
+
+    fn assemble<P: Plane, Q: Punts, L: Links>(
+        state: PathBuf,
+        settings: Settings,
+        identity: Identity,
+        parts: PlaneParts<P, Q>,
+        (links, way): (L, Way),
     ) -> Result<Self, Error> {
         let services = Arc::new(Services::default());
         let counters = Arc::new(Counters::default());
@@ -164,6 +198,7 @@ impl Node {
         let to = Parts {
             plane: parts.plane,
             links,
+            way,
             services: services.clone(),
             outbox: outbox.clone(),
             leases: leases.clone(),
@@ -205,7 +240,7 @@ impl Node {
             summary: seen,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
-            others: [
+            others: vec![
                 tokio::spawn(sync.run()),
                 tokio::spawn(answer),
                 tokio::spawn(advertise),
@@ -284,7 +319,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 pub async fn cleanup(config: Config) -> Result<(), Error> {
     let datapath = kernel::remove(&config.pins);
     let device = match monitor::start() {
-        Ok(monitor) => monitor.netlink.remove_overlay(&config.settings.overlay).await,
+        Ok(monitor) => {
+            let services = monitor.netlink.remove(crate::sockets::NEAR).await;
+            monitor.netlink.remove_overlay(&config.settings.overlay).await.and(services)
+        }
         Err(error) => Err(error),
     };
     let files = Identity::remove(&config.state).and(Cache::new(&config.state, 0).remove());

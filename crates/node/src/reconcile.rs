@@ -24,6 +24,7 @@ use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
 use crate::plane::{Inject, Plane};
 use crate::services::{self, Services};
+use crate::sockets::Way;
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
@@ -53,6 +54,7 @@ const BURST: usize = 256;
 pub(crate) struct Parts<P, L> {
     pub plane: P,
     pub links: L,
+    pub way: Way,
     pub services: Arc<Services>,
     pub outbox: Arc<Outbox>,
     pub leases: Arc<Leases>,
@@ -186,6 +188,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                     None => return Err(Error::LinksEnded),
                 },
                 Some(server) = news.recv() => self.take_server(server),
+                () = self.parts.way.changed() => self.look_at_host(),
                 () = tokio::time::sleep_until(wake.map_or(self.check_at, |wake| wake.min(self.check_at))) => {}
             }
             for _ in 0..BURST {
@@ -263,6 +266,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         }
         for index in gone {
             self.forget_program(index);
+            if self.calculation.host().services.is_some_and(|services| services.ifindex == index) {
+                self.writer.vanished(&Key::ServiceProgram(()));
+                self.parts.way.lost();
+            }
         }
         self.look_at_host();
     }
@@ -356,7 +363,9 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let overlay = self.interfaces.named(&self.settings.overlay.name).filter(|link| link.vxlan.is_some());
         let mtu =
             self.underlay.and_then(|index| self.interfaces.indexed(index)).map_or(USUAL_MTU, |link| link.mtu);
+        let services = self.parts.way.now();
         self.calculation.set_host(HostFacts {
+            services,
             overlay: overlay.map(|link| link.index),
             overlay_mtu: self.settings.overlay_mtu(host.underlay, mtu),
             providers,
@@ -410,6 +419,11 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             let ifindex = row.and_then(|row| self.interface_in_use(row));
             self.parts.services.set(*port, row, ifindex, told.unwrap_or_default());
             self.parts.names.set_port(*port, self.calculation.port(*port));
+        }
+        let domain = &self.settings.dns_domain;
+        for (network, port) in self.calculation.take_touched_names() {
+            let names = services::names(self.calculation.rows(), network, port);
+            self.parts.services.set_names(network, port, names, domain);
         }
         for (rule, row) in self.calculation.take_touched_rules() {
             self.parts.names.set_rule(rule, row);

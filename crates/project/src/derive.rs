@@ -1,5 +1,7 @@
 //! Rows as a function of their key and a snapshot of the model.
 
+mod instance;
+mod name;
 mod packet_log;
 mod router;
 mod security;
@@ -43,6 +45,7 @@ impl<'a> Source<'a> {
             }
             RowKey::Presence { network, host } => self.presence(network, host),
             RowKey::Location { network, port } => self.location(network, port),
+            RowKey::Name { network, port } => self.name(network, port),
             RowKey::RouterInterface { router, port } => self.router_interface(router, port),
             RowKey::Route { router, destination } => self.route(router, destination),
             RowKey::PortLease { router, interface, host } => self.port_lease(router, interface, host),
@@ -50,6 +53,7 @@ impl<'a> Source<'a> {
             RowKey::Member { set, member } => self.member(set, member),
             RowKey::Policy(number) => self.policy(number),
             RowKey::FloatingIp(number) => self.floating_ip(number),
+            RowKey::Instance(port) => self.instance(port),
             RowKey::Port(number) => self.port(number),
         }
     }

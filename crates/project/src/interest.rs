@@ -10,9 +10,9 @@ use hadron_wire::proto::Batch;
 /// rules name. Each comes with the first port, policy or rule that needs it and goes with the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Interest {
-    /// The host of this number: its ports, their floating IPs, and their locations in networks that stay within a host.
+    /// The host of this number: its ports, whose they are, their floating IPs, and their locations in networks that stay within a host.
     Host(u32),
-    /// The network of this number: itself, its subnets, and where its ports and hosts are.
+    /// The network of this number: itself, its subnets, and where its ports and hosts are, and their names.
     Network(u32),
     /// The policy of this number.
     Policy(u32),
@@ -34,11 +34,12 @@ impl Interest {
             | RowKey::Route { router, .. }
             | RowKey::PortLease { router, .. } => Some(Interest::Router(router)),
             RowKey::Policy(number) => Some(Interest::Policy(number)),
-            RowKey::FloatingIp(_) | RowKey::Port(_) => None,
+            RowKey::FloatingIp(_) | RowKey::Instance(_) | RowKey::Port(_) => None,
             RowKey::Network(_)
             | RowKey::Subnet { .. }
             | RowKey::Presence { .. }
-            | RowKey::Location { .. } => key.network().map(Interest::Network),
+            | RowKey::Location { .. }
+            | RowKey::Name { .. } => key.network().map(Interest::Network),
         }
     }
 

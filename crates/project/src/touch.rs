@@ -2,9 +2,9 @@
 //!
 //! | change of | rows |
 //! |---|---|
-//! | network | its own; all of its locations and presences if its segment is another |
+//! | network | its own; all of its locations, names and presences if its segment or its domain is another |
 //! | subnet | its own |
-//! | port | its own, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups; its floating IPs |
+//! | port | its own and whose it is, its name, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups; its floating IPs |
 //! | security group that came, went, or has another statefulness | its rules; if it came or went also its members and the rules that name it |
 //! | security group's rule | its own |
 //! | address group | the members that came or went |
@@ -12,9 +12,10 @@
 //! | packet log | those of the ports that it covers |
 //! | host that came, went, or has another number, address or other physical networks | its presences, its ports and their locations |
 //! | router | its routes; if it came, went, is up or down or has other gateways, also its interfaces, its floating IPs and what hangs together by it |
-//! | floating IP | its own |
 //! | lease of a router's ports | its own |
 //! | hosts that stand for a router outside | its interface there; what they reach by it |
+//! | floating IP | its own; whose its port is |
+//! | instance that came, went or changed | whose its ports are |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
 //! | anything else | none |
@@ -90,6 +91,16 @@ impl Touched {
             RecordKey::FloatingIp(id) => {
                 let floating = sides.into_iter().filter_map(|side| side.get::<FloatingIp>(id));
                 floating.for_each(|floating| self.floating_ip(floating));
+                for side in sides {
+                    let port = side.get::<FloatingIp>(id).and_then(|floating| floating.association.as_ref());
+                    let port = port.and_then(|association| side.get::<Port>(&association.port_id));
+                    self.rows.extend(port.map(|port| RowKey::Instance(port.number.0)));
+                }
+            }
+            RecordKey::Instance(id) => {
+                for side in sides {
+                    self.rows.extend(side.ports_of_device(id).map(|port| RowKey::Instance(port.number.0)));
+                }
             }
             RecordKey::Port(id) => {
                 for side in sides {
@@ -154,7 +165,8 @@ impl Touched {
         for network in [before, after].into_iter().flatten() {
             self.rows.insert(RowKey::Network(network.number.0));
         }
-        if before.map(|network| &network.segment) != after.map(|network| &network.segment) {
+        let facts = |network: &Network| (network.segment.clone(), network.dns_domain.clone());
+        if before.map(|network| facts(network)) != after.map(|network| facts(network)) {
             for side in sides {
                 side.ports_of_network(id).for_each(|port| self.port(port, sides));
                 side.floating_ips_of_network(id).for_each(|floating| self.floating_ip(floating));
@@ -178,11 +190,13 @@ impl Touched {
 
     fn port(&mut self, port: &Port, sides: [&Snapshot; 2]) {
         self.rows.insert(RowKey::Port(port.number.0));
+        self.rows.insert(RowKey::Instance(port.number.0));
         for side in sides {
             side.floating_ips_of_port(port.id).for_each(|floating| self.floating_ip(floating));
             let Some(network) = side.get::<Network>(&port.network_id) else { continue };
             let network = network.number.0;
             self.rows.insert(RowKey::Location { network, port: port.number.0 });
+            self.rows.insert(RowKey::Name { network, port: port.number.0 });
             let [before, after] = sides.map(|side| side.has_unlisted_addresses(port.network_id));
             if before != after {
                 self.rows.insert(RowKey::Network(network));

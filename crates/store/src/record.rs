@@ -14,10 +14,11 @@ use hadron_model::identity::{
 use hadron_model::{
     AddressGroup, AddressGroupId, AddressScope, AddressScopeId, AutoTopology, DefaultGroup, DefaultNetwork,
     DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, GatewayHosts, Host,
-    HostNumber, JoinToken, Mac, Network, NetworkId, NetworkSegment, PacketLog, PacketLogId, PhysicalSegment,
-    Policy, Port, PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota, RbacPolicy,
-    RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    SegmentId, SegmentRange, SegmentRangeId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tunnel, Vni,
+    HostNumber, Instance, JoinToken, Mac, Network, NetworkId, NetworkSegment, PacketLog, PacketLogId,
+    PhysicalSegment, Policy, Port, PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota,
+    RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SegmentId, SegmentRange, SegmentRangeId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -311,6 +312,8 @@ records! {
     JoinToken = 0x21 in join_tokens, String, by (), |it| it.id.clone();
     /// A project's own limits.
     ProjectQuota = 0x22 in project_quotas, String, by (), |it| it.project_id.clone();
+    /// An instance, by the `device_id` of its ports.
+    Instance = 0x2f in instances, String, by (), |it| it.id.clone();
     /// A role of a host's node.
     Agent = 0x24 in agents, AgentId, by (), |it| it.id;
     /// A project, by id.

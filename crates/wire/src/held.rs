@@ -121,6 +121,7 @@ impl Held {
                 RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX },
                 RowKey::Presence { network, host: 0 }..=RowKey::Presence { network, host: u32::MAX },
                 RowKey::Location { network, port: 0 }..=RowKey::Location { network, port: u32::MAX },
+                RowKey::Name { network, port: 0 }..=RowKey::Name { network, port: u32::MAX },
             ]
         });
         let policies =

@@ -142,6 +142,7 @@ pub struct Calculation {
     changed: BTreeSet<Key>,
     touched_ports: BTreeSet<u32>,
     touched_rules: BTreeSet<(u32, u32)>,
+    touched_names: BTreeSet<(u32, u32)>,
 }
 
 /// What a port is found by.
@@ -171,6 +172,7 @@ impl Calculation {
             changed: BTreeSet::new(),
             touched_ports: BTreeSet::new(),
             touched_rules: BTreeSet::new(),
+            touched_names: BTreeSet::new(),
         };
         calculation.recompute(Source::Host);
         calculation
@@ -292,6 +294,11 @@ impl Calculation {
         touched.map(|(group, rule)| (rule, row(group, rule))).collect()
     }
 
+    /// The ports, by network and number, whose name or addresses came, went or changed since the last call.
+    pub fn take_touched_names(&mut self) -> BTreeSet<(u32, u32)> {
+        std::mem::take(&mut self.touched_names)
+    }
+
     /// The entries that a port needs for its wiring; none while its interface or its network's row is missing.
     pub fn entries_of_port(&self, number: u32) -> &[Key] {
         self.claims.of(Source::Row(RowKey::Port(number)))
@@ -346,6 +353,10 @@ impl Calculation {
                     continue;
                 }
                 RowKey::FloatingIp(_) => drop(self.index_attachment(*key)),
+                RowKey::Instance(port) => {
+                    affected.remove(key);
+                    self.touched_ports.insert(port);
+                }
                 RowKey::RouterInterface { port, .. } => {
                     affected.extend(self.floating_ips_by(port));
                     for network in self.index_attachment(*key).into_iter().flatten() {
@@ -353,10 +364,10 @@ impl Calculation {
                         self.touch_ports(network);
                     }
                 }
-                RowKey::Presence { .. }
-                | RowKey::Location { .. }
-                | RowKey::Route { .. }
-                | RowKey::PortLease { .. } => {}
+                RowKey::Location { network, port } | RowKey::Name { network, port } => {
+                    self.touched_names.insert((network, port));
+                }
+                RowKey::Presence { .. } | RowKey::Route { .. } | RowKey::PortLease { .. } => {}
             }
             self.index(*key);
         }
@@ -494,7 +505,7 @@ impl Inputs {
 }
 
 /// Adds `member` to the set of `key` or takes it out; an empty set is no set.
-pub(super) fn note<K: Clone + Eq + std::hash::Hash, M: Ord>(
+pub(crate) fn note<K: Clone + Eq + std::hash::Hash, M: Ord>(
     index: &mut HashMap<K, BTreeSet<M>>,
     key: &K,
     member: M,

@@ -22,7 +22,7 @@ type Entries = Vec<(Key, Value)>;
 pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
     match row {
         Row::Network(row) => network(inputs, row),
-        Row::Subnet(_) | Row::Policy(_) => Entries::new(),
+        Row::Subnet(_) | Row::Policy(_) | Row::Instance(_) | Row::Name(_) => Entries::new(),
         Row::Rule(row) => {
             vec![(Key::RuleCounter(RuleCounterKey { rule: row.rule }), Value::RuleCounter(()))]
         }

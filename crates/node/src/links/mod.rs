@@ -246,6 +246,32 @@ impl Netlink {
         }
     }
 
+    /// Deletes the interface of this name, if there is one.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        match self.dump().await?.into_iter().find(|link| link.name == name) {
+            Some(link) => self.delete(link.index, name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the interface of this name up, without IPv6 of the host's own. Answers its index.
+    ///
+    /// # Errors
+    /// The kernel refuses, or there is none.
+    pub async fn raise_named(&self, name: &str) -> Result<u32, Error> {
+        let found = self.dump().await?.into_iter().find(|link| link.name == name);
+        let gone = || Error::Namespace(std::io::Error::other(format!("interface {name} is not there")));
+        let index = found.ok_or_else(gone)?.index;
+        if let Err(error) = silence_host_ipv6(name) {
+            tracing::warn!(interface = name, %error, "the host's IPv6 stays enabled on the interface");
+        }
+        self.change(name, LinkUnspec::new_with_index(index).arp(false).up()).await?;
+        Ok(index)
+    }
+
     async fn change(&self, name: &str, message: LinkMessageBuilder<LinkUnspec>) -> Result<(), Error> {
         self.handle.link().set(message.build()).execute().await.map_err(|source| Error::Link {
             name: name.into(),

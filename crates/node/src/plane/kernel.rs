@@ -1,7 +1,7 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
 use super::expedite::Expedited;
-use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, TableStatus};
+use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus};
 use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
@@ -13,6 +13,7 @@ use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Logs, Mac,
 use hadron_pipeline::table::PolicyKey;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ impl Kernel {
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
             connections: Arc::new(plane.clone()),
+            sessions: Arc::new(plane.clone()),
             logs: stream::unfold(logs, next_event).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
@@ -315,6 +317,14 @@ impl Connections for Kernel {
         let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost, sessions } =
             self.datapath.tables().sweep().map_err(from)?;
         Ok(Sweep { live, expired, capacity, refused, untracked, lost, sessions })
+    }
+}
+
+impl Sessions for Kernel {
+    fn guest(&self, address: IpAddr, port: u16, protocol: u8) -> Option<IpAddr> {
+        let key = table::ServiceSessionKey::new(address.into(), port, protocol);
+        let row = self.datapath.tables().service_sessions.get(&key).ok()??;
+        Some(row.guest.ip())
     }
 }
 

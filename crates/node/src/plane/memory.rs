@@ -1,12 +1,13 @@
 //! A packet path that forwards nothing and remembers everything that it was told.
 
-use super::{Inject, Plane, PlaneError, PlaneParts, Punt};
+use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Sessions};
 use crate::apply::{Key, Value};
 use crate::connections::{Connections, Sweep};
 use futures_util::{StreamExt, stream};
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PolicyKey;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
@@ -68,6 +69,7 @@ impl Memory {
                 inject: Arc::new(self.clone()),
                 logs: stream::pending().boxed(),
                 connections: Arc::new(self.clone()),
+                sessions: Arc::new(self.clone()),
             },
             sender,
         )
@@ -133,6 +135,12 @@ impl Plane for Memory {
 impl Connections for Memory {
     fn sweep(&self) -> Result<Sweep, PlaneError> {
         Ok(Sweep::default())
+    }
+}
+
+impl Sessions for Memory {
+    fn guest(&self, _: IpAddr, _: u16, _: u8) -> Option<IpAddr> {
+        None
     }
 }
 

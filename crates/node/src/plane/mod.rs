@@ -14,6 +14,7 @@ use hadron_pipeline::table::{LogEvent, PolicyKey};
 use hadron_pipeline::{Mac, PuntReason};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -134,6 +135,12 @@ impl Punts for mpsc::Receiver<Punt> {
     }
 }
 
+/// Who asks services, as the packet path remembers it.
+pub trait Sessions: Send + Sync + 'static {
+    /// The address from which an instance asks, by what stands for it: address, source port, protocol.
+    fn guest(&self, address: IpAddr, port: u16, protocol: u8) -> Option<IpAddr>;
+}
+
 /// A plane with its way for frames to and from the responders.
 pub struct PlaneParts<P, Q> {
     /// The entries.
@@ -146,4 +153,6 @@ pub struct PlaneParts<P, Q> {
     pub logs: BoxStream<'static, LogEvent>,
     /// The connections that are kept.
     pub connections: Arc<dyn Connections>,
+    /// Who asks services.
+    pub sessions: Arc<dyn Sessions>,
 }

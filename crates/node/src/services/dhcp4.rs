@@ -46,7 +46,7 @@ fn lease_of(
         server_id: v4(server.address)?,
         server_mac: Mac(server.mac),
         router: subnet.gateway.and_then(v4),
-        dns: subnet.dns.iter().copied().filter_map(v4).collect(),
+        dns: name_servers(subnet, server.address),
         mtu: u16::try_from(network.mtu).unwrap_or(u16::MAX),
         lease_seconds: subnet.lease_seconds,
         domain: domain.to_owned(),
@@ -54,6 +54,12 @@ fn lease_of(
         hostname: hostname(port, address),
         extra: Extra::default(),
     })
+}
+
+/// The subnet's own, none for 0.0.0.0, or else the host, at the address of the DHCP service.
+fn name_servers(subnet: &SubnetRow, host: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let all: &[Ipv6Addr] = if subnet.dns.is_empty() { &[host] } else { &subnet.dns };
+    all.iter().copied().filter_map(v4).filter(|server| !server.is_unspecified()).collect()
 }
 
 /// The first label of the port's name, or one made of its address.

@@ -41,12 +41,16 @@ pub(super) fn net(subnet: &SubnetRow) -> Option<Ipv6Net> {
     Ipv6Net::new(subnet.cidr.address, subnet.cidr.length).ok().filter(|_| !is_v4)
 }
 
-/// The IPv6 name servers of subnets, each once.
+/// The IPv6 name servers of subnets, each once: a subnet's own, none for ::, or else the host, at the address of the DHCP service.
 pub(super) fn name_servers<'a>(subnets: impl Iterator<Item = &'a SubnetRow>) -> Vec<Ipv6Addr> {
     let mut all = Vec::new();
-    for server in subnets.flat_map(|subnet| &subnet.dns).filter(|server| server.to_ipv4_mapped().is_none()) {
-        if !all.contains(server) {
-            all.push(*server);
+    for subnet in subnets {
+        let host = subnet.dhcp.map(|server| server.address).filter(|_| subnet.dns.is_empty());
+        for server in subnet.dns.iter().copied().chain(host) {
+            let is_v6 = server.to_ipv4_mapped().is_none() && !server.is_unspecified();
+            if is_v6 && !all.contains(&server) {
+                all.push(server);
+            }
         }
     }
     all

@@ -1,4 +1,4 @@
-//! What the host's own ports ask their network: DHCPv4, DHCPv6, routers.
+//! What the host's own ports ask their network: DHCPv4, DHCPv6, routers, metadata, names.
 //!
 //! ```text
 //! reconcile ── Told ──► Services ─────────┬──────────────┐
@@ -11,6 +11,7 @@
 
 mod dhcp4;
 mod dhcp6;
+pub(crate) mod metadata;
 mod routers;
 mod schedule;
 
@@ -19,12 +20,14 @@ use crate::plane::{Inject, Punt, Punts};
 use hadron_pipeline::PuntReason;
 use hadron_responders::dhcp4::{Lease, Refusal};
 use hadron_responders::dhcp6::Binding;
+use hadron_responders::dns::{Names, PortNames};
 use hadron_responders::router::{Advertisement, State};
-use hadron_responders::{dhcp4 as dhcp4_server, dhcp6 as dhcp6_server, router};
+use hadron_responders::{dhcp4 as dhcp4_server, dhcp6 as dhcp6_server, dns, router};
 use hadron_wire::held::Held;
-use hadron_wire::row::{PortRow, RouterInterfaceRow, Row, RowKey};
+use hadron_wire::row::{PortRow, RouterInterfaceRow, Row, RowKey, unmapped};
+pub use metadata::Metadata;
 use schedule::{Heard, Schedule};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
@@ -39,6 +42,8 @@ pub struct Told {
     pub binding: Option<Binding>,
     /// The routers of its network that advertise themselves.
     pub routers: Vec<Advertisement>,
+    /// Its instance.
+    pub metadata: Option<Arc<Metadata>>,
     /// Names of DHCP options of the port that can't be sent, with the reason.
     pub refused: Vec<(String, Refusal)>,
 }
@@ -60,14 +65,63 @@ pub fn told(rows: &Held, routers: &[&RouterInterfaceRow], port: &PortRow, domain
         leases: dhcp4::leases(rows, network, port, &extra4, domain),
         binding: dhcp6::binding(rows, network, port, extra6, domain),
         routers: routers::advertisements(rows, network, routers, domain),
+        metadata: metadata::metadata(rows, network, port).map(Arc::new),
         refused,
+    }
+}
+
+/// The names of a port, on whichever host it is.
+pub fn names(rows: &Held, network: u32, port: u32) -> Option<PortNames> {
+    let Some(Row::Location(location)) = rows.get(&RowKey::Location { network, port }) else { return None };
+    let addresses = location.addresses.iter().copied().map(unmapped).collect();
+    let (name, domain) = match rows.get(&RowKey::Name { network, port }) {
+        Some(Row::Name(row)) => (row.name.clone(), row.domain.clone()),
+        _ => Default::default(),
+    };
+    Some(PortNames { name, domain, addresses })
+}
+
+/// What ports are told, and how they are found.
+#[derive(Debug, Default)]
+struct Ports {
+    told: HashMap<u32, Arc<Told>>,
+    by_interface: HashMap<u32, u32>,
+    interfaces: HashMap<u32, u32>,
+    by_device: HashMap<String, BTreeSet<u32>>,
+    networks: HashMap<u32, u32>,
+}
+
+impl Ports {
+    fn set_interface(&mut self, port: u32, ifindex: Option<u32>) {
+        let old = match ifindex {
+            Some(ifindex) => self.interfaces.insert(port, ifindex),
+            None => self.interfaces.remove(&port),
+        };
+        if let Some(old) = old.filter(|old| self.by_interface.get(old) == Some(&port)) {
+            self.by_interface.remove(&old);
+        }
+        if let Some(ifindex) = ifindex {
+            self.by_interface.insert(ifindex, port);
+        }
+    }
+
+    fn set_device(&mut self, port: u32, new: Option<&Arc<Metadata>>) {
+        let old = self.told.get(&port).and_then(|told| told.metadata.as_ref()).map(|old| old.device.clone());
+        if let Some(old) = old {
+            crate::apply::calculation::note(&mut self.by_device, &old, port, false);
+        }
+        if let Some(new) = new {
+            crate::apply::calculation::note(&mut self.by_device, &new.device, port, true);
+        }
     }
 }
 
 /// What each port of the host is told, by port number.
 #[derive(Debug, Default)]
 pub struct Services {
-    by_port: RwLock<HashMap<u32, Arc<Told>>>,
+    ports: RwLock<Ports>,
+    /// By network.
+    names: RwLock<HashMap<u32, Names>>,
     schedule: Mutex<Schedule>,
     /// The schedule changed.
     changed: Notify,
@@ -85,28 +139,64 @@ impl Services {
         });
         self.schedule().set(port, heard, Instant::now());
         self.changed.notify_one();
-        let mut all = self.by_port.write().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get(&port).map(|old| &old.refused[..]).unwrap_or_default();
+        let mut all = self.ports.write().unwrap_or_else(PoisonError::into_inner);
+        all.set_interface(port, ifindex);
+        match row {
+            Some(row) => drop(all.networks.insert(port, row.network)),
+            None => drop(all.networks.remove(&port)),
+        }
+        all.set_device(port, told.metadata.as_ref());
+        let known = all.told.get(&port).map(|old| &old.refused[..]).unwrap_or_default();
         for (option, reason) in told.refused.iter().filter(|refused| !known.contains(refused)) {
             tracing::warn!(port, option, "a DHCP option of a port is not sent: {reason}");
         }
         if told == Told::default() {
-            all.remove(&port);
+            all.told.remove(&port);
         } else {
-            all.insert(port, Arc::new(told));
+            all.told.insert(port, Arc::new(told));
         }
     }
 
     /// What a port is told, if it is told anything.
     pub fn get(&self, port: u32) -> Option<Arc<Told>> {
-        self.by_port.read().unwrap_or_else(PoisonError::into_inner).get(&port).cloned()
+        self.ports.read().unwrap_or_else(PoisonError::into_inner).told.get(&port).cloned()
+    }
+
+    /// The port that is at an interface now.
+    pub fn at_interface(&self, ifindex: u32) -> Option<u32> {
+        self.ports.read().unwrap_or_else(PoisonError::into_inner).by_interface.get(&ifindex).copied()
+    }
+
+    /// Sets the names of a port of a network, or takes them away. The ports of all hosts have names.
+    pub fn set_names(&self, network: u32, port: u32, names: Option<PortNames>, domain: &str) {
+        let mut all = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let of_network = all.entry(network).or_insert_with(|| Names::new(domain));
+        of_network.set(port, names);
+        if of_network.is_empty() {
+            all.remove(&network);
+        }
+    }
+
+    /// Looks at the names of the network that a port of this host is in.
+    pub fn with_names<R>(&self, port: u32, look: impl FnOnce(&Names) -> R) -> Option<R> {
+        let network =
+            self.ports.read().unwrap_or_else(PoisonError::into_inner).networks.get(&port).copied()?;
+        let all = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        Some(look(all.get(&network)?))
+    }
+
+    /// The ports of an instance on this host, in the order of their numbers.
+    pub fn of_device(&self, device: &str) -> Vec<Arc<Metadata>> {
+        let all = self.ports.read().unwrap_or_else(PoisonError::into_inner);
+        let ports = all.by_device.get(device).into_iter().flatten();
+        ports.filter_map(|port| all.told.get(port)?.metadata.clone()).collect()
     }
 
     /// How many ports have a lease, of either version.
     pub fn leases(&self) -> usize {
-        let all = self.by_port.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.ports.read().unwrap_or_else(PoisonError::into_inner);
         let has_lease = |told: &&Arc<Told>| !told.leases.is_empty() || told.binding.is_some();
-        all.values().filter(has_lease).count()
+        all.told.values().filter(has_lease).count()
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
@@ -127,6 +217,10 @@ pub struct Counters {
     pub refused: AtomicU64,
     /// Advertisements that were sent unasked.
     pub periodic: AtomicU64,
+    /// Metadata.
+    pub metadata: crate::sockets::http::Counters,
+    /// Names.
+    pub dns: dns::Counters,
     /// Frames that could not be sent, as when the interface is gone.
     pub not_sent: AtomicU64,
 }
@@ -143,7 +237,9 @@ impl Counters {
             single("periodic", &self.periodic),
         ];
         let not_sent = ("any", "not_sent", self.not_sent.load(Ordering::Relaxed));
-        dhcp4.chain(dhcp6).chain(routers).chain([not_sent]).collect()
+        let metadata = self.metadata.read().map(|(name, count)| ("metadata", name, count));
+        let dns = self.dns.read().map(|(name, count)| ("dns", name, count));
+        dhcp4.chain(dhcp6).chain(routers).chain(metadata).chain(dns).chain([not_sent]).collect()
     }
 }
 

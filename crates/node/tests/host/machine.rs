@@ -69,6 +69,7 @@ impl Host {
 
 enum Question {
     Up,
+    Act(Box<dyn FnOnce() -> Vec<u8> + Send>),
     Discover([u8; 6]),
 }
 
@@ -102,6 +103,11 @@ impl Instance {
         message[16..20].try_into().ok()
     }
 
+    /// Does something in the instance's namespace.
+    pub async fn act(&mut self, act: impl FnOnce() -> Vec<u8> + Send + 'static) -> Vec<u8> {
+        self.ask(Question::Act(Box::new(act))).await.unwrap()
+    }
+
     async fn ask(&mut self, question: Question) -> Option<Vec<u8>> {
         self.questions.as_ref().unwrap().send(question).ok().unwrap();
         self.answers.recv().await.unwrap()
@@ -126,6 +132,7 @@ fn live(question: Question) -> Option<Vec<u8>> {
             });
             None
         }
+        Question::Act(act) => Some(act()),
         Question::Discover(mac) => discover(mac),
     }
 }

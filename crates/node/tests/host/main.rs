@@ -3,6 +3,8 @@
 
 mod links;
 mod machine;
+mod metadata;
+mod names;
 #[path = "../conversation/server.rs"]
 #[allow(dead_code, reason = "the other test uses all of it")]
 mod server;
@@ -21,13 +23,15 @@ fn main() -> ExitCode {
     if !is_root {
         eprintln!("these tests need root, and are ignored without it");
     }
-    let trials = links::TESTS.iter().chain(whole::TESTS).map(|&(name, test)| {
-        let runner = move || -> Result<(), Failed> {
-            test();
-            Ok(())
-        };
-        Trial::test(name, runner).with_ignored_flag(!is_root)
-    });
+    let trials = links::TESTS.iter().chain(whole::TESTS).chain(metadata::TESTS).chain(names::TESTS).map(
+        |&(name, test)| {
+            let runner = move || -> Result<(), Failed> {
+                test();
+                Ok(())
+            };
+            Trial::test(name, runner).with_ignored_flag(!is_root)
+        },
+    );
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 

@@ -32,11 +32,11 @@ pub const TESTS: &[Test] = &[
     ),
 ];
 
-const LONG: (i64, i64) = (-60, 86_400);
+pub const LONG: (i64, i64) = (-60, 86_400);
 const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 9];
 const ADDRESS: [u8; 4] = [10, 0, 0, 9];
 
-fn config(state: &Path) -> Config {
+pub fn config(state: &Path) -> Config {
     let overlay = OverlayConfig { port: 14800, ..OverlayConfig::default() };
     Config {
         state: state.into(),
@@ -234,7 +234,7 @@ pub fn the_overlay_device_comes_back_and_cleanup_leaves_nothing() {
     });
 }
 
-async fn until<F: Future<Output = bool>>(mut wanted: impl FnMut() -> F) {
+pub async fn until<F: Future<Output = bool>>(mut wanted: impl FnMut() -> F) {
     while !wanted().await {
         tokio::task::yield_now().await;
     }

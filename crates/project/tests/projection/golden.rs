@@ -419,6 +419,7 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Subnet { network, subnet } => format!("net {network} subnet {subnet}"),
         RowKey::Presence { network, host } => format!("net {network} host {host}"),
         RowKey::Location { network, port } => format!("net {network} location of port {port}"),
+        RowKey::Name { network, port } => format!("net {network} name of port {port}"),
         RowKey::RouterInterface { router, port } => format!("router {router} port {port}"),
         RowKey::Route { router, destination } => format!("router {router} to {}", prefix(&destination)),
         RowKey::PortLease { router, interface, host } => {
@@ -428,6 +429,7 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Member { set, member } => format!("set {set} member {member}"),
         RowKey::Policy(number) => format!("policy {number}"),
         RowKey::FloatingIp(number) => format!("floating {number}"),
+        RowKey::Instance(port) => format!("instance of port {port}"),
         RowKey::Port(number) => format!("port {number}"),
     };
     format!("{sign} {key}{}", row.map(|row| format!(": {}", contents(&row))).unwrap_or_default())
@@ -467,6 +469,7 @@ fn contents(row: &Row) -> String {
             };
             format!("{}{} {place}", Mac(row.mac), addresses(row.addresses.iter().copied()))
         }
+        Row::Name(row) => format!("{} in {:?}", row.name, row.domain),
         Row::RouterInterface(row) => {
             let own = |own: &row::InterfaceAddress| {
                 format!(" {} of {}", row::unmapped(own.address), prefix(&own.prefix()))
@@ -499,6 +502,15 @@ fn contents(row: &Row) -> String {
         Row::Policy(row) => format!("sets {:?}", row.groups),
         Row::PortLease(row) => {
             format!("{} in net {}, blocks {:?}", row::unmapped(row.address), row.network, row.blocks)
+        }
+        Row::Instance(row) => {
+            let facts = row.facts.as_ref().map(|facts| format!(" named {}", facts.name)).unwrap_or_default();
+            format!(
+                "{} of {}{}{facts}",
+                row.device,
+                row.project,
+                addresses(row.public_addresses.iter().copied())
+            )
         }
         Row::FloatingIp(row) => {
             let [address, inside] = [row.address, row.inside].map(row::unmapped);

@@ -1,6 +1,7 @@
 //! What is said on the administration socket.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -58,6 +59,53 @@ pub struct AuthorityReply {
 pub struct PasswordReply {
     /// The password, kept nowhere else.
     pub password: String,
+}
+
+/// What an instance is to be told of itself. Every field may be left out.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InstanceRequest {
+    /// Its display name.
+    pub name: String,
+    /// Its host name; by default its display name.
+    pub hostname: String,
+    /// User data in Base64, at most 65,535 octets before.
+    pub user_data: String,
+    /// Its owner's own pairs.
+    pub meta: BTreeMap<String, String>,
+    /// The keys that may log in.
+    pub keys: Vec<InstanceKeyRequest>,
+    /// Its availability zone.
+    pub availability_zone: String,
+    /// Its place among those made by one request, from 0.
+    pub launch_index: u32,
+    /// Name of its flavor.
+    pub instance_type: String,
+    /// Id of its image.
+    pub image_id: String,
+    /// Names of its security groups.
+    pub security_groups: Vec<String>,
+    /// What the operator has for every instance.
+    pub vendor_data: serde_json::Map<String, serde_json::Value>,
+    /// What the operator's services have for it, by their names.
+    pub vendor_data2: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A key pair's public part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceKeyRequest {
+    /// Its name.
+    pub name: String,
+    /// `ssh` or `x509`.
+    #[serde(rename = "type", default = "ssh")]
+    pub kind: String,
+    /// The key as text.
+    pub data: String,
+}
+
+fn ssh() -> String {
+    "ssh".to_owned()
 }
 
 /// What went wrong.

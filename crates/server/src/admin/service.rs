@@ -1,7 +1,8 @@
 //! The server's side of the administration socket.
 
 use super::message::{
-    AuthorityReply, BackupRequest, Failure, HostView, PasswordReply, TicketReply, TicketRequest,
+    AuthorityReply, BackupRequest, Failure, HostView, InstanceKeyRequest, InstanceRequest, PasswordReply,
+    TicketReply, TicketRequest,
 };
 use crate::nodes::NodeService;
 use crate::state_dir;
@@ -11,10 +12,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hadron_cloud::identity::{self, Identity};
-use hadron_control::{Step, host};
-use hadron_model::Host;
+use hadron_control::instance::InstanceError;
+use hadron_control::{Step, host, instance};
+use hadron_model::{Host, Instance, InstanceKey};
 use hadron_store::{CommitInfo, Store};
 use serde::Serialize;
 use std::os::unix::fs::PermissionsExt;
@@ -59,6 +63,7 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route("/hosts", get(hosts))
         .route("/hosts/{name}", delete(remove))
+        .route("/instances/{id}", put(register).delete(forget))
         .route("/tickets", post(ticket))
         .route("/backup", post(backup))
         .route("/token-keys", post(rotate_keys))
@@ -139,6 +144,41 @@ async fn remove(
     let force = query.as_deref() == Some("force=true");
     while let Step::More = state.store.write(operator(), |tx| host::remove(tx, &name, force)).await?.value {}
     Ok(json(&()))
+}
+
+async fn register(State(state): State<Arc<AdminState>>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let request: InstanceRequest = serde_json::from_slice(&body)?;
+    let object = |map: serde_json::Map<String, serde_json::Value>| {
+        if map.is_empty() { String::new() } else { serde_json::Value::Object(map).to_string() }
+    };
+    let key = |InstanceKeyRequest { name, kind, data }| InstanceKey { name, kind, data };
+    let hostname = if request.hostname.is_empty() { request.name.clone() } else { request.hostname };
+    let instance = Instance {
+        id,
+        name: request.name,
+        hostname,
+        user_data: STANDARD.decode(request.user_data)?,
+        meta: request.meta,
+        keys: request.keys.into_iter().map(key).collect(),
+        availability_zone: request.availability_zone,
+        launch_index: request.launch_index,
+        instance_type: request.instance_type,
+        image_id: request.image_id,
+        security_groups: request.security_groups,
+        vendor_data: object(request.vendor_data),
+        vendor_data2: object(request.vendor_data2),
+    };
+    state.store.write(operator(), |tx| instance::register(tx, instance.clone())).await?;
+    Ok(json(&()))
+}
+
+async fn forget(State(state): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer {
+    let write = state.store.write(operator(), |tx| Ok::<_, InstanceError>(instance::forget(tx, &id)));
+    if write.await?.value {
+        Ok(json(&()))
+    } else {
+        Err(Refusal(StatusCode::NOT_FOUND, format!("no instance {id} is registered")))
+    }
 }
 
 async fn backup(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {

@@ -1,5 +1,6 @@
 //! Random records for the tests of this crate: ids from a small range, so that records meet.
 
+mod instance;
 mod packet_log;
 mod router;
 mod security;
@@ -392,6 +393,7 @@ fn own() -> impl Strategy<Value = AnyRecord> {
         (proptest::sample::select(&Counter::ALL[..]), any::<u32>())
             .prop_map(|(counter, next)| stored(CounterRecord { counter, next })),
         text().prop_map(|name| stored(Turn { name })),
+        instance::instance().prop_map(stored).boxed(),
         agent().prop_map(stored).boxed(),
         (text(), proptest::collection::btree_map(text(), of(any::<u32>()), 0..3))
             .prop_map(|(project_id, limits)| stored(ProjectQuota { project_id, limits })),

@@ -23,6 +23,7 @@ mod commit;
 mod floating_ip;
 mod host;
 mod identity;
+mod instance;
 mod nat;
 mod network;
 mod packet_log;

@@ -232,6 +232,7 @@ not_indexed!(
     hadron_model::GatewayHosts,
     hadron_model::PortLease,
     hadron_model::SegmentRange,
+    hadron_model::Instance,
     hadron_model::DefaultNetwork,
     hadron_model::DefaultRule,
     hadron_model::DefaultGroup

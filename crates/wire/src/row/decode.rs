@@ -4,7 +4,7 @@ mod policy;
 mod router;
 
 use super::{
-    AllowedPair, DhcpOption, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NetworkRow,
+    AllowedPair, DhcpOption, DhcpServer, HostRoute, Ipv6Mode, LocationRow, LogObject, NameRow, NetworkRow,
     PhysicalSegment, Place, PortAddress, PortLog, PortRow, Prefix, PresenceRow, Row, RowChange, RowKey,
     SubnetRow,
 };
@@ -72,6 +72,7 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::Subnet(proto::SubnetKey { network, subnet }) => RowKey::Subnet { network, subnet },
         row_key::Kind::Presence(proto::PresenceKey { network, host }) => RowKey::Presence { network, host },
         row_key::Kind::Location(proto::LocationKey { network, port }) => RowKey::Location { network, port },
+        row_key::Kind::Name(proto::NameKey { network, port }) => RowKey::Name { network, port },
         row_key::Kind::RouterInterface(proto::RouterInterfaceKey { router, port }) => {
             RowKey::RouterInterface { router, port }
         }
@@ -85,6 +86,7 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::PortLease(proto::PortLeaseKey { router, interface, host }) => {
             RowKey::PortLease { router, interface, host }
         }
+        row_key::Kind::Instance(port) => RowKey::Instance(port),
         row_key::Kind::Port(number) => RowKey::Port(number),
     })
 }
@@ -104,6 +106,9 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Subnet(row) => Row::Subnet(read.subnet(row)?),
         Kind::Presence(row) => Row::Presence(read.presence(row)?),
         Kind::Location(row) => Row::Location(read.location(row)?),
+        Kind::Name(proto::NameRow { network, port, name, domain }) => {
+            Row::Name(NameRow { network, port, name, domain })
+        }
         Kind::RouterInterface(row) => Row::RouterInterface(read.router_interface(row)?),
         Kind::Route(row) => Row::Route(read.route(row)?),
         Kind::Rule(row) => Row::Rule(read.rule(row)?),
@@ -111,18 +116,19 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Policy(row) => Row::Policy(read.policy(row)?),
         Kind::FloatingIp(row) => Row::FloatingIp(read.floating_ip(row)?),
         Kind::PortLease(row) => Row::PortLease(read.port_lease(row)?),
+        Kind::Instance(row) => Row::Instance(read.instance(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })
 }
 
 /// Reads the fields of one row; knows the key only for its errors.
 #[derive(Clone, Copy)]
-struct Reader {
+pub(super) struct Reader {
     key: RowKey,
 }
 
 impl Reader {
-    fn bad(self, field: &'static str) -> MalformedRow {
+    pub(super) fn bad(self, field: &'static str) -> MalformedRow {
         MalformedRow::Field { key: self.key, field }
     }
 
@@ -138,7 +144,11 @@ impl Reader {
         if bytes.is_empty() { Ok(None) } else { self.address(field, bytes).map(Some) }
     }
 
-    fn addresses(self, field: &'static str, list: &[Bytes]) -> Result<Vec<Ipv6Addr>, MalformedRow> {
+    pub(super) fn addresses(
+        self,
+        field: &'static str,
+        list: &[Bytes],
+    ) -> Result<Vec<Ipv6Addr>, MalformedRow> {
         list.iter().map(|bytes| self.address(field, bytes)).collect()
     }
 

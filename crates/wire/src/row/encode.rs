@@ -2,7 +2,7 @@
 
 use super::{
     DhcpOption, Direction, Family, FloatingIpRow, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow,
-    NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow, Remote, RouteRow,
+    NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow, Remote, RouteRow,
     RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
@@ -21,6 +21,7 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Subnet { network, subnet } => Kind::Subnet(proto::SubnetKey { network, subnet }),
         RowKey::Presence { network, host } => Kind::Presence(proto::PresenceKey { network, host }),
         RowKey::Location { network, port } => Kind::Location(proto::LocationKey { network, port }),
+        RowKey::Name { network, port } => Kind::Name(proto::NameKey { network, port }),
         RowKey::RouterInterface { router, port } => {
             Kind::RouterInterface(proto::RouterInterfaceKey { router, port })
         }
@@ -34,6 +35,7 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::PortLease { router, interface, host } => {
             Kind::PortLease(proto::PortLeaseKey { router, interface, host })
         }
+        RowKey::Instance(port) => Kind::Instance(port),
         RowKey::Port(number) => Kind::Port(number),
     };
     proto::RowKey { kind: Some(kind) }
@@ -45,6 +47,7 @@ fn row(row: &Row) -> proto::Row {
         Row::Subnet(row) => Kind::Subnet(subnet(row)),
         Row::Presence(row) => Kind::Presence(presence(row)),
         Row::Location(row) => Kind::Location(location(row)),
+        Row::Name(row) => Kind::Name(name(row)),
         Row::RouterInterface(row) => Kind::RouterInterface(router_interface(row)),
         Row::Route(row) => Kind::Route(route(row)),
         Row::Rule(row) => Kind::Rule(rule(row)),
@@ -52,6 +55,7 @@ fn row(row: &Row) -> proto::Row {
         Row::Policy(row) => Kind::Policy(policy(row)),
         Row::FloatingIp(row) => Kind::FloatingIp(floating_ip(row)),
         Row::PortLease(row) => Kind::PortLease(port_lease(row)),
+        Row::Instance(row) => Kind::Instance(super::instance::encode(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
     proto::Row { kind: Some(kind) }
@@ -106,6 +110,11 @@ fn location(row: &LocationRow) -> proto::LocationRow {
             Place::Everywhere => 0,
         },
     }
+}
+
+fn name(row: &NameRow) -> proto::NameRow {
+    let NameRow { network, port, name, domain } = row.clone();
+    proto::NameRow { network, port, name, domain }
 }
 
 fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
@@ -255,7 +264,7 @@ fn ipv6_mode(mode: Option<Ipv6Mode>) -> proto::Ipv6Mode {
     }
 }
 
-fn address(address: Ipv6Addr) -> Bytes {
+pub(super) fn address(address: Ipv6Addr) -> Bytes {
     octets(&address.octets())
 }
 

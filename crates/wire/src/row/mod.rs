@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+mod instance;
 mod policy;
 mod router;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use std::net::{IpAddr, Ipv6Addr};
 
 pub use decode::{Decoded, MalformedRow};
+pub use instance::{InstanceFacts, InstanceKey, InstanceRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 pub use router::{
     FloatingIpRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow,
@@ -39,6 +41,13 @@ pub enum RowKey {
     },
     /// A port's place in a network.
     Location {
+        /// Network number.
+        network: u32,
+        /// Port number.
+        port: u32,
+    },
+    /// A port's name.
+    Name {
         /// Network number.
         network: u32,
         /// Port number.
@@ -85,6 +94,8 @@ pub enum RowKey {
     Policy(u32),
     /// A floating IP, by number.
     FloatingIp(u32),
+    /// Whose a port is, by the port's number.
+    Instance(u32),
     /// A port, by number.
     Port(u32),
 }
@@ -96,7 +107,8 @@ impl RowKey {
             RowKey::Network(network)
             | RowKey::Subnet { network, .. }
             | RowKey::Presence { network, .. }
-            | RowKey::Location { network, .. } => Some(network),
+            | RowKey::Location { network, .. }
+            | RowKey::Name { network, .. } => Some(network),
             RowKey::RouterInterface { .. }
             | RowKey::Route { .. }
             | RowKey::PortLease { .. }
@@ -104,6 +116,7 @@ impl RowKey {
             | RowKey::Member { .. }
             | RowKey::Policy(_)
             | RowKey::FloatingIp(_)
+            | RowKey::Instance(_)
             | RowKey::Port(_) => None,
         }
     }
@@ -120,6 +133,8 @@ pub enum Row {
     Presence(PresenceRow),
     /// See [`LocationRow`].
     Location(LocationRow),
+    /// See [`NameRow`].
+    Name(NameRow),
     /// See [`RouterInterfaceRow`].
     RouterInterface(RouterInterfaceRow),
     /// See [`RouteRow`].
@@ -134,6 +149,8 @@ pub enum Row {
     Policy(PolicyRow),
     /// See [`FloatingIpRow`].
     FloatingIp(FloatingIpRow),
+    /// See [`InstanceRow`].
+    Instance(InstanceRow),
     /// See [`PortRow`].
     Port(PortRow),
 }
@@ -146,6 +163,7 @@ impl Row {
             Row::Subnet(row) => RowKey::Subnet { network: row.network, subnet: row.number },
             Row::Presence(row) => RowKey::Presence { network: row.network, host: row.host },
             Row::Location(row) => RowKey::Location { network: row.network, port: row.port },
+            Row::Name(row) => RowKey::Name { network: row.network, port: row.port },
             Row::RouterInterface(row) => RowKey::RouterInterface { router: row.router, port: row.port },
             Row::Route(row) => RowKey::Route { router: row.router, destination: row.destination },
             Row::PortLease(row) => {
@@ -155,6 +173,7 @@ impl Row {
             Row::Member(row) => RowKey::Member { set: row.set, member: row.member },
             Row::Policy(row) => RowKey::Policy(row.number),
             Row::FloatingIp(row) => RowKey::FloatingIp(row.number),
+            Row::Instance(row) => RowKey::Instance(row.port),
             Row::Port(row) => RowKey::Port(row.number),
         }
     }
@@ -319,6 +338,19 @@ pub struct LocationRow {
     pub addresses: Vec<Ipv6Addr>,
     /// Where it is.
     pub place: Place,
+}
+
+/// The name of a port that has been given one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct NameRow {
+    /// Network number.
+    pub network: u32,
+    /// Port number.
+    pub port: u32,
+    /// In lower case, a label or several.
+    pub name: String,
+    /// The port's domain or the network's, in lower case, without a dot at the end; empty for none.
+    pub domain: String,
 }
 
 /// Where a port's packets go.

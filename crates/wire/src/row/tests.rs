@@ -227,6 +227,51 @@ fn any_route() -> impl Strategy<Value = Row> {
         .prop_map(|(router, destination, paths)| Row::Route(RouteRow { router, destination, paths }))
 }
 
+fn any_instance() -> impl Strategy<Value = Row> {
+    let key = ["[ -~]{0,9}", "ssh|x509", "[ -~]{0,20}"].prop_map(|[name, kind, data]| InstanceKey {
+        name,
+        kind,
+        data,
+    });
+    let facts = (
+        prop::array::uniform8("[ -~]{0,9}"),
+        prop::collection::vec(any::<u8>(), 0..9),
+        prop::collection::btree_map("[a-z]{0,5}", "[a-z]{0,5}", 0..3),
+        prop::collection::vec(key, 0..3),
+        any::<u32>(),
+        prop::collection::vec("[a-z]{0,5}", 0..3),
+    );
+    let facts = facts.prop_map(|(texts, user_data, meta, keys, launch_index, security_groups)| {
+        let [name, hostname, availability_zone, instance_type, image_id, vendor_data, vendor_data2, _] =
+            texts;
+        InstanceFacts {
+            name,
+            hostname,
+            user_data,
+            meta,
+            keys,
+            availability_zone,
+            launch_index,
+            instance_type,
+            image_id,
+            security_groups,
+            vendor_data,
+            vendor_data2,
+        }
+    });
+    let addresses = prop::collection::vec(any_address(), 0..3);
+    (any::<u32>(), "[a-z0-9-]{1,36}", "[a-z0-9]{0,32}", addresses, prop::option::of(facts)).prop_map(
+        |(port, device, project, public_addresses, facts)| {
+            Row::Instance(InstanceRow { port, device, project, public_addresses, facts })
+        },
+    )
+}
+
+fn any_name() -> impl Strategy<Value = Row> {
+    (any::<u32>(), any::<u32>(), "[a-z.]{0,9}", "[a-z.]{0,9}")
+        .prop_map(|(network, port, name, domain)| Row::Name(NameRow { network, port, name, domain }))
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let presence = (any::<u32>(), any::<u32>(), any_address())
         .prop_map(|(network, host, underlay)| Row::Presence(PresenceRow { network, host, underlay }));
@@ -242,7 +287,9 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_router_interface(),
         any_route(),
         any_floating_ip(),
-        any_port_lease()
+        any_port_lease(),
+        any_instance(),
+        any_name()
     ]
 }
 

@@ -1,13 +1,14 @@
 //! A small cloud that random operations change, and the store that follows it.
 
+mod instance;
 mod packet_log;
 mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, GatewayHosts, Host, HostNumber, IpNet,
-    LoggedEvents, Mac, Network, NetworkId, NetworkNumber, PacketLog, PhysicalSegment, PolicyNumber, Port,
-    PortDetails, PortId, PortLease, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
+    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, GatewayHosts, Host, HostNumber, Instance,
+    IpNet, LoggedEvents, Mac, Network, NetworkId, NetworkNumber, PacketLog, PhysicalSegment, PolicyNumber,
+    Port, PortDetails, PortId, PortLease, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
     SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
     port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY, router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
@@ -29,6 +30,7 @@ pub const ROUTERS: u8 = 3;
 pub const FLOATING_IPS: u8 = 4;
 pub const LOGS: u8 = 4;
 pub const PROJECTS: u8 = 2;
+pub const INSTANCES: u8 = 3;
 
 /// The cloud as plain maps.
 #[derive(Clone, Default, Debug)]
@@ -46,6 +48,7 @@ pub struct Model {
     pub gateway_hosts: BTreeMap<PortId, GatewayHosts>,
     pub leases: BTreeMap<(PortId, HostNumber), PortLease>,
     pub logs: BTreeMap<u8, PacketLog>,
+    pub instances: BTreeMap<u8, Instance>,
     /// How often each host has joined; a host that joins again has another number.
     pub joined: BTreeMap<u8, u32>,
 }
@@ -173,6 +176,14 @@ pub enum Op {
     DropLog {
         log: u8,
     },
+    /// Ports belong to the instance of their number mod [`INSTANCES`], but for one MAC.
+    PutInstance {
+        instance: u8,
+        user_data: u8,
+    },
+    DropInstance {
+        instance: u8,
+    },
 }
 
 pub fn any_op() -> impl Strategy<Value = Op> {
@@ -197,6 +208,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         8 => security::any_op(),
         8 => router::any_op(),
         4 => packet_log::any_op(),
+        3 => instance::any_op(),
         3 => (0..PORTS).prop_map(|port| Op::DropPort { port }),
     ]
 }
@@ -307,6 +319,7 @@ impl Model {
             | Op::PutLease { .. }
             | Op::DropLease { .. } => return self.apply_router(op, tx),
             Op::PutLog { .. } | Op::DropLog { .. } => return self.apply_log(op, tx),
+            Op::PutInstance { .. } | Op::DropInstance { .. } => return self.apply_instance(op, tx),
             _ => return self.apply_security(op, tx),
         }
         true
@@ -336,7 +349,11 @@ impl Model {
                 })
                 .collect(),
             admin_state_up: up,
-            device_id: router.map(|router| router::router_id(router).0.to_string()).unwrap_or_default(),
+            device_id: match router {
+                Some(router) => router::router_id(router).0.to_string(),
+                None if mac == 0 => String::new(),
+                None => instance::id(port % INSTANCES),
+            },
             device_owner: match router {
                 Some(_) if outside => DEVICE_OWNER_ROUTER_GATEWAY.to_owned(),
                 Some(_) => DEVICE_OWNER_ROUTER_INTERFACE.to_owned(),
@@ -398,7 +415,7 @@ fn a_network(network: u8, vxlan: bool, up: bool, mtu: u32) -> Network {
         },
         port_security_enabled: true,
         availability_zone_hints: vec![],
-        dns_domain: String::new(),
+        dns_domain: if up { "Example.org.".to_lowercase() } else { String::new() },
         privacy_addresses: mtu == 1500,
         stamp: Stamp::default(),
     }

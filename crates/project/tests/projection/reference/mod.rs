@@ -1,6 +1,7 @@
 //! Which rows a host is to have, by the words of `rows.proto` and nothing else: slow, and in another way than the
 //! projection.
 
+mod instance;
 mod packet_log;
 mod router;
 mod security;
@@ -27,6 +28,7 @@ pub fn rows_of(model: &Model, host: &Host) -> Rows {
     let is_here = |port: &&Port| wired_by(model, port).is_some_and(|wired_by| wired_by.name == host.name);
     for port in model.ports.values().filter(is_here) {
         rows.push(Row::Port(port_row(model, port)));
+        rows.extend(instance::row(model, port));
     }
     rows.extend(router::rows(model, host));
     rows.extend(router::floating_ips(model, host));
@@ -101,6 +103,19 @@ fn network_rows(model: &Model, network: &Network, receiver: &Host) -> Vec<Row> {
             addresses: port.fixed_ips.iter().map(|fixed| address(fixed.ip_address)).collect(),
             place,
         }));
+        if !port.details.dns_name.is_empty() {
+            let domain = if port.details.dns_domain.is_empty() {
+                &network.dns_domain
+            } else {
+                &port.details.dns_domain
+            };
+            rows.push(Row::Name(hadron_wire::row::NameRow {
+                network: number,
+                port: port.number.0,
+                name: port.details.dns_name.clone(),
+                domain: domain.strip_suffix('.').unwrap_or(domain).to_owned(),
+            }));
+        }
     }
     rows
 }
