@@ -164,7 +164,8 @@ pub struct UdpEcho {
 }
 
 impl UdpEcho {
-    fn start(socket: UdpSocket) -> Result<Self> {
+    /// Answers by a socket.
+    pub fn start(socket: UdpSocket) -> Result<Self> {
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let is_stopped = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_stopped);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use hadron_lab::{Instance, Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
 use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, connect, expect, goes_on};
+use hadron_tests::knock::{Outcome, UdpEcho, connect, expect, goes_on};
 use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
 use hadron_tests::routers::Dual;
 use serde_json::json;
@@ -69,14 +69,14 @@ fn assert_works(scene: &Scene) -> Result<()> {
             guest.pings(address.into())?;
         }
         // A full frame passes whole, both ways; a larger one is told so.
-        let full = guest.instance.ping(WORLD.into()).size(1450 - 28).unfragmented().count(2).run()?;
+        let full = guest.instance.ping(WORLD).size(1450 - 28).unfragmented().count(2).run()?;
         ensure!(full.lost() == 0, "a packet as large as the instance's network carries was lost");
         let far = SocketAddr::from((WORLD, WEB));
         let client = seen_as(&guest.instance, far, world, far)?;
         ensure!(client == *shared, "the world sees {client} and not {shared}");
         expect("a closed port outside", guest.connects(far)?, Outcome::Refused)?;
         expect("a closed UDP port outside", guest.asks(far, 100)?, Outcome::Refused)?;
-        let echo = world.udp_echo(far)?;
+        let echo = UdpEcho::start(world.run(|| UdpSocket::bind(far))??)?;
         expect("a datagram", guest.asks(far, 100)?, Outcome::Open)?;
         expect("a datagram in pieces", guest.asks(far, 4000)?, Outcome::Open)?;
         drop(echo);
@@ -132,9 +132,9 @@ fn a_host_without_a_way_outside_goes_by_another() -> Result<()> {
     let far = SocketAddr::from((WORLD, WEB));
     let client = seen_as(&guest.instance, far, world, far)?;
     ensure!(client == floating, "the world sees {client}");
-    until(PATIENCE, "the neighbour's floating IP is answered inside", || {
-        is_answered(&scene.guests[0].instance, floating)
-    })
+    let neighbour = &scene.guests[0].instance;
+    until(PATIENCE, "the floating IP is answered inside", || is_answered(neighbour, floating))?;
+    Ok(())
 }
 
 #[test]
@@ -175,15 +175,20 @@ fn more_connections_than_a_host_has_ports_get_further_ones() -> Result<()> {
     let guest = &scene.guests[0];
     let far = SocketAddr::from((WORLD, WEB));
     let listener = scene.outside.world.run(|| TcpListener::bind(far))??;
-    let (mut held, mut ports) = (Vec::new(), BTreeSet::new());
-    // A host begins with 256 ports; each of these is towards one remote end.
+    let (mut held, mut ports, mut refused) = (Vec::new(), BTreeSet::new(), 0);
+    // A host begins with 256 ports; each of these is towards one remote end. One that finds none is told so.
     while held.len() < 600 {
         let mine = guest.instance.run(|| TcpStream::connect_timeout(&far, Duration::from_secs(2)))?;
-        let Ok(mine) = mine else { continue };
+        let Ok(mine) = mine else {
+            refused += 1;
+            ensure!(refused < 50, "no further ports after {} connections: {mine:?}", held.len());
+            continue;
+        };
         let (theirs, client) = listener.accept()?;
         ensure!(client.ip() == scene.shared && ports.insert(client.port()), "{client} is there already");
         held.push((mine, theirs));
     }
+    println!("{} connections by one address to one server, {refused} attempts came too early", held.len());
     let flow_server = scene.outside.world.tcp_echo(SocketAddr::from((WORLD, WEB + 1)))?;
     let flow = guest.instance.tcp_flow(SocketAddr::from((WORLD, WEB + 1)), PACE)?;
     goes_on(&flow)?;

@@ -120,7 +120,11 @@ async fn a_host_gets_no_more_than_a_pool_takes_and_leaves_others_half_of_the_res
     let blocks: Vec<u16> = PORT_BLOCKS.skip(MOST_BLOCKS).take(PORT_BLOCKS.len() - MOST_BLOCKS - 3).collect();
     let number = scene.cloud.view().get::<Host>(&"host2".to_owned()).unwrap().number;
     let hoard = PortLease { port_id: port, host: number, blocks };
-    scene.cloud.write(|tx| Ok::<_, Error>(tx.put(hoard.clone()))).await.unwrap();
+    let hoarded = scene.cloud.write(|tx| {
+        tx.put(hoard.clone());
+        Ok(())
+    });
+    hoarded.await.unwrap();
     assert_eq!(scene.lease("host3", port, 1).await.unwrap(), 1);
     assert_eq!(scene.lease("host3", port, 4).await.unwrap(), 1, "half of two");
     assert_eq!(scene.lease("host4", port, 4).await.unwrap(), 1, "the last one");
@@ -204,7 +208,11 @@ async fn what_is_of_a_gateway_goes_with_it() {
     let view = scene.cloud.view();
     let left: Vec<_> = view.iter::<PortLease>().map(|lease| (lease.port_id, lease.host)).collect();
     assert_eq!(left.len(), 1, "leases are cleared away by and by");
-    scene.cloud.write(|tx| Ok::<_, Error>(nat::release(tx, &left))).await.unwrap();
+    let released = scene.cloud.write(|tx| {
+        nat::release(tx, &left);
+        Ok(())
+    });
+    released.await.unwrap();
     assert_eq!(scene.cloud.view().iter::<PortLease>().count(), 0);
     assert!(scene.cloud.view().get::<Router>(&router).unwrap().gateways.is_empty());
 }
