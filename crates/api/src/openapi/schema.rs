@@ -80,6 +80,8 @@ pub(super) fn shown(column: &Column) -> Value {
         "created_at" | "updated_at" => return json!({"type": "string", "format": "date-time"}),
         "revision_number" => return json!({"type": "integer", "minimum": 0}),
         "project_id" | "tenant_id" | "status" => return json!({"type": ["string", "null"]}),
+        // Unsaid, until it is said.
+        "trusted" => return json!({"type": ["boolean", "null"]}),
         _ => {}
     }
     match column.convert {
