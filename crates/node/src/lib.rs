@@ -30,6 +30,7 @@ pub mod status;
 pub mod sync;
 
 pub use error::Error;
+pub use hadron_responders::dns::FloatingNames;
 pub use identity::Identity;
 pub use join::join;
 pub use node::{Config, Node, Settings, cleanup, run};

@@ -29,6 +29,7 @@ use crate::status::{Status, Summary};
 use crate::sync::outbox::Outbox;
 use crate::sync::{Link, Place, Sync};
 use hadron_datapath::{HostConfig, Sizes};
+use hadron_responders::dns::FloatingNames;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub nova: Option<NovaConfig>,
     /// Name servers that are asked for what no instance of a network has, in their order.
     pub dns_servers: Vec<SocketAddr>,
+    /// How floating IPs are called.
+    pub floating_names: Vec<FloatingNames>,
     /// Domain that DHCP clients learn and instances' names are in; empty for none.
     pub dns_domain: String,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
@@ -111,6 +114,7 @@ impl Default for Settings {
             bridge_mappings: BTreeMap::new(),
             nova: None,
             dns_servers: Vec::new(),
+            floating_names: Vec::new(),
             dns_domain: "openstacklocal".into(),
             expedites: true,
         }

@@ -30,6 +30,7 @@ use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PortKey;
+use hadron_responders::dns::Zone;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PortRow, Row, RowKey};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -95,6 +96,8 @@ pub(crate) struct Reconciler<P, L> {
     save_at: Option<Instant>,
     check_at: Instant,
     nearly_full: BTreeSet<&'static str>,
+    /// What all networks' names have in common.
+    zone: Arc<Zone>,
 }
 
 impl<P: Plane, L: Links> Reconciler<P, L> {
@@ -114,6 +117,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             providers: settings.bridge_mappings.keys().map(|network| (network.clone(), None)).collect(),
             services: None,
         };
+        let zone = Arc::new(Zone::new(&settings.dns_domain, settings.floating_names.clone()));
         let mut writer = Writer::default();
         writer.observe(parts.plane.dump().map_err(Error::Plane)?);
         let mut reconciler = Self {
@@ -140,6 +144,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             save_at: None,
             check_at: Instant::now(),
             nearly_full: BTreeSet::new(),
+            zone,
         };
         reconciler.restore();
         Ok(reconciler)
@@ -420,10 +425,9 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.parts.services.set(*port, row, ifindex, told.unwrap_or_default());
             self.parts.names.set_port(*port, self.calculation.port(*port));
         }
-        let domain = &self.settings.dns_domain;
         for (network, port) in self.calculation.take_touched_names() {
             let names = services::names(self.calculation.rows(), network, port);
-            self.parts.services.set_names(network, port, names, domain);
+            self.parts.services.set_names(network, port, names, &self.zone);
         }
         for (rule, row) in self.calculation.take_touched_rules() {
             self.parts.names.set_rule(rule, row);

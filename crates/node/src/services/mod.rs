@@ -20,7 +20,7 @@ use crate::plane::{Inject, Punt, Punts};
 use hadron_pipeline::PuntReason;
 use hadron_responders::dhcp4::{Lease, Refusal};
 use hadron_responders::dhcp6::Binding;
-use hadron_responders::dns::{Names, PortNames};
+use hadron_responders::dns::{Names, PortNames, Zone};
 use hadron_responders::router::{Advertisement, State};
 use hadron_responders::{dhcp4 as dhcp4_server, dhcp6 as dhcp6_server, dns, router};
 use hadron_wire::held::Held;
@@ -168,9 +168,9 @@ impl Services {
     }
 
     /// Sets the names of a port of a network, or takes them away. The ports of all hosts have names.
-    pub fn set_names(&self, network: u32, port: u32, names: Option<PortNames>, domain: &str) {
+    pub fn set_names(&self, network: u32, port: u32, names: Option<PortNames>, zone: &Arc<Zone>) {
         let mut all = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        let of_network = all.entry(network).or_insert_with(|| Names::new(domain));
+        let of_network = all.entry(network).or_insert_with(|| Names::new(zone.clone()));
         of_network.set(port, names);
         if of_network.is_empty() {
             all.remove(&network);

@@ -79,14 +79,20 @@ enum Found {
 fn find(query: &Query, names: &Names) -> Found {
     let kind = query.query_type();
     if let Some(address) = address_of(query.name()) {
-        let Some(found) = names.names(address) else { return Found::Elsewhere };
+        let own = names.names(address).map(|all| all.map(str::to_owned).collect::<Vec<_>>());
+        let floating = || names.zone().floating_name(address).map(|name| vec![name]);
+        let Some(found) = own.or_else(floating) else { return Found::Elsewhere };
         let wanted = matches!(kind, RecordType::PTR | RecordType::ANY);
-        let found = found.filter(|_| wanted).filter_map(|name| Name::from_ascii(format!("{name}.")).ok());
+        let found = found.into_iter().filter(|_| wanted);
+        let found = found.filter_map(|name| Name::from_ascii(format!("{name}.")).ok());
         return Found::Here(found.map(|name| RData::PTR(PTR(name))).collect());
     }
     let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-    match names.addresses(&name) {
-        Some(addresses) => Found::Here(addresses.filter_map(|address| record(address, kind)).collect()),
+    let own = names.addresses(&name).map(Iterator::collect::<Vec<_>>);
+    match own.or_else(|| names.zone().floating_ip(&name).map(|address| vec![address])) {
+        Some(addresses) => {
+            Found::Here(addresses.into_iter().filter_map(|address| record(address, kind)).collect())
+        }
         None if names.is_own(&name) && !name.is_empty() => Found::Nowhere,
         None => Found::Elsewhere,
     }

@@ -1,5 +1,7 @@
+use super::Zone;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A port's name and addresses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -15,16 +17,21 @@ pub struct PortNames {
 /// The names of one network, both ways.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    domain: String,
+    zone: Arc<Zone>,
     ports: HashMap<u32, PortNames>,
     forward: HashMap<String, BTreeSet<(u32, IpAddr)>>,
     reverse: HashMap<IpAddr, BTreeSet<(u32, String)>>,
 }
 
 impl Names {
-    /// No names yet. Every port is in `domain`, and in its own domain beside.
-    pub fn new(domain: &str) -> Self {
-        Names { domain: domain.trim_end_matches('.').to_ascii_lowercase(), ..Names::default() }
+    /// No names yet. Every port is in the zone's domain, and in its own domain beside.
+    pub fn new(zone: Arc<Zone>) -> Self {
+        Names { zone, ..Names::default() }
+    }
+
+    /// What all networks' names have in common.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Sets the names of a port, or takes them away.
@@ -65,9 +72,9 @@ impl Names {
     /// Whether nobody else can know the name: a single label, or one in the domain of all ports.
     pub fn is_own(&self, name: &str) -> bool {
         !name.contains('.')
-            || !self.domain.is_empty()
+            || !self.zone.domain.is_empty()
                 && name
-                    .strip_suffix(self.domain.as_str())
+                    .strip_suffix(self.zone.domain.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
@@ -75,7 +82,7 @@ impl Names {
         let mut all = Vec::new();
         for address in &port.addresses {
             let label = label(port, *address);
-            for domain in [&self.domain, &port.domain] {
+            for domain in [&self.zone.domain, &port.domain] {
                 all.push((full(&label, domain), *address));
             }
             all.push((label, *address));
@@ -84,7 +91,7 @@ impl Names {
     }
 
     fn pointers(&self, port: &PortNames) -> Vec<(IpAddr, String)> {
-        let domain = if port.domain.is_empty() { &self.domain } else { &port.domain };
+        let domain = if port.domain.is_empty() { &self.zone.domain } else { &port.domain };
         port.addresses.iter().map(|address| (*address, full(&label(port, *address), domain))).collect()
     }
 }

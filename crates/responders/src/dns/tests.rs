@@ -4,13 +4,19 @@ use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use proptest::prelude::*;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn zone() -> Arc<Zone> {
+    let floating = vec!["203.0.113.0/24=IP-{address}.cloud.example.".parse().unwrap()];
+    Arc::new(Zone::new("OpenStackLocal.", floating))
+}
+
 fn names() -> Names {
-    let mut names = Names::new("OpenStackLocal.");
+    let mut names = Names::new(zone());
     let web = PortNames {
         name: "web".into(),
         domain: "example.org".into(),
@@ -73,6 +79,27 @@ fn addresses_have_their_names() {
 }
 
 #[test]
+fn floating_ips_are_called_as_the_operator_wants() {
+    assert_eq!(data(&ask("ip-203-0-113-9.cloud.example.", RecordType::A)), ["203.0.113.9"]);
+    assert_eq!(data(&ask("9.113.0.203.in-addr.arpa.", RecordType::PTR)), ["ip-203-0-113-9.cloud.example."]);
+    for name in
+        ["ip-203-0-114-9.cloud.example.", "ip-203-0-113-009.cloud.example.", "ip-203.0.113.9.cloud.example."]
+    {
+        let bytes = message(name, RecordType::A).to_vec().unwrap();
+        assert!(matches!(answer(&bytes, &names(), Transport::Udp), Answered::Forward(_)), "{name}");
+    }
+    for text in [
+        "203.0.113.0/24",
+        "203.0.113.0/24=ip.example",
+        "x=ip-{address}.example",
+        "::/0=ip-{address}.example",
+        "0.0.0.0/0={address}",
+    ] {
+        assert!(text.parse::<FloatingNames>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_the_network_alone_can_know_is_not_asked_elsewhere() {
     for name in ["nothing", "nothing.openstacklocal.", "openstacklocal."] {
         assert_eq!(ask(name, RecordType::A).metadata.response_code, ResponseCode::NXDomain, "{name}");
@@ -103,7 +130,7 @@ fn names_come_and_go_with_their_ports() {
 
 #[test]
 fn many_addresses_come_by_tcp_alone_or_by_a_larger_datagram() {
-    let mut names = Names::new("x");
+    let mut names = Names::new(Arc::new(Zone::new("x", vec![])));
     for number in 0..40 {
         let addresses = vec![ip(&format!("10.0.0.{number}"))];
         names.set(number, Some(PortNames { name: "pool".into(), addresses, ..PortNames::default() }));

@@ -3,6 +3,7 @@
 //! `--check` ends with 0 or 1 instead of staying up; `--ipv6` joins the hosts by an IPv6 underlay.
 #![forbid(unsafe_code)]
 
+mod asking;
 mod door;
 mod story;
 mod telling;

@@ -1,5 +1,6 @@
 //! What the demo does.
 
+use crate::asking;
 use crate::door;
 use crate::telling::{part, step, table};
 use crate::world;
@@ -57,6 +58,8 @@ pub fn tell(underlay: Underlay) -> Result<Story> {
     }
     part("Two projects, the same addresses");
     isolation(&tenants)?;
+    part("What an instance asks its network");
+    asking::tell(&cloud, &tenants)?;
     part("A door that opens and closes");
     door::tell(&cloud, &tenants[0])?;
     part("The world");
@@ -129,8 +132,7 @@ fn tenant(cloud: &Cloud, admin: &User, name: &str, like: Option<&Tenant>) -> Res
     let member = OpenStack::new(cloud, &user);
     step("network with an IPv4 and an IPv6 subnet, by its member", || {
         let network = member.json("network create net")?;
-        member
-            .json("subnet create --network net --subnet-range 10.0.0.0/24 --dns-nameserver 192.0.2.53 v4")?;
+        member.json("subnet create --network net --subnet-range 10.0.0.0/24 v4")?;
         member.json("subnet create --network net --ip-version 6 --subnet-range fd00:10::/64 v6")?;
         Ok(((), format!("network {}, MTU {}", text(&network, "id")?, network["mtu"])))
     })?;
@@ -162,8 +164,8 @@ fn guest(
             .iter()
             .map(|address| format!(" --fixed-ip ip-address={address}"))
             .collect();
-        let port = member.json(&format!("port create --network net{fixed} {name}"))?;
-        operator.done(&format!("port set --host {host} {name}"))?;
+        let port = member.json(&format!("port create --network net --dns-name {name}{fixed} {name}"))?;
+        operator.done(&format!("port set --host {host} --device {name} {name}"))?;
         let port = Port::read(&port)?;
         let addresses = port.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         Ok((port, addresses))
