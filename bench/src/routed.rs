@@ -1,5 +1,5 @@
-//! What a router costs beside the same instances without one: between two networks on one host and on two, and from an instance with a
-//! floating IP to a machine outside, beside an instance that is on the external network itself.
+//! What a router costs beside the same instances without one: between two networks on one host and on two; and from instances with a
+//! floating IP, and with none, to a machine outside, beside an instance that is on the external network itself.
 
 use crate::course::{Course, figures, measure, ratios};
 use crate::path::peers::{MTU, ip, without_bridge_filter};
@@ -20,8 +20,17 @@ const ROUTED_THERE: &str = "two networks, two hosts";
 const DIRECT: &str = "on the external network, to outside";
 const FLOATING: &str = "by a floating IP, to outside";
 
+const SHARED: &str = "by the router's address, to outside";
+const RELAYED: &str = "the same, answers relayed by another host";
+
 /// Each path with a router beside the same without.
-const PEERS: [(&str, &str); 3] = [(ROUTED_HERE, SAME_HERE), (ROUTED_THERE, SAME_THERE), (FLOATING, DIRECT)];
+const PEERS: [(&str, &str); 5] = [
+    (ROUTED_HERE, SAME_HERE),
+    (ROUTED_THERE, SAME_THERE),
+    (FLOATING, DIRECT),
+    (SHARED, DIRECT),
+    (RELAYED, DIRECT),
+];
 
 /// Runs the benchmark and reports.
 pub fn run() -> Result<()> {
@@ -72,7 +81,7 @@ impl Scene {
         Ok(Self { near, same, other, direct, outside, _cloud: cloud })
     }
 
-    fn courses(&self) -> Result<[Course<'_>; 6]> {
+    fn courses(&self) -> Result<[Course<'_>; 8]> {
         let near = &self.near.instance;
         let world = &self.outside.world;
         let up = [Some(IpAddr::from(UPSTREAM)), None];
@@ -83,6 +92,9 @@ impl Scene {
             self.inside(ROUTED_THERE, &self.other[1])?,
             Course { name: DIRECT, near: &self.direct.instance, far: world, addresses: up },
             Course { name: FLOATING, near, far: world, addresses: up },
+            // The first host stands for the router.
+            Course { name: SHARED, near: &self.same[0].instance, far: world, addresses: up },
+            Course { name: RELAYED, near: &self.same[1].instance, far: world, addresses: up },
         ])
     }
 

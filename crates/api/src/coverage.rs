@@ -11,14 +11,8 @@ pub struct Missing {
 
 /// Every effect that is missing. None of them protects anything: what protects is refused until it works.
 pub const MISSING: &[Missing] = &[
-    Missing {
-        alias: "router",
-        effect: "what has no floating IP does not reach external networks, and those of no physical network carry no traffic",
-    },
-    Missing {
-        alias: "ext-gw-mode",
-        effect: "with enable_snat nothing is translated; without it nothing comes back",
-    },
+    Missing { alias: "router", effect: "external networks of no physical network carry no traffic" },
+    Missing { alias: "ext-gw-mode", effect: "without enable_snat nothing comes back but for floating IPs" },
     Missing { alias: "external-gateway-multihoming", effect: "further gateways carry no traffic" },
     Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
     Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },

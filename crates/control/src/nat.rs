@@ -7,8 +7,8 @@ use crate::Error;
 use crate::steps::BATCH;
 use hadron_model::nat::{MOST_BLOCKS, PORT_BLOCKS};
 use hadron_model::{
-    GatewayHosts, Host, HostNumber, Network, Port, PortId, PortLease, PortNumber, Router, RouterPortRole,
-    Timestamp,
+    Gateway, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortId, PortLease, PortNumber, Router,
+    RouterPortRole, Timestamp,
 };
 use hadron_store::{Snapshot, Tx};
 use std::collections::{BTreeSet, HashMap};
@@ -70,7 +70,9 @@ pub fn release(tx: &mut Tx, leases: &[(PortId, HostNumber)]) {
 pub fn choose_hosts(tx: &mut Tx, port: PortId) -> bool {
     let now = tx.info().time;
     let old = tx.get::<GatewayHosts>(&port).map(|stored| stored.value.clone());
-    let hosts = wanted_hosts(tx.view(), port, old.as_ref(), now);
+    let Some(network) = tx.view().get::<Port>(&port).map(|port| port.network_id) else { return false };
+    let candidates = Candidates::on(tx.view(), network, now);
+    let hosts = candidates.stand_for(tx.view(), old.as_ref());
     let is_same = old.as_ref().map_or(hosts.is_empty(), |old| old.hosts == hosts);
     if !is_same {
         let epoch = old.map_or(1, |old| old.epoch + 1);
@@ -81,14 +83,15 @@ pub fn choose_hosts(tx: &mut Tx, port: PortId) -> bool {
 
 /// The router's ports outside whose hosts are not those that they should be.
 pub fn misplaced(view: &Snapshot, now: Timestamp) -> Vec<PortId> {
-    let ports =
-        view.iter::<Router>().flat_map(|router| router.gateways.iter().map(|gateway| gateway.port_id));
-    let is_misplaced = |port: &PortId| {
-        let stored = view.get::<GatewayHosts>(port).map(|stored| &stored.value);
-        let hosts = stored.map_or(&[][..], |stored| &stored.hosts);
-        wanted_hosts(view, *port, stored, now) != hosts
+    let mut candidates = HashMap::new();
+    let gateways = view.iter::<Router>().flat_map(|router| router.gateways.iter());
+    let is_misplaced = |gateway: &&Gateway| {
+        let network = gateway.network_id;
+        let candidates = candidates.entry(network).or_insert_with(|| Candidates::on(view, network, now));
+        let old = view.get::<GatewayHosts>(&gateway.port_id).map(|stored| &stored.value);
+        candidates.stand_for(view, old) != old.map_or(&[][..], |old| &old.hosts)
     };
-    ports.filter(is_misplaced).collect()
+    gateways.filter(is_misplaced).map(|gateway| gateway.port_id).collect()
 }
 
 /// Forgets the hosts of a port that goes.
@@ -96,38 +99,42 @@ pub(crate) fn forget(tx: &mut Tx, port: PortId) {
     tx.delete::<GatewayHosts>(&port);
 }
 
-fn wanted_hosts(
-    view: &Snapshot,
-    port: PortId,
-    old: Option<&GatewayHosts>,
-    now: Timestamp,
-) -> Vec<HostNumber> {
-    let candidates = candidates(view, port);
-    let is_alive =
-        |host: &HostNumber| view.host_by_number(*host).is_some_and(|host| is_heard(view, host, now));
-    let stays = old.map_or(&[][..], |old| &old.hosts).iter().copied();
-    let (mut hosts, dead): (Vec<_>, Vec<_>) =
-        stays.filter(|host| candidates.contains(host)).partition(is_alive);
-    if hosts.len() < GATEWAYS {
-        let load = load(view);
-        let others = candidates.iter().copied().filter(|host| !hosts.contains(host) && is_alive(host));
-        let mut others: Vec<_> = others.collect();
-        others.sort_by_key(|host| (load.get(host).copied().unwrap_or(0), *host));
-        hosts.extend(others.into_iter().take(GATEWAYS - hosts.len()));
-    }
-    hosts.extend(dead);
-    hosts.truncate(GATEWAYS);
-    hosts
+/// The hosts with an interface to a network's physical network.
+struct Candidates {
+    alive: BTreeSet<HostNumber>,
+    dead: BTreeSet<HostNumber>,
 }
 
-/// The hosts with an interface to the physical network of the port's network.
-fn candidates(view: &Snapshot, port: PortId) -> BTreeSet<HostNumber> {
-    let network = view.get::<Port>(&port).and_then(|port| view.get::<Network>(&port.network_id));
-    let Some(network) = network.filter(|network| network.segment.physical().is_some()) else {
-        return BTreeSet::new();
-    };
-    let hosts = view.iter::<Host>().filter(|host| host.reaches(&network.segment));
-    hosts.map(|host| host.number).collect()
+impl Candidates {
+    /// None for a network that is in no physical one.
+    fn on(view: &Snapshot, network: NetworkId, now: Timestamp) -> Self {
+        let network = view.get::<Network>(&network).filter(|network| network.segment.physical().is_some());
+        let hosts = network.into_iter().flat_map(|network| {
+            view.iter::<Host>().filter(|host| host.reaches(&network.segment)).map(|host| &host.value)
+        });
+        let (alive, dead): (Vec<_>, Vec<_>) = hosts.partition(|host| is_heard(view, host, now));
+        let numbers = |hosts: Vec<&Host>| hosts.into_iter().map(|host| host.number).collect();
+        Self { alive: numbers(alive), dead: numbers(dead) }
+    }
+
+    /// Those that are to stand for a router for which `old` do.
+    fn stand_for(&self, view: &Snapshot, old: Option<&GatewayHosts>) -> Vec<HostNumber> {
+        let stays = |among: &BTreeSet<HostNumber>| {
+            let old = old.map_or(&[][..], |old| &old.hosts).iter().copied();
+            old.filter(|host| among.contains(host)).collect::<Vec<_>>()
+        };
+        let mut hosts = stays(&self.alive);
+        if hosts.len() < GATEWAYS && hosts.len() < self.alive.len() {
+            let load = load(view);
+            let mut others: Vec<_> =
+                self.alive.iter().copied().filter(|host| !hosts.contains(host)).collect();
+            others.sort_by_key(|host| (load.get(host).copied().unwrap_or(0), *host));
+            hosts.extend(others.into_iter().take(GATEWAYS - hosts.len()));
+        }
+        hosts.extend(stays(&self.dead));
+        hosts.truncate(GATEWAYS);
+        hosts
+    }
 }
 
 /// Whether the host's node was heard of late; one that was never heard has just joined.

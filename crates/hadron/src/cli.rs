@@ -25,7 +25,7 @@ pub enum Command {
     /// The control plane: API, identity and the nodes' listener.
     Server(Box<Server>),
     /// The node of a host.
-    Agent(Agent),
+    Agent(Box<Agent>),
     /// Hosts of a running server: tickets to join, list, removal.
     Host(HostCommand),
     /// What instances are told of themselves, without a Nova that tells them.

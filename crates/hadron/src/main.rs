@@ -48,7 +48,7 @@ fn run(command: Command) -> Result<ExitCode> {
         match command {
             Command::Up(command) => up::run(*command).await,
             Command::Server(command) => server::run(*command).await,
-            Command::Agent(command) => agent::run(command).await,
+            Command::Agent(command) => agent::run(*command).await,
             Command::Host(command) => host::run(command).await,
             Command::Instance(command) => instance::run(command).await,
             Command::RotateKeys(command) => host::rotate_keys(command).await,

@@ -1,8 +1,9 @@
-//! A machine outside the cloud and an instance reach each other by a floating IP, and each knows the other by its true address.
+//! Instances reach a machine outside the cloud by their router's address, and it reaches one of them by a floating IP; each knows the other by
+//! its true address.
 
 use crate::story::{Tenant, text};
 use crate::telling::step;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hadron_lab::{Instance, until};
 use hadron_tests::cloud::{Cloud, PATIENCE, PHYSICAL_NETWORK};
 use hadron_tests::openstack::{OpenStack, User};
@@ -23,14 +24,25 @@ pub fn tell(cloud: &Cloud, admin: &User, tenant: &Tenant) -> Result<Instance> {
         operator.json(&format!("subnet create --network ext {range} ext4"))?;
         Ok((world(cloud)?, format!("{UPSTREAM}, and {WORLD} behind it")))
     })?;
-    step("a router of the project, its way out", || {
+    let shared: IpAddr = step("a router of the project, its way out", || {
         let router = member.json("router create router")?;
         member.done("router add subnet router v4")?;
         member.done("router set --external-gateway ext router")?;
         member.done(&format!("security group rule create --protocol tcp --dst-port {WEB} default"))?;
         member.done("security group rule create --protocol icmp default")?;
-        Ok(((), format!("router {}", text(&router, "id")?)))
+        let router = operator.json(&format!("router show {}", text(&router, "id")?))?;
+        let shared = &router["external_gateway_info"]["external_fixed_ips"][0]["ip_address"];
+        let shared = shared.as_str().context("a router without an address outside")?;
+        Ok((shared.parse()?, format!("its address there is {shared}")))
     })?;
+    for guest in &tenant.guests {
+        step(&format!("{} connects to the world, without an address of its own there", guest.name), || {
+            let far = SocketAddr::from((WORLD, WEB));
+            let client = seen_as(&guest.instance, far, &world, far)?;
+            ensure!(client == shared, "the world sees {client}");
+            Ok(((), format!("the world sees {client}")))
+        })?;
+    }
     let address: IpAddr = step(&format!("a floating IP for {}", server.name), || {
         let floating = member.json(&format!("floating ip create --port {} ext", server.name))?;
         let address: IpAddr = text(&floating, "floating_ip_address")?.parse()?;
@@ -48,7 +60,7 @@ pub fn tell(cloud: &Cloud, admin: &User, tenant: &Tenant) -> Result<Instance> {
         ensure!(client == IpAddr::from(UPSTREAM), "{} sees {client}", server.name);
         Ok(((), format!("{} sees {client}", server.name)))
     })?;
-    step(&format!("{} connects to the world", server.name), || {
+    step(&format!("{} connects to the world again", server.name), || {
         let far = SocketAddr::from((WORLD, WEB));
         let client = seen_as(&server.instance, far, &world, far)?;
         ensure!(client == address, "the world sees {client}");
