@@ -23,8 +23,14 @@ pub const MISSING: &[Missing] = &[
         alias: "network_availability_zone",
         effect: "hints place nothing: every host serves a network itself",
     },
-    Missing { alias: "dns-integration", effect: "no name is answered for or published" },
-    Missing { alias: "dns-domain-ports", effect: "domains are kept and shown" },
+    Missing {
+        alias: "dns-integration",
+        effect: "names are answered in their own network, and published nowhere",
+    },
+    Missing {
+        alias: "dns-domain-ports",
+        effect: "names are answered in their own network, and published nowhere",
+    },
     Missing { alias: "subnet-dns-publish-fixed-ip", effect: "nothing is published" },
     Missing {
         alias: "uplink-status-propagation",

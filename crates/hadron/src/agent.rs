@@ -76,6 +76,7 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Result<Config> {
         bridge_mappings,
         nova,
         dns_servers: node.dns_servers.clone(),
+        floating_names: node.floating_names.clone(),
         dns_domain: node.dns_domain.clone(),
         ..Settings::default()
     };

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use hadron_control::VlanRange;
+use hadron_node::FloatingNames;
 use hadron_node::connections::TIMEOUTS;
 use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
@@ -245,6 +246,9 @@ pub struct Node {
     /// commas. Without one their own network's names are all that there are.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = name_server)]
     pub dns_servers: Vec<SocketAddr>,
+    /// How floating IPs of a prefix are called, as 203.0.113.0/24=ip-{address}.cloud.example; may be given several times.
+    #[arg(long, value_name = "PREFIX=NAME")]
+    pub floating_names: Vec<FloatingNames>,
     /// Domain that instances' names are in, and that they learn by DHCP; empty for none.
     #[arg(long, default_value = "openstacklocal")]
     pub dns_domain: String,
