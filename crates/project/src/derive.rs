@@ -48,6 +48,7 @@ impl<'a> Source<'a> {
             RowKey::Name { network, port } => self.name(network, port),
             RowKey::RouterInterface { router, port } => self.router_interface(router, port),
             RowKey::Route { router, destination } => self.route(router, destination),
+            RowKey::FloatingRelay { router, floating_ip } => self.floating_relay(router, floating_ip),
             RowKey::PortLease { router, interface, host } => self.port_lease(router, interface, host),
             RowKey::Rule { group, rule } => self.rule(group, rule),
             RowKey::Member { set, member } => self.member(set, member),

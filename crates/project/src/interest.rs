@@ -32,6 +32,7 @@ impl Interest {
             RowKey::Member { set, .. } => Some(Interest::Members(set)),
             RowKey::RouterInterface { router, .. }
             | RowKey::Route { router, .. }
+            | RowKey::FloatingRelay { router, .. }
             | RowKey::PortLease { router, .. } => Some(Interest::Router(router)),
             RowKey::Policy(number) => Some(Interest::Policy(number)),
             RowKey::FloatingIp(_) | RowKey::Instance(_) | RowKey::Port(_) => None,

@@ -14,7 +14,7 @@
 //! | router | its routes; if it came, went, is up or down or has other gateways, also its interfaces, its floating IPs and what hangs together by it |
 //! | lease of a router's ports | its own |
 //! | hosts that stand for a router outside | its interface there; what they reach by it |
-//! | floating IP | its own; whose its port is |
+//! | floating IP | its own and its relays'; whose its port is |
 //! | instance that came, went or changed | whose its ports are |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
@@ -90,7 +90,7 @@ impl Touched {
             RecordKey::Router(id) => self.router(*id, sides),
             RecordKey::FloatingIp(id) => {
                 let floating = sides.into_iter().filter_map(|side| side.get::<FloatingIp>(id));
-                floating.for_each(|floating| self.floating_ip(floating));
+                floating.for_each(|floating| self.floating_ip(floating, sides));
                 for side in sides {
                     let port = side.get::<FloatingIp>(id).and_then(|floating| floating.association.as_ref());
                     let port = port.and_then(|association| side.get::<Port>(&association.port_id));
@@ -142,7 +142,7 @@ impl Touched {
             touched.members(port, [model, model]);
             touched.router_port(port, [model, model]);
         }
-        model.iter::<FloatingIp>().for_each(|floating| touched.floating_ip(floating));
+        model.iter::<FloatingIp>().for_each(|floating| touched.floating_ip(floating, [model, model]));
         model.iter::<SecurityGroupRule>().for_each(|rule| touched.rule(rule, [model, model]));
         touched.rows.extend(model.iter::<Policy>().map(|policy| RowKey::Policy(policy.number.0)));
         let nothing = Snapshot::default();
@@ -169,7 +169,7 @@ impl Touched {
         if before.map(|network| facts(network)) != after.map(|network| facts(network)) {
             for side in sides {
                 side.ports_of_network(id).for_each(|port| self.port(port, sides));
-                side.floating_ips_of_network(id).for_each(|floating| self.floating_ip(floating));
+                side.floating_ips_of_network(id).for_each(|floating| self.floating_ip(floating, sides));
                 self.presences(id, side);
             }
         }
@@ -192,7 +192,7 @@ impl Touched {
         self.rows.insert(RowKey::Port(port.number.0));
         self.rows.insert(RowKey::Instance(port.number.0));
         for side in sides {
-            side.floating_ips_of_port(port.id).for_each(|floating| self.floating_ip(floating));
+            side.floating_ips_of_port(port.id).for_each(|floating| self.floating_ip(floating, sides));
             let Some(network) = side.get::<Network>(&port.network_id) else { continue };
             let network = network.number.0;
             self.rows.insert(RowKey::Location { network, port: port.number.0 });

@@ -144,6 +144,15 @@ impl Held {
                     router,
                     destination: Prefix::LAST,
                 },
+                RowKey::FloatingRelay { router, floating_ip: 0 }..=RowKey::FloatingRelay {
+                    router,
+                    floating_ip: u32::MAX,
+                },
+                RowKey::PortLease { router, interface: 0, host: 0 }..=RowKey::PortLease {
+                    router,
+                    interface: u32::MAX,
+                    host: u32::MAX,
+                },
             ]
         });
         for range in networks.chain(policies).chain(rules).chain(members).chain(routers) {

@@ -352,7 +352,7 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::FloatingIp(_) => drop(self.index_attachment(*key)),
+                RowKey::FloatingIp(_) | RowKey::FloatingRelay { .. } => drop(self.index_attachment(*key)),
                 RowKey::Instance(port) => {
                     affected.remove(key);
                     self.touched_ports.insert(port);
@@ -382,12 +382,14 @@ impl Calculation {
         place.into_iter().flat_map(|place| self.ports_named(&place.name)).map(RowKey::Port).collect()
     }
 
-    /// The floating IPs that a router's interface translates.
+    /// The rows of the floating IPs that a router's interface translates.
     fn floating_ips_by(&self, interface: u32) -> impl Iterator<Item = RowKey> + '_ {
-        let floating = self.attachments.keys().filter(|key| matches!(key, RowKey::FloatingIp(_))).copied();
-        floating.filter(move |key| {
-            matches!(self.inputs.rows.get(key), Some(Row::FloatingIp(row)) if row.interface == interface)
-        })
+        let is_by = move |key: &RowKey| match self.inputs.rows.get(key) {
+            Some(Row::FloatingIp(row)) => row.interface == interface,
+            Some(Row::FloatingRelay(row)) => row.interface == interface,
+            _ => false,
+        };
+        self.attachments.keys().copied().filter(is_by)
     }
 
     fn touch_ports(&mut self, network: u32) {
@@ -419,6 +421,7 @@ impl Calculation {
         let after = match self.inputs.rows.get(&key) {
             Some(Row::RouterInterface(row)) => Some(row.network),
             Some(Row::FloatingIp(row)) => Some(row.network),
+            Some(Row::FloatingRelay(row)) => Some(row.network),
             _ => None,
         };
         if let Some(network) = after {

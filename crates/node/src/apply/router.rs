@@ -10,8 +10,8 @@ use hadron_pipeline::table::{
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_wire::row::{
-    FloatingIpRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK, PortLeaseRow, RouteRow,
-    RouterInterfaceRow, Row, RowKey, unmapped,
+    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK, PortLeaseRow,
+    RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -140,41 +140,52 @@ fn neighbour(network: u32, mac: Mac, address: Address) -> (Key, Value) {
     (Key::Neighbour(NeighbourKey { network, address }), Value::Neighbour(value))
 }
 
-/// Here both ways, if the port is. Where it is not, the way to its host. Nothing while the router's interface has no row, or this host no way to the
-/// external network.
+/// Nothing while the router's interface has no row, or this host no way to the external network.
 pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Value)> {
-    let (network, interface) = (network_of(inputs, row.network), interface_of(inputs, row));
-    let (Some(network), Some((interface, gateway))) = (network, interface) else { return Vec::new() };
-    let provider = inputs.host.segment_of(network).map(|(provider, _)| provider.mac);
-    if provider.is_none() && relay(inputs, gateway).is_none() {
-        return Vec::new();
-    }
-    let mac = provider.unwrap_or(Mac(interface.mac));
+    let Some(way) = Way::of(inputs, row.router, row.interface) else { return Vec::new() };
     let (address, inside) = (Address::from(row.address), Address::from(row.inside));
-    let key = Key::FloatingIp(FloatingIpKey { network: row.network, address });
-    let value = FloatingIp { interface: row.interface, port: row.port, inside, flags: 0 };
-    let mut entries = vec![neighbour(row.network, mac, address)];
-    if matches!(row.host, 0) || row.host == inputs.host.number {
-        let source = FloatingSourceKey { interface: row.interface, inside };
-        let flags = if provider.is_some() { floating_flag::ANSWERED } else { 0 };
-        entries.push((Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })));
-        entries.push((key, Value::FloatingIp(FloatingIp { flags, ..value })));
-    } else {
-        let flags = floating_flag::RELAYED | answered(inputs, gateway, provider.is_some());
-        entries.push((key, Value::FloatingIp(FloatingIp { flags, port: row.host, ..value })));
-    }
-    entries
+    let source = FloatingSourceKey { interface: row.interface, inside };
+    let key = FloatingIpKey { network: row.network, address };
+    let flags = if way.has_provider { floating_flag::ANSWERED } else { 0 };
+    let value = FloatingIp { interface: row.interface, port: row.port, inside, flags };
+    vec![
+        (Key::FloatingSource(source), Value::FloatingSource(FloatingSource { address })),
+        (Key::FloatingIp(key), Value::FloatingIp(value)),
+        neighbour(row.network, way.mac, address),
+    ]
 }
 
-/// The router's attachment to the floating IP's network.
-fn interface_of<'a>(
-    inputs: &'a Inputs,
-    row: &FloatingIpRow,
-) -> Option<(&'a RouterInterfaceRow, &'a Gateway)> {
-    let key = RowKey::RouterInterface { router: row.router, port: row.interface };
-    match inputs.rows.get(&key)? {
-        Row::RouterInterface(interface) => Some((interface, interface.gateway.as_ref()?)),
-        _ => None,
+/// The way to the host that has a floating IP's instance, on every other one.
+pub(super) fn floating_relay(inputs: &Inputs, row: &FloatingRelayRow) -> Vec<(Key, Value)> {
+    let way = Way::of(inputs, row.router, row.interface).filter(|_| row.host != inputs.host.number);
+    let Some(way) = way else { return Vec::new() };
+    let key = FloatingIpKey { network: row.network, address: row.address.into() };
+    let flags = floating_flag::RELAYED | answered(inputs, way.gateway, way.has_provider);
+    let value = FloatingIp { interface: row.interface, port: row.host, flags, ..FloatingIp::default() };
+    vec![(Key::FloatingIp(key), Value::FloatingIp(value)), neighbour(row.network, way.mac, key.address)]
+}
+
+/// This host's way to an external network by a router's interface.
+struct Way<'a> {
+    gateway: &'a Gateway,
+    /// Whether it is the host's own interface to the physical network.
+    has_provider: bool,
+    /// The MAC at which the router is.
+    mac: Mac,
+}
+
+impl<'a> Way<'a> {
+    fn of(inputs: &'a Inputs, router: u32, interface: u32) -> Option<Self> {
+        let Row::RouterInterface(row) =
+            inputs.rows.get(&RowKey::RouterInterface { router, port: interface })?
+        else {
+            return None;
+        };
+        let gateway = row.gateway.as_ref()?;
+        let provider = inputs.host.segment_of(network_of(inputs, row.network)?);
+        let has_way = provider.is_some() || relay(inputs, gateway).is_some();
+        let mac = provider.map_or(Mac(row.mac), |(provider, _)| provider.mac);
+        has_way.then_some(Self { gateway, has_provider: provider.is_some(), mac })
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::RouterInterface(row) => router::interface(inputs, row),
         Row::Route(row) => vec![router::route(row)],
         Row::FloatingIp(row) => router::floating_ip(inputs, row),
+        Row::FloatingRelay(row) => router::floating_relay(inputs, row),
         Row::PortLease(row) => router::port_lease(inputs, row),
         Row::Port(row) => port(inputs, row),
     }

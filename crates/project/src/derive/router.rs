@@ -4,13 +4,14 @@ use super::Source;
 use crate::Interest;
 use crate::reach::{Reach, attached, gateway_hosts, gateway_ports_on, gateways, interfaces};
 use hadron_model::{
-    ExtraRoute, FloatingIpNumber, Host, HostNumber, Network, NetworkId, Port, PortLease, PortNumber, Router,
-    RouterNumber, Subnet,
+    ExtraRoute, FloatingIpNumber, Host, HostNumber, Network, NetworkId, NetworkNumber, Port, PortLease,
+    PortNumber, Router, RouterNumber, Subnet,
 };
 use hadron_store::Stored;
 use hadron_wire::Row;
 use hadron_wire::row::{
-    self, FloatingIpRow, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
+    self, FloatingIpRow, FloatingRelayRow, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow,
+    RouterInterfaceRow,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -79,23 +80,34 @@ impl Source<'_> {
         let mut gateways = gateways(self.model, router.id);
         let gateway = gateways.find(|port| port.network_id == floating.floating_network_id)?;
         let port = self.model.get::<Port>(&association.port_id)?;
-        let (network, host) =
-            (self.model.get::<Network>(&floating.floating_network_id)?, self.host_of(port)?);
+        let host = self.host_of(port)?;
         let row = FloatingIpRow {
             number,
-            network: network.number.0,
+            network: self.model.get::<Network>(&floating.floating_network_id)?.number.0,
             address: row::address(floating.floating_ip_address),
             router: router.number.0,
             interface: gateway.number.0,
             port: port.number.0,
             inside: row::address(association.fixed_ip_address),
+        };
+        Some((Interest::Host(host.number.0), Row::FloatingIp(row)))
+    }
+
+    /// None for a floating IP of a host that has a way outside of its own.
+    pub(super) fn floating_relay(self, router: u32, number: u32) -> Option<(Interest, Row)> {
+        let (_, Row::FloatingIp(own)) = self.floating_ip(number)? else { return None };
+        let port = self.model.port_by_number(PortNumber(own.port))?;
+        let network = self.model.network_by_number(NetworkNumber(own.network))?;
+        let host = self.host_of(port).filter(|host| !host.reaches(&network.segment))?;
+        let row = FloatingRelayRow {
+            router,
+            floating_ip: number,
+            network: own.network,
+            address: own.address,
+            interface: own.interface,
             host: host.number.0,
         };
-        // A host without a way outside needs others that bring packets there and back.
-        let is_alone = host.reaches(&network.segment);
-        let interest =
-            if is_alone { Interest::Host(host.number.0) } else { Interest::Router(router.number.0) };
-        Some((interest, Row::FloatingIp(row)))
+        (own.router == router).then_some((Interest::Router(router), Row::FloatingRelay(row)))
     }
 
     pub(super) fn port_lease(self, router: u32, interface: u32, host: u32) -> Option<(Interest, Row)> {

@@ -20,7 +20,7 @@ impl Touched {
         self.routes(id, sides);
         if before != after {
             for side in sides {
-                side.floating_ips_of_router(id).for_each(|floating| self.floating_ip(floating));
+                side.floating_ips_of_router(id).for_each(|floating| self.floating_ip(floating, sides));
             }
             for side in sides {
                 for port in side.router_ports(id) {
@@ -49,7 +49,7 @@ impl Touched {
             sides.map(|side| attached(side, side.get::<Port>(&port.id)?).and_then(|(_, gateway)| gateway));
         if before != after {
             for side in sides {
-                side.floating_ips_of_router(router).for_each(|floating| self.floating_ip(floating));
+                side.floating_ips_of_router(router).for_each(|floating| self.floating_ip(floating, sides));
                 self.surroundings(router, side.router_ports(router).map(|port| port.network_id), sides);
             }
         }
@@ -128,8 +128,12 @@ impl Touched {
         }
     }
 
-    pub(super) fn floating_ip(&mut self, floating: &FloatingIp) {
-        self.rows.insert(RowKey::FloatingIp(floating.number.0));
+    pub(super) fn floating_ip(&mut self, floating: &FloatingIp, sides: [&Snapshot; 2]) {
+        let floating_ip = floating.number.0;
+        self.rows.insert(RowKey::FloatingIp(floating_ip));
+        for router in floating.router_id.into_iter().flat_map(|router| numbers(router, sides)) {
+            self.rows.insert(RowKey::FloatingRelay { router: router.0, floating_ip });
+        }
     }
 
     /// A network's subnets have changed: what its routers say of them.

@@ -422,6 +422,9 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::Name { network, port } => format!("net {network} name of port {port}"),
         RowKey::RouterInterface { router, port } => format!("router {router} port {port}"),
         RowKey::Route { router, destination } => format!("router {router} to {}", prefix(&destination)),
+        RowKey::FloatingRelay { router, floating_ip } => {
+            format!("router {router} relay of floating {floating_ip}")
+        }
         RowKey::PortLease { router, interface, host } => {
             format!("router {router} port {interface} lease of host {host}")
         }
@@ -500,6 +503,10 @@ fn contents(row: &Row) -> String {
         }
         Row::Member(row) => row.prefixes.iter().map(prefix).collect::<Vec<_>>().join(" "),
         Row::Policy(row) => format!("sets {:?}", row.groups),
+        Row::FloatingRelay(row) => {
+            let address = row::unmapped(row.address);
+            format!("{address} in net {} by port {} to host {}", row.network, row.interface, row.host)
+        }
         Row::PortLease(row) => {
             format!("{} in net {}, blocks {:?}", row::unmapped(row.address), row.network, row.blocks)
         }
@@ -516,8 +523,8 @@ fn contents(row: &Row) -> String {
             let [address, inside] = [row.address, row.inside].map(row::unmapped);
             let (router, interface) = (row.router, row.interface);
             format!(
-                "{address} in net {} by router {router} port {interface} for port {} {inside} on host {}",
-                row.network, row.port, row.host
+                "{address} in net {} by router {router} port {interface} for port {} {inside}",
+                row.network, row.port
             )
         }
         Row::Port(row) => {

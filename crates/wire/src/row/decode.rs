@@ -83,6 +83,9 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::Member(proto::MemberKey { set, member }) => RowKey::Member { set, member },
         row_key::Kind::Policy(number) => RowKey::Policy(number),
         row_key::Kind::FloatingIp(number) => RowKey::FloatingIp(number),
+        row_key::Kind::FloatingRelay(proto::FloatingRelayKey { router, floating_ip }) => {
+            RowKey::FloatingRelay { router, floating_ip }
+        }
         row_key::Kind::PortLease(proto::PortLeaseKey { router, interface, host }) => {
             RowKey::PortLease { router, interface, host }
         }
@@ -116,6 +119,7 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::Policy(row) => Row::Policy(read.policy(row)?),
         Kind::FloatingIp(row) => Row::FloatingIp(read.floating_ip(row)?),
         Kind::PortLease(row) => Row::PortLease(read.port_lease(row)?),
+        Kind::FloatingRelay(row) => Row::FloatingRelay(read.floating_relay(row)?),
         Kind::Instance(row) => Row::Instance(read.instance(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })

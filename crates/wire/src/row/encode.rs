@@ -1,9 +1,9 @@
 //! Typed rows to protobuf.
 
 use super::{
-    DhcpOption, Direction, Family, FloatingIpRow, HostRoute, Ipv6Mode, LocationRow, LogObject, MemberRow,
-    NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow, Remote, RouteRow,
-    RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
+    DhcpOption, Direction, Family, FloatingIpRow, FloatingRelayRow, HostRoute, Ipv6Mode, LocationRow,
+    LogObject, MemberRow, NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow,
+    Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -32,6 +32,9 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::Member { set, member } => Kind::Member(proto::MemberKey { set, member }),
         RowKey::Policy(number) => Kind::Policy(number),
         RowKey::FloatingIp(number) => Kind::FloatingIp(number),
+        RowKey::FloatingRelay { router, floating_ip } => {
+            Kind::FloatingRelay(proto::FloatingRelayKey { router, floating_ip })
+        }
         RowKey::PortLease { router, interface, host } => {
             Kind::PortLease(proto::PortLeaseKey { router, interface, host })
         }
@@ -55,6 +58,7 @@ fn row(row: &Row) -> proto::Row {
         Row::Policy(row) => Kind::Policy(policy(row)),
         Row::FloatingIp(row) => Kind::FloatingIp(floating_ip(row)),
         Row::PortLease(row) => Kind::PortLease(port_lease(row)),
+        Row::FloatingRelay(row) => Kind::FloatingRelay(floating_relay(row)),
         Row::Instance(row) => Kind::Instance(super::instance::encode(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
@@ -143,6 +147,16 @@ fn floating_ip(row: &FloatingIpRow) -> proto::FloatingIpRow {
         interface: row.interface,
         port: row.port,
         inside: address(row.inside),
+    }
+}
+
+fn floating_relay(row: &FloatingRelayRow) -> proto::FloatingRelayRow {
+    proto::FloatingRelayRow {
+        router: row.router,
+        floating_ip: row.floating_ip,
+        network: row.network,
+        address: address(row.address),
+        interface: row.interface,
         host: row.host,
     }
 }

@@ -16,8 +16,8 @@ pub use decode::{Decoded, MalformedRow};
 pub use instance::{InstanceFacts, InstanceKey, InstanceRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 pub use router::{
-    FloatingIpRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow,
-    RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath,
+    RouteRow, RouterInterfaceRow,
 };
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
@@ -67,6 +67,13 @@ pub enum RowKey {
         /// Where to.
         destination: Prefix,
     },
+    /// A floating IP of a host without a way outside.
+    FloatingRelay {
+        /// Router number.
+        router: u32,
+        /// The floating IP's number.
+        floating_ip: u32,
+    },
     /// The ports of a router's address that a host may use.
     PortLease {
         /// Router number.
@@ -112,6 +119,7 @@ impl RowKey {
             RowKey::RouterInterface { .. }
             | RowKey::Route { .. }
             | RowKey::PortLease { .. }
+            | RowKey::FloatingRelay { .. }
             | RowKey::Rule { .. }
             | RowKey::Member { .. }
             | RowKey::Policy(_)
@@ -139,6 +147,8 @@ pub enum Row {
     RouterInterface(RouterInterfaceRow),
     /// See [`RouteRow`].
     Route(RouteRow),
+    /// See [`FloatingRelayRow`].
+    FloatingRelay(FloatingRelayRow),
     /// See [`PortLeaseRow`].
     PortLease(PortLeaseRow),
     /// See [`RuleRow`].
@@ -166,6 +176,9 @@ impl Row {
             Row::Name(row) => RowKey::Name { network: row.network, port: row.port },
             Row::RouterInterface(row) => RowKey::RouterInterface { router: row.router, port: row.port },
             Row::Route(row) => RowKey::Route { router: row.router, destination: row.destination },
+            Row::FloatingRelay(row) => {
+                RowKey::FloatingRelay { router: row.router, floating_ip: row.floating_ip }
+            }
             Row::PortLease(row) => {
                 RowKey::PortLease { router: row.router, interface: row.interface, host: row.host }
             }

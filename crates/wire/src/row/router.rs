@@ -49,7 +49,24 @@ pub struct PortLeaseRow {
     pub blocks: Vec<u16>,
 }
 
-/// A floating IP that leads to a port of the receiving host, or of one that has no interface to the physical network.
+/// A floating IP whose port is on a host that has no interface to the physical network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FloatingRelayRow {
+    /// The number of the router that translates.
+    pub router: u32,
+    /// The floating IP's number.
+    pub floating_ip: u32,
+    /// The external network's number.
+    pub network: u32,
+    /// The address there.
+    pub address: Ipv6Addr,
+    /// The number of the router's port on the external network.
+    pub interface: u32,
+    /// The host's number.
+    pub host: u32,
+}
+
+/// A floating IP that leads to a port that is bound to the receiving host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FloatingIpRow {
     /// Its number.
@@ -66,8 +83,6 @@ pub struct FloatingIpRow {
     pub port: u32,
     /// The port's address.
     pub inside: Ipv6Addr,
-    /// Number of the host that the port is bound to; 0 for the receiving one.
-    pub host: u32,
 }
 
 /// An address of a router.

@@ -205,9 +205,17 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
 }
 
 fn any_floating_ip() -> impl Strategy<Value = Row> {
-    (any::<[u32; 6]>(), any_address(), any_address()).prop_map(
-        |([number, network, router, interface, port, host], address, inside)| {
-            Row::FloatingIp(FloatingIpRow { number, network, address, router, interface, port, inside, host })
+    (any::<[u32; 5]>(), any_address(), any_address()).prop_map(
+        |([number, network, router, interface, port], address, inside)| {
+            Row::FloatingIp(FloatingIpRow { number, network, address, router, interface, port, inside })
+        },
+    )
+}
+
+fn any_floating_relay() -> impl Strategy<Value = Row> {
+    (any::<[u32; 5]>(), any_address()).prop_map(
+        |([router, floating_ip, network, interface, host], address)| {
+            Row::FloatingRelay(FloatingRelayRow { router, floating_ip, network, address, interface, host })
         },
     )
 }
@@ -287,6 +295,7 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_router_interface(),
         any_route(),
         any_floating_ip(),
+        any_floating_relay(),
         any_port_lease(),
         any_instance(),
         any_name()

@@ -7,8 +7,8 @@ use hadron_pipeline::table::{
     RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag,
 };
 use hadron_wire::row::{
-    FloatingIpRow, Gateway, InterfaceAddress, PortLeaseRow, PresenceRow, RoutePath, RouteRow,
-    RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PortLeaseRow, PresenceRow, RoutePath,
+    RouteRow, RouterInterfaceRow,
 };
 
 const ROUTER: u32 = 3;
@@ -48,8 +48,8 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                 Row::RouterInterface(RouterInterfaceRow { router, gateway, ..row })
             }
         ),
-        (1..4u32, 1..3u32, 1..4u8, 1..5u32, 1..4u8, 0..3u32).prop_map(
-            |(number, network, address, interface, inside, host)| {
+        (1..4u32, 1..3u32, 1..4u8, 1..5u32, 1..4u8).prop_map(
+            |(number, network, address, interface, inside)| {
                 let [address, inside] = [address, inside].map(v4);
                 let port = inside.octets()[15].into();
                 Row::FloatingIp(FloatingIpRow {
@@ -60,6 +60,18 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                     interface,
                     port,
                     inside,
+                })
+            }
+        ),
+        (1..4u32, 1..3u32, 1..4u8, 1..5u32, 1..4u32).prop_map(
+            |(floating_ip, network, address, interface, host)| {
+                let address = v4(address);
+                Row::FloatingRelay(FloatingRelayRow {
+                    router: 1,
+                    floating_ip,
+                    network,
+                    address,
+                    interface,
                     host,
                 })
             }
@@ -231,32 +243,36 @@ fn a_host_without_a_way_outside_sends_by_the_first_that_has_one() {
     assert_eq!(interface_of(&[8], physical(5, None)), None, "no identifier to send under");
 }
 
+/// Floating IP 10.0.0.99 of an instance on a host without a way outside.
+fn relayed(host: u32) -> Row {
+    Row::FloatingRelay(FloatingRelayRow {
+        router: ROUTER,
+        floating_ip: 1,
+        network: 5,
+        address: v4(99),
+        interface: 9,
+        host,
+    })
+}
+
 #[test]
 fn a_floating_ip_of_another_host_is_relayed_there() {
     let own = mapped().number;
-    let (address, inside, there) = (v4(99), v4(3), own + 50);
-    let row = FloatingIpRow {
-        number: 1,
-        network: 5,
-        address,
-        router: ROUTER,
-        interface: 9,
-        port: 30,
-        inside,
-        host: there,
-    };
+    let there = own + 50;
     for (hosts, flags) in [
         (vec![own], floating_flag::RELAYED | floating_flag::ANSWERED),
         (vec![there, own], floating_flag::RELAYED),
     ] {
-        let rows = [external(5), gateway(5, &hosts), Row::FloatingIp(row)];
-        let entries = calculated_on(mapped(), rows, &[]);
-        assert_eq!(flags_of(&entries, address), Some((flags, there)));
+        let entries = calculated_on(mapped(), [external(5), gateway(5, &hosts), relayed(there)], &[]);
+        assert_eq!(flags_of(&entries, v4(99)), Some((flags, there)));
         assert!(!entries.keys().any(|key| matches!(key, Key::FloatingSource(_))));
     }
     // Its own host, which has no way outside: translated there, and answered for by nobody there.
-    let here = FloatingIpRow { host: host().number, ..row };
-    let entries = calculated([external(5), gateway(5, &[8]), Row::FloatingIp(here)], &[]);
+    let (address, inside) = (v4(99), v4(3));
+    let here =
+        FloatingIpRow { number: 1, network: 5, address, router: ROUTER, interface: 9, port: 30, inside };
+    let rows = [external(5), gateway(5, &[8]), Row::FloatingIp(here), relayed(host().number)];
+    let entries = calculated(rows, &[]);
     assert_eq!(flags_of(&entries, address), Some((0, 30)));
     assert!(entries.keys().any(|key| matches!(key, Key::FloatingSource(_))));
 }
@@ -264,19 +280,9 @@ fn a_floating_ip_of_another_host_is_relayed_there() {
 #[test]
 fn a_floating_ip_follows_its_router_s_interface() {
     let own = mapped().number;
-    let row = FloatingIpRow {
-        number: 1,
-        network: 5,
-        address: v4(99),
-        router: ROUTER,
-        interface: 9,
-        port: 30,
-        inside: v4(3),
-        host: own + 50,
-    };
     let mut calculation = Calculation::new(mapped());
     let mut entries = Entries::new();
-    calculation.apply(set([external(5), Row::FloatingIp(row)]));
+    calculation.apply(set([external(5), relayed(own + 50)]));
     fold(&mut entries, &mut calculation);
     assert_eq!(flags_of(&entries, v4(99)), None);
     calculation.apply(set([gateway(5, &[8])]));
@@ -350,16 +356,8 @@ fn broadcasts_of_a_physical_network_do_not_go_by_the_overlay() {
 #[test]
 fn a_floating_ip_stands_for_an_instance_both_ways() {
     let (address, inside) = (v4(99), v4(3));
-    let row = FloatingIpRow {
-        number: 1,
-        network: 5,
-        address,
-        router: ROUTER,
-        interface: 9,
-        port: 30,
-        inside,
-        host: 0,
-    };
+    let row =
+        FloatingIpRow { number: 1, network: 5, address, router: ROUTER, interface: 9, port: 30, inside };
     let rows = [physical(5, None), gateway(5, &[]), Row::FloatingIp(row)];
     let entries = calculated_on(mapped(), rows.clone(), &[]);
     let key = FloatingIpKey { network: 5, address: address.into() };

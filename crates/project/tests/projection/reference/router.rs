@@ -5,8 +5,8 @@ use crate::model::Model;
 use hadron_model::{Host, IpNet, Network, NetworkId, Port, Router, Subnet};
 use hadron_wire::Row;
 use hadron_wire::row::{
-    FloatingIpRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow, RouterInterfaceRow,
-    address,
+    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow,
+    RouterInterfaceRow, address,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -181,8 +181,8 @@ fn leases(model: &Model, router: &Router) -> Vec<Row> {
     rows
 }
 
-/// The floating IPs of the host's ports, where a router has a gateway on their network; and where such a port's host has no interface to
-/// that, of every host that has the router.
+/// The floating IPs of the host's ports, where a router has a gateway on their network; and where a port's host has no interface to that, how
+/// every host that has the router finds it.
 pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
     let mut rows = Vec::new();
     for floating in model.floating_ips.values() {
@@ -195,12 +195,17 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
         let network = model.networks.values().find(|found| found.id == network);
         let (Some(gateway), Some(network)) = (gateway, network) else { continue };
         let Some(bound) = super::wired_by(model, port) else { continue };
-        let is_theirs = if bound.reaches(&network.segment) {
-            bound.name == host.name
-        } else {
-            is_reached(model, host, router, &networks(model, host))
-        };
-        if is_theirs {
+        if !bound.reaches(&network.segment) && is_reached(model, host, router, &networks(model, host)) {
+            rows.push(Row::FloatingRelay(FloatingRelayRow {
+                router: router.number.0,
+                floating_ip: floating.number.0,
+                network: network.number.0,
+                address: address(floating.floating_ip_address),
+                interface: gateway.number.0,
+                host: bound.number.0,
+            }));
+        }
+        if bound.name == host.name {
             rows.push(Row::FloatingIp(FloatingIpRow {
                 number: floating.number.0,
                 network: network.number.0,
@@ -209,7 +214,6 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
                 interface: gateway.number.0,
                 port: port.number.0,
                 inside: address(association.fixed_ip_address),
-                host: bound.number.0,
             }));
         }
     }

@@ -3,8 +3,8 @@
 use super::{MalformedRow, Reader};
 use crate::proto;
 use crate::row::{
-    FloatingIpRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow,
-    RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath,
+    RouteRow, RouterInterfaceRow,
 };
 use std::net::Ipv6Addr;
 
@@ -36,6 +36,19 @@ impl Reader {
             interface: row.interface,
             port: row.port,
             inside: self.address("inside", &row.inside)?,
+        })
+    }
+
+    pub(super) fn floating_relay(
+        self,
+        row: proto::FloatingRelayRow,
+    ) -> Result<FloatingRelayRow, MalformedRow> {
+        Ok(FloatingRelayRow {
+            router: row.router,
+            floating_ip: row.floating_ip,
+            network: row.network,
+            address: self.address("address", &row.address)?,
+            interface: row.interface,
             host: row.host,
         })
     }
