@@ -4,6 +4,7 @@ use crate::error::Attempt;
 use crate::marks;
 use crate::warden::Warden;
 use crate::{LabError, Process, Result, until};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -104,14 +105,24 @@ impl Etcd {
             .process_group(0);
         let child = command.spawn().map_err(|error| missing(&error))?;
         let process = Process::new(child, "etcd".to_owned(), self.dir.join("log"))?;
-        let came =
-            until(SOON, "etcd listens", || !process.is_running() || TcpStream::connect(self.client).is_ok());
+        let came = until(SOON, "etcd answers", || !process.is_running() || self.answers(is_tls));
         if !process.is_running() {
             return Err(LabError::Unsupported(format!("etcd ended at once:\n{}", self.log())));
         }
         came?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Whether etcd itself is at its address, and not somebody who looks for a free one. By TLS, that anybody is.
+    fn answers(&self, is_tls: bool) -> bool {
+        let Ok(mut connection) = TcpStream::connect(self.client) else { return false };
+        let mut answer = String::new();
+        is_tls
+            || connection.set_read_timeout(Some(Duration::from_secs(1))).is_ok()
+                && connection.write_all(b"GET /version HTTP/1.0\r\n\r\n").is_ok()
+                && connection.read_to_string(&mut answer).is_ok()
+                && answer.contains("etcdserver")
     }
 
     /// Ends it at once (`SIGKILL`).
