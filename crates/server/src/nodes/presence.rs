@@ -4,14 +4,15 @@ use super::hub::Hub;
 use hadron_control::agent::{self, Report};
 use hadron_model::AgentRole;
 use hadron_store::CommitInfo;
+use hadron_store::backend::MAX_COMPARES;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is recorded that a node was heard. A node is taken for dead after
 /// [`DOWN_AFTER_MS`](hadron_model::agent::DOWN_AFTER_MS), which leaves room for two that fail.
 const EVERY: Duration = Duration::from_secs(25);
-/// Hosts in one transaction, which may have 128 conditions: each is one, and each of its agents is.
-const AT_ONCE: usize = 128 / (1 + AgentRole::ALL.len());
+/// Hosts in one transaction: each is one of its conditions, and each of the host's agents is.
+const AT_ONCE: usize = MAX_COMPARES / (1 + AgentRole::ALL.len());
 
 /// Records for as long as the service lives: who has connected at once, everybody else now and then.
 pub(super) async fn record(hub: Arc<Hub>) {
