@@ -4,7 +4,9 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
-use aya_ebpf::bindings::{BPF_NOEXIST, __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM};
+use aya_ebpf::bindings::{
+    __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM, BPF_NOEXIST,
+};
 use aya_ebpf::helpers::{
     bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
     bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
@@ -14,8 +16,8 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Changed, Env, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain, copy_to_slot, find_rule, hop,
-    nat_enter, nat_leave, nat_try, policy_verdict,
+    Address, Changed, Env, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain, copy_to_slot,
+    find_rule, hop, nat_enter, nat_leave, nat_try, policy_verdict,
 };
 
 use crate::{maps, tunnel};

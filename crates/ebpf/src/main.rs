@@ -64,7 +64,9 @@ fn run<const TEST: bool>(ctx: TcContext, door: impl Fn(&mut Kernel<TEST>, &mut P
     let verdict = door(&mut kernel, packet);
     record(skb, verdict);
     match verdict.kind {
-        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST | LEAVES_TO_PROVIDER | LEAVES_TO_SOCKET => TC_ACT_REDIRECT,
+        LEAVES_TO_PORT | LEAVES_AS_ANSWER | LEAVES_TO_HOST | LEAVES_TO_PROVIDER | LEAVES_TO_SOCKET => {
+            TC_ACT_REDIRECT
+        }
         IS_NOT_OURS => TC_ACT_UNSPEC,
         // The host hears what is said to everyone there.
         IS_COPIED if packet.from_provider == 1 && packet.vlan == 0 => TC_ACT_UNSPEC,
