@@ -7,7 +7,10 @@ use crate::packet::{Packet, arp_op, ether, icmpv6, proto, translated};
 use crate::table::router_interface_flag as flag;
 
 /// Bytes of an ARP packet with its Ethernet header.
-const ARP_LENGTH: u32 = 42;
+const ARP_END: u32 = 42;
+/// The same padded to the shortest frame. The kernel cuts no TCP packet before the checksum that is left for hardware, which then falls into
+/// the padding.
+const ARP_LENGTH: u32 = 60;
 /// Bytes of a solicitation with one option, and of its payload alone.
 const NS_LENGTH: u32 = 86;
 const NS_PAYLOAD: u32 = 32;
@@ -58,6 +61,7 @@ fn request<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
     env.resize(ARP_LENGTH)
         && rewrite::macs(env, packet.destination, packet.source)
         && env.store(ether::HEADER - 2, &arp)
+        && env.store(ARP_END, &[0; (ARP_LENGTH - ARP_END) as usize])
 }
 
 /// Writes it but for its checksum, which is zero.

@@ -83,7 +83,7 @@ fn a_router_asks_everyone_for_a_next_hop_that_is_not_listed() {
         target: (Default::default(), VIRTUAL_V4.into()),
     };
     let [(remote, vni, frame)] = &tunnelled(&question)[..] else { panic!("{question:?}") };
-    assert_eq!((*remote, *vni, frame), (vtep(2), crate::cloud::vni(2), &expected.bytes()));
+    assert_eq!((*remote, *vni, frame), (vtep(2), crate::cloud::vni(2), &expected.padded()));
     // It reaches the instances there.
     let there = scene.hosts[1].from_overlay(*vni, vtep(1), frame.clone());
     assert_eq!(delivered(&there).len(), 2);

@@ -284,7 +284,7 @@ fn the_router_asks_for_its_next_hop_in_the_floating_ip_s_name() {
         sender: (OWN, floating(1)),
         target: (Mac::default(), UPSTREAM.1),
     };
-    assert_outside(&outcome, 9, &expected.bytes());
+    assert_outside(&outcome, 9, &expected.padded());
     let answer =
         Arp { to: OWN, from: UPSTREAM.0, operation: 2, sender: UPSTREAM, target: (OWN, floating(1)) };
     let outcome = node.from_provider(PROVIDER, tagged(answer.bytes(), 9));

@@ -110,6 +110,13 @@ impl Arp {
         }
     }
 
+    /// Padded to the shortest frame, as routers ask.
+    pub fn padded(&self) -> Vec<u8> {
+        let mut bytes = self.bytes();
+        bytes.resize(60, 0);
+        bytes
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let Arp { sender, target, .. } = self;
         let head = [0, 1, 8, 0, 6, 4];

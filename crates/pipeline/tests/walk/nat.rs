@@ -414,7 +414,7 @@ fn a_gateway_asks_for_the_next_hop_of_what_it_relays() {
         sender: (OWN, Ipv4Addr::UNSPECIFIED),
         target: (Mac::default(), UPSTREAM.1),
     };
-    assert_outside(&outcome, 0, &expected.bytes());
+    assert_outside(&outcome, 0, &expected.padded());
 }
 
 #[test]
