@@ -42,8 +42,7 @@ struct Count {
 
 impl Tables {
     /// Deletes the connections that have expired or whose port is gone, and writes how many each port has; sessions by shared addresses
-    /// too. To be called every few
-    /// seconds, and well within [`table::SWEEP_OVERDUE`]; it reads the whole table.
+    /// too. To be called every few seconds, and well within [`table::SWEEP_OVERDUE`]; it reads the whole tables.
     ///
     /// A connection that comes to life again between being read and being deleted is lost, and judged by the rules with its next
     /// packet. Connections that begin meanwhile are counted by the next sweep.

@@ -2,9 +2,7 @@
 
 use crate::error::Result;
 use crate::tables::Tables;
-use hadron_pipeline::table::{
-    NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey,
-};
+use hadron_pipeline::table::{NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatSession, NatSessionKey};
 use std::collections::HashMap;
 
 type Pools = HashMap<NatPoolKey, NatPool>;
@@ -41,7 +39,7 @@ impl Tables {
         let mut kept = 0;
         for (key, row) in self.nat_returns.dump()? {
             // A session is written before its way back, so one that begins meanwhile is found.
-            let session = self.nat_sessions.get(&session_of(&key, &row))?;
+            let session = self.nat_sessions.get(&row.session(&key))?;
             let is_mutual = |session: NatSession| {
                 (session.outside, session.outside_port) == (key.outside, key.outside_port)
             };
@@ -53,19 +51,6 @@ impl Tables {
         }
         self.nat_returns.recount(kept);
         Ok(())
-    }
-}
-
-/// The key of the session that a way back leads to.
-fn session_of(key: &NatReturnKey, row: &NatReturn) -> NatSessionKey {
-    NatSessionKey {
-        interface: row.interface,
-        inside: row.inside,
-        remote: key.remote,
-        inside_port: row.inside_port,
-        remote_port: key.remote_port,
-        protocol: key.protocol,
-        pad: [0; 3],
     }
 }
 

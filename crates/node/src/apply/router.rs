@@ -3,9 +3,10 @@
 use super::calculation::Inputs;
 use super::rules::network_of;
 use super::{Key, Value};
+use hadron_model::nat;
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NAT_BLOCK, NatOwner,
-    NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NAT_BLOCK, NAT_POOL,
+    NatOwner, NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey,
     RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
@@ -205,7 +206,10 @@ pub(super) fn port_lease(inputs: &Inputs, row: &PortLeaseRow) -> Vec<(Key, Value
     row.blocks.iter().map(owner).collect()
 }
 
-const _: () = assert!(PORT_BLOCK == NAT_BLOCK, "the wire's blocks are the packet path's");
+const _: () = {
+    assert!(PORT_BLOCK == NAT_BLOCK, "the wire's blocks are the packet path's");
+    assert!(nat::PORT_BLOCK == NAT_BLOCK && nat::MOST_BLOCKS == NAT_POOL, "and so are those that are leased");
+};
 
 /// Its first IPv4 address; 0.0.0.0 when it has none.
 fn speaks_v4(row: &RouterInterfaceRow) -> Ipv4Addr {

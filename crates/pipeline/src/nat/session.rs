@@ -41,15 +41,7 @@ pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tr
     let Translation { key, back_key, back, .. } = scratch;
     let Some(row) = env.nat_return(back_key) else { return false };
     *back = *row;
-    *key = NatSessionKey {
-        interface: back.interface,
-        inside: back.inside,
-        remote: back_key.remote,
-        inside_port: back.inside_port,
-        remote_port: back_key.remote_port,
-        protocol: back_key.protocol,
-        pad: [0; 3],
-    };
+    *key = back.session(back_key);
     if !find(env, scratch) || !scratch.is_mutual() {
         return false;
     }
@@ -194,16 +186,7 @@ fn claim<E: Env>(env: &mut E, scratch: &Translation) -> bool {
     if holder == *back {
         return true;
     }
-    let key = NatSessionKey {
-        interface: holder.interface,
-        inside: holder.inside,
-        remote: back_key.remote,
-        inside_port: holder.inside_port,
-        remote_port: back_key.remote_port,
-        protocol: back_key.protocol,
-        pad: [0; 3],
-    };
-    if let Some(session) = env.nat_session(&key) {
+    if let Some(session) = env.nat_session(&holder.session(back_key)) {
         let has = (session.outside, session.outside_port) == (back_key.outside, back_key.outside_port);
         if has && session.expires > env.now() {
             return false;

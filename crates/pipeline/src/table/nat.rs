@@ -151,6 +151,22 @@ layout! {
     }
 }
 
+impl NatReturn {
+    /// The key of the session that the row of `key` leads to.
+    #[inline(always)]
+    pub const fn session(&self, key: &NatReturnKey) -> NatSessionKey {
+        NatSessionKey {
+            interface: self.interface,
+            inside: self.inside,
+            remote: key.remote,
+            inside_port: self.inside_port,
+            remote_port: key.remote_port,
+            protocol: key.protocol,
+            pad: [0; 3],
+        }
+    }
+}
+
 layout! {
     /// Key of `NAT_FRAGMENTS`: a translated packet in pieces, on one way.
     NatFragmentKey: 20 {
