@@ -4,8 +4,10 @@ use crate::cloud::{Cloud, PATIENCE};
 use anyhow::{Context, Result};
 use hadron_lab::Instance;
 use hyper::Method;
+use nix::sys::socket::{Shutdown, shutdown};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 /// Where the external network's subnet ends: the way to the rest of the world.
 pub const UPSTREAM: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -65,7 +67,10 @@ pub fn seen_as(client: &Instance, by: SocketAddr, server: &Instance, door: Socke
     let _connection = client
         .run(|| TcpStream::connect_timeout(&by, PATIENCE))?
         .with_context(|| format!("no connection to {by}"))?;
-    Ok(listener.accept()?.1.ip())
+    let seen = listener.accept()?.1.ip();
+    // A process that another scenario starts just now holds the socket until its program runs; shut, nobody is let in by it.
+    shutdown(listener.as_raw_fd(), Shutdown::Both)?;
+    Ok(seen)
 }
 
 impl Cloud {
