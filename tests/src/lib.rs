@@ -7,10 +7,12 @@
 
 pub mod client;
 pub mod cloud;
+pub mod debian;
 pub mod frame;
 pub mod groups;
 pub mod guest;
 pub mod knock;
+pub mod machine;
 pub mod metadata;
 pub mod openstack;
 pub mod outside;

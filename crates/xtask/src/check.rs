@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the checks in order, each counted, all run even when one fails.
 //!
-//! Tests that need root and the kernel (layers 2, 3 and 5) are those whose test target's name begins with `kernel_` or `lab_`;
-//! without root they are listed and counted as skipped.
+//! Tests that need root and the kernel (layers 2, 3 and 5) are those whose test target's name begins with `kernel_`, `lab_` or
+//! `guest_`; without root they are listed and counted as skipped.
 
 use crate::aarch64;
 use crate::command::{self, cargo, root, succeeds};
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     ("kernel", "the real BPF object in the real kernel", kernel),
     ("kernel-v4", "the same object for the instruction set of newer kernels", kernel_v4),
     ("lab", "scenarios on the lab", lab),
+    ("guests", "real guests and their real programs", guests),
     ("demo", "the demo over both underlays, with the official client", demo),
     ("client", "every network command of the official client whose objects are served", client),
     ("conformance", "a subset of the public test suites", conformance::subset),
@@ -129,15 +130,33 @@ fn lab() -> Result<Tally> {
     privileged("lab_*")
 }
 
+/// Skipped where the packages that guests are made of can't be had.
+fn guests() -> Result<Tally> {
+    build()?;
+    if setup::is_root()
+        && let Err(error) = crate::debian::root()
+    {
+        println!("no Debian packages for guests: {error:#}");
+        return skipped(&mut tests(&["--test", "guest_*"]));
+    }
+    privileged("guest_*")
+}
+
 fn privileged(targets: &str) -> Result<Tally> {
     let mut tests = tests(&["--test", targets]);
     if setup::is_root() {
         return counted(&mut tests);
     }
+    println!("these tests need root");
+    skipped(&mut tests)
+}
+
+/// As many skipped tests as there are.
+fn skipped(tests: &mut Command) -> Result<Tally> {
     let listed = tests.args(["--", "--list"]).output()?;
     let count =
         String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count();
-    println!("{count} tests need root");
+    println!("{count} tests are skipped");
     Ok(Tally::skipped(count as u64))
 }
 
@@ -189,6 +208,6 @@ fn unprivileged_targets() -> Result<BTreeSet<String>> {
             }
         }
     }
-    names.retain(|name| !name.starts_with("kernel_") && !name.starts_with("lab_"));
+    names.retain(|name| !["kernel_", "lab_", "guest_"].iter().any(|layer| name.starts_with(layer)));
     Ok(names)
 }

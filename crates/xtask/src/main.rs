@@ -9,6 +9,7 @@ mod aarch64;
 mod check;
 mod command;
 mod conformance;
+mod debian;
 mod long;
 mod setup;
 mod tally;

@@ -14,6 +14,7 @@ const BUILD_PACKAGES: &[&str] =
 const TEST_PACKAGES: &[&str] = &[
     "busybox-static",
     "dhcpcd-base",
+    "dnsmasq-base",
     "etcd-client",
     "etcd-server",
     "ethtool",
@@ -25,9 +26,13 @@ const TEST_PACKAGES: &[&str] = &[
     "nftables",
     "procps",
     "python3-venv",
+    QEMU,
     "tcpdump",
     "traceroute",
 ];
+
+/// The emulator of a machine like this one.
+const QEMU: &str = if cfg!(target_arch = "aarch64") { "qemu-system-arm" } else { "qemu-system-x86" };
 
 const BPF_LINKER: &str = "0.13.0";
 const CARGO_DENY: &str = "0.20.2";
@@ -45,6 +50,7 @@ pub fn run() -> Result<()> {
     cargo_deny()?;
     openstack_client()?;
     keystone();
+    debian();
     Ok(())
 }
 
@@ -65,9 +71,13 @@ fn debian_packages() -> Result<()> {
         );
     }
     println!("installing {}", missing.join(" "));
-    // A list of packages that is too old names versions that the archive no longer has.
-    run_command(apt_get().args(["update", "--quiet=2"]))?;
+    refresh_package_list()?;
     run_command(apt_get().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(missing))
+}
+
+/// A list of packages that is too old names versions that the archive no longer has.
+pub fn refresh_package_list() -> Result<()> {
+    run_command(apt_get().args(["update", "--quiet=2"]))
 }
 
 fn apt_get() -> Command {
@@ -189,5 +199,12 @@ fn keystone() {
     if let Err(error) = python_environment(&environment, KEYSTONE, &["keystone-manage", "--help"]) {
         eprintln!("no Keystone is installed, the tests that need it will be skipped: {error:#}");
         let _ = std::fs::remove_dir_all(&environment);
+    }
+}
+
+/// Packages for guests, whose tests are skipped without them.
+fn debian() {
+    if let Err(error) = crate::debian::root() {
+        eprintln!("no Debian packages for guests, the tests with real guests will be skipped: {error:#}");
     }
 }

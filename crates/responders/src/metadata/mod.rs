@@ -4,6 +4,7 @@
 
 mod ec2;
 mod network_data;
+mod nocloud;
 mod openstack;
 mod tree;
 
@@ -108,6 +109,7 @@ pub fn answer(method: &str, path: &str, subject: &Subject, seed: &[u8; SEED]) ->
     match tokens[..] {
         [] => ec2::answer(&[], subject),
         ["openstack", ref rest @ ..] => openstack::answer(rest, subject, seed),
+        ["nocloud", ref rest @ ..] => nocloud::answer(rest, subject),
         ["ec2", ref rest @ ..] => ec2::answer(rest, subject),
         ref all => ec2::answer(all, subject),
     }
