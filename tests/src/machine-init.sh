@@ -36,10 +36,7 @@ chmod 755 /etc/udhcpc /etc/dhclient6
 ip link set lo up
 ip link set eth0 up || { say "has no interface"; poweroff -f; }
 udhcpc -i eth0 -n -q -t 30 -T 1 -O staticroutes -O mtu -s /etc/udhcpc
-wait_for_link_local() {
-    while ip -6 address show dev eth0 | grep -q tentative || ! ip -6 address show dev eth0 | grep -q 'inet6 fe80'; do sleep 0.1; done
-}
-wait_for_link_local
+until ip -6 address show dev eth0 | grep 'inet6 fe80' | grep -qv tentative; do sleep 0.1; done
 client="dhclient -6 -1 -v -sf /etc/dhclient6 -cf /etc/dhclient.conf -lf /var/lib/dhcp/6 -pf /run/dhclient6"
 case "$ipv6" in
     stateful) $client eth0 ;;

@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("kernel-v4", "the same object for the instruction set of newer kernels", kernel_v4),
     ("lab", "scenarios on the lab", lab),
     ("guests", "real guests and their real programs", guests),
+    ("fuzz", "a minute of fuzzing for each parser of what a guest asks its network", fuzz),
     ("demo", "the demo over both underlays, with the official client", demo),
     ("client", "every network command of the official client whose objects are served", client),
     ("conformance", "a subset of the public test suites", conformance::subset),
@@ -140,6 +141,15 @@ fn guests() -> Result<Tally> {
         return skipped(&mut tests(&["--test", "guest_*"]));
     }
     privileged("guest_*")
+}
+
+/// Skipped where the fuzzer can't be installed.
+fn fuzz() -> Result<Tally> {
+    if let Err(error) = setup::cargo_fuzz() {
+        println!("no cargo-fuzz: {error:#}");
+        return Ok(Tally::skipped(1));
+    }
+    Ok(Tally::of(crate::long::asks(60)? == ExitCode::SUCCESS))
 }
 
 fn privileged(targets: &str) -> Result<Tally> {

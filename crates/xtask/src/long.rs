@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `packets [MILLIONS]` | the packet path's host build against the plain reference, then its programs in the kernel against the host build; 100 millions each |
 //! | `frames [SECONDS]` | the fuzz target `frames`; 600 seconds |
+//! | `asks [SECONDS]` | the fuzz targets of what a guest asks its network, one after the other; an hour each |
 //! | `schemathesis [EXAMPLES]` | requests made from the served description, so many of each operation; 50 |
 
 use crate::command::{self, cargo_bin, path_with_cargo_bin, root, run, status};
@@ -11,8 +12,7 @@ use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::process::{Child, Command, ExitCode};
 
-const USAGE: &str =
-    "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS] | long schemathesis [EXAMPLES]";
+const USAGE: &str = "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS] | long asks [SECONDS] | long schemathesis [EXAMPLES]";
 
 /// Packets of a case of `kernel_differential`.
 const PER_CASE: u64 = 1000;
@@ -27,7 +27,8 @@ pub fn start(arguments: &[String]) -> Result<ExitCode> {
     setup::run()?;
     match what.as_str() {
         "packets" => packets(amount.unwrap_or(100) * 1_000_000),
-        "frames" => frames(amount.unwrap_or(600)),
+        "frames" => fuzz("frames", amount.unwrap_or(600)),
+        "asks" => asks(amount.unwrap_or(3600)),
         "schemathesis" => schemathesis(amount.unwrap_or(50)),
         _ => bail!(USAGE),
     }
@@ -63,15 +64,32 @@ fn kernel(count: u64) -> Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn frames(seconds: u64) -> Result<ExitCode> {
+/// The parsers of what a guest asks its network.
+const ASKS: [&str; 5] = ["dhcpv4", "dhcpv6", "dns", "metadata", "solicitations"];
+
+/// Each of [`ASKS`] for so long.
+pub fn asks(seconds: u64) -> Result<ExitCode> {
+    for target in ASKS {
+        let code = fuzz(target, seconds)?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a target that needs no part of the server, from what it found before and from what once broke it.
+fn fuzz(target: &str, seconds: u64) -> Result<ExitCode> {
     setup::cargo_fuzz()?;
-    let corpus = root().join("fuzz/corpus/frames");
+    let corpus = root().join("fuzz/corpus").join(target);
     std::fs::create_dir_all(&corpus)?;
+    let regressions = root().join("fuzz/regressions").join(target);
     let mut fuzz = nice(cargo_bin().join("cargo-fuzz"));
-    fuzz.args(["run", "--no-default-features", "frames"])
-        .arg(corpus)
-        .arg("--")
-        .arg(format!("-max_total_time={seconds}"));
+    fuzz.args(["run", "--no-default-features", target]).arg(corpus);
+    if regressions.is_dir() {
+        fuzz.arg(regressions);
+    }
+    fuzz.arg("--").arg(format!("-max_total_time={seconds}"));
     // The compiler's switches for fuzzing are those of a nightly one.
     status(fuzz.env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR"))
 }
