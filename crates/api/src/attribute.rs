@@ -105,6 +105,8 @@ pub enum Convert {
     Boolean,
     /// `convert_to_boolean_if_not_none`
     BooleanIfGiven,
+    /// `convert_to_string`; `null` stays.
+    Text,
     /// `convert_to_int`
     Integer,
     /// `convert_to_mac_if_none`; `null` stays and means a random MAC.

@@ -24,6 +24,11 @@ pub const MISSING: &[Missing] = &[
         effect: "hints place nothing: every host serves a network itself",
     },
     Missing {
+        alias: "router_availability_zone",
+        effect: "hints place nothing: every host routes for its ports",
+    },
+    Missing { alias: "port-hardware-offload-type", effect: "for compute services: hosts offload nothing" },
+    Missing {
         alias: "dns-integration",
         effect: "names are answered in their own network, and published nowhere",
     },

@@ -56,7 +56,7 @@ async fn a_host_answers_as_the_agent_of_each_of_its_roles() {
         ("alive=false&agent_type=DHCP%20agent", 1),
         ("agent_type=dhcp%20AGENT", 2),
         ("host=host-2", 3),
-        ("availability_zone=east", 1),
+        ("availability_zone=east", 2),
         ("agent_type=bogus", 0),
     ] {
         assert_eq!(agents(&cloud, query).await.len(), count, "{query}");
@@ -65,7 +65,7 @@ async fn a_host_answers_as_the_agent_of_each_of_its_roles() {
     let before = agents(&cloud, "host=host-2&fields=id").await;
     heard(&cloud, 2, "west", 0).await;
     assert_eq!(agents(&cloud, "host=host-2&fields=id").await, before);
-    assert_eq!(agents(&cloud, "alive=true&availability_zone=west").await.len(), 1);
+    assert_eq!(agents(&cloud, "alive=true&availability_zone=west").await.len(), 2);
 }
 
 #[tokio::test]
@@ -168,10 +168,10 @@ async fn zones_are_those_of_hosts() {
     assert_eq!(cloud.get(MEMBER, zones).await.body, json!({"availability_zones": []}));
     heard(&cloud, 1, "", 0).await;
     heard(&cloud, 2, "east", 0).await;
-    let east = json!({"name": "east", "resource": "network", "state": "available"});
-    let nova = json!({"name": "nova", "resource": "network", "state": "available"});
-    assert_eq!(cloud.get(READER, zones).await.expect(200), json!([east, nova]));
-    assert_eq!(cloud.get(MEMBER, &format!("{zones}?name=east")).await.expect(200), json!([east]));
+    let of = |zone, kind| json!({"name": zone, "resource": kind, "state": "available"});
+    let [east, nova] = ["east", "nova"].map(|zone| [of(zone, "network"), of(zone, "router")]);
+    assert_eq!(cloud.get(READER, zones).await.expect(200), json!([east.clone(), nova].concat()));
+    assert_eq!(cloud.get(MEMBER, &format!("{zones}?name=east")).await.expect(200), json!(east));
     assert_eq!(cloud.get(MEMBER, &format!("{zones}?state=unavailable")).await.expect(200), json!([]));
     assert_eq!(cloud.get(MEMBER, &format!("{zones}?bogus=1")).await.error(), (400, "HTTPBadRequest"));
     assert_eq!(cloud.get("unscoped", zones).await.expect(200), json!([]));
@@ -265,4 +265,43 @@ async fn routers_are_served_where_ports_of_their_networks_are_and_where_they_are
     ] {
         assert_eq!(cloud.call(MEMBER, method, &path, body).await.error().0, 403, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn routers_show_the_zones_of_their_hosts() {
+    let cloud = Cloud::new().await;
+    let hinted = |zone: &str| json!({"availability_zone_hints": [zone]});
+    let unknown = cloud.try_create(MEMBER, "routers", hinted("east")).await;
+    assert_eq!(unknown.error(), (404, "AvailabilityZoneNotFound"));
+    for (number, zone) in [(1, "east"), (2, "west")] {
+        heard(&cloud, number, zone, 0).await;
+    }
+    let zones = cloud.get(ADMIN, "/v2.0/availability_zones?resource=router&name=east").await.expect(200);
+    assert_eq!(zones, json!([{"name": "east", "resource": "router", "state": "available"}]));
+    let router = cloud.create(MEMBER, "routers", hinted("east")).await;
+    assert_eq!(
+        (&router["availability_zone_hints"], &router["availability_zones"]),
+        (&json!(["east"]), &json!([]))
+    );
+    for bad in [json!({"availability_zone_hints": "east"}), json!({"availability_zone_hints": ["a", "a"]})] {
+        let refused = cloud.try_create(MEMBER, "routers", bad.clone()).await;
+        assert_eq!(refused.error(), (400, "HTTPBadRequest"), "{bad}");
+    }
+    let zones = async || {
+        let shown = cloud.get(MEMBER, &format!("/v2.0/routers/{}", id(&router))).await.expect(200);
+        shown["availability_zones"].clone()
+    };
+    // Where an instance of a network is that it joins, and where an administrator puts it.
+    let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+    let subnet = id(&cloud.create(MEMBER, "subnets", subnet).await);
+    let join = format!("/v2.0/routers/{}/add_router_interface", id(&router));
+    cloud.call(MEMBER, "PUT", &join, Some(json!({"subnet_id": subnet}))).await.expect(200);
+    let there = json!({"network_id": network, "binding:host_id": "host-2"});
+    cloud.create(ADMIN, "ports", there).await;
+    assert_eq!(zones().await, json!(["west"]));
+    let agent = id(&agents(&cloud, "host=host-1&agent_type=L3%20agent").await[0]);
+    let put = format!("/v2.0/agents/{agent}/l3-routers");
+    assert_eq!(cloud.call(ADMIN, "POST", &put, Some(json!({"router_id": id(&router)}))).await.status, 201);
+    assert_eq!(zones().await, json!(["east", "west"]));
 }

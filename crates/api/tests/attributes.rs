@@ -206,3 +206,34 @@ async fn floating_ips_have_names() {
     let fixed = cloud.update(MEMBER, "floatingips", &id(&floating), json!({"dns_name": "x"})).await;
     assert_eq!(fixed.error(), (400, "HTTPBadRequest"));
 }
+
+#[tokio::test]
+async fn ports_tell_compute_services_what_hardware_takes_over() {
+    let cloud = Cloud::new().await;
+    let (network, _) = network(&cloud, json!({})).await;
+    let with = |more: Value| {
+        let mut body = json!({"network_id": network, "hardware_offload_type": "switchdev"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let own = cloud.create(MEMBER, "ports", with(json!({}))).await;
+    assert_eq!((&own["hardware_offload_type"], own.get("binding:profile")), (&json!("switchdev"), None));
+    for (given, profile) in [
+        (json!({}), json!({"capabilities": ["switchdev"]})),
+        (json!({"binding:profile": null}), json!({"capabilities": ["switchdev"]})),
+        (json!({"binding:profile": {"a": 1}}), json!({"a": 1, "capabilities": ["switchdev"]})),
+        (json!({"binding:profile": {"capabilities": ["x"]}}), json!({"capabilities": ["x", "switchdev"]})),
+        (json!({"binding:profile": {"capabilities": "x"}}), json!({"capabilities": ["switchdev"]})),
+    ] {
+        let port = cloud.create(SERVICE, "ports", with(given.clone())).await;
+        assert_eq!(port["binding:profile"], profile, "{given}");
+    }
+    let plain = cloud.create(MEMBER, "ports", json!({"network_id": network})).await;
+    assert_eq!(plain["hardware_offload_type"], Value::Null);
+    for bad in [Value::Null, json!("x"), json!(""), json!(5)] {
+        let body = with(json!({"hardware_offload_type": bad}));
+        assert_eq!(cloud.try_create(ADMIN, "ports", body).await.error(), (400, "HTTPBadRequest"), "{bad}");
+    }
+    let change = cloud.update(ADMIN, "ports", &id(&own), json!({"hardware_offload_type": "switchdev"})).await;
+    assert_eq!(change.error(), (400, "HTTPBadRequest"));
+}

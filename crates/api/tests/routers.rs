@@ -38,6 +38,7 @@ async fn a_router_is_shown_as_neutron_shows_it() {
         "status": "ACTIVE", "external_gateway_info": null, "external_gateways": [], "routes": [],
         "enable_default_route_ecmp": false, "enable_default_route_bfd": false, "description": "",
         "revision_number": 1, "created_at": seen["created_at"], "updated_at": seen["updated_at"], "tags": [],
+        "availability_zone_hints": [], "availability_zones": [],
     });
     assert_eq!(seen, expected, "a member sees neither distributed nor ha");
     let seen = cloud.get(ADMIN, &path).await.expect(200);

@@ -17,3 +17,10 @@ async fn an_administrator_gets_the_same_statuses() {
     let cloud = Cloud::new().await;
     sequence::replay(&cloud, include_str!("../../../spec/probe.json")).await;
 }
+
+/// What goes wrong with routers, floating IPs, groups, quotas, tags and segments, and what comes before (`spec/requests.json`, recorded).
+#[tokio::test]
+async fn requests_in_sequence_get_the_same_answers() {
+    let cloud = Cloud::new().await;
+    sequence::replay(&cloud, include_str!("../../../spec/requests.json")).await;
+}

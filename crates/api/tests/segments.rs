@@ -119,3 +119,10 @@ async fn bad_segments_are_refused() {
     }
     assert_eq!(cloud.get(ADMIN, &format!("/v2.0/segments/{NOBODY}")).await.error(), (404, "SegmentNotFound"));
 }
+
+/// Subnets of a network's segments lead to each other (`spec/peer_subnet_routes.json`, recorded).
+#[tokio::test]
+async fn subnets_of_segments_lead_to_each_other() {
+    let cloud = Cloud::new().await;
+    sequence::replay(&cloud, include_str!("../../../spec/peer_subnet_routes.json")).await;
+}

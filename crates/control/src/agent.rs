@@ -208,12 +208,14 @@ fn l3_agent(tx: &mut Tx, id: AgentId) -> Result<Agent, Error> {
 
 /// Whether an L3 agent serves a router: its host has ports of a network that the router joins, or an administrator has put it there.
 pub fn routes(view: &Snapshot, agent: &Agent, router: RouterId) -> bool {
-    let is_joined = |port: &Port| {
-        let is_interface = port.router().is_some_and(|(_, role)| role == RouterPortRole::Interface);
-        is_interface && view.host_network_ports(&agent.host, port.network_id) > 0
-    };
+    let is_joined =
+        |port: &Port| is_interface(port) && view.host_network_ports(&agent.host, port.network_id) > 0;
     agent.role == AgentRole::Routing
         && (agent.routers.contains(&router) || view.router_ports(router).any(|port| is_joined(port)))
+}
+
+fn is_interface(port: &Port) -> bool {
+    port.router().is_some_and(|(_, role)| role == RouterPortRole::Interface)
 }
 
 /// The L3 agents that serve a router, by id.
@@ -255,13 +257,23 @@ pub fn zones_of_network(view: &Snapshot, network: NetworkId) -> BTreeSet<&str> {
     agents.map(|agent| agent.availability_zone.as_str()).collect()
 }
 
-/// Refuses hints at zones in which no host answers for networks.
-pub(crate) fn check_zone_hints(tx: &Tx, hints: &[String]) -> Result<(), Error> {
+/// The zones of the hosts that serve a router.
+pub fn zones_of_router(view: &Snapshot, router: RouterId) -> BTreeSet<&str> {
+    let interfaces = view.router_ports(router).filter(|port| is_interface(port));
+    let hosts = interfaces.flat_map(|port| view.network_hosts(port.network_id)).map(|(host, _)| host);
+    let there = hosts.flat_map(|host| view.agents_of_host(host)).map(|agent| &agent.value);
+    let put = view.iter::<Agent>().map(|agent| &agent.value).filter(|agent| agent.routers.contains(&router));
+    let routing = there.chain(put).filter(|agent| agent.role == AgentRole::Routing);
+    routing.map(|agent| agent.availability_zone.as_str()).collect()
+}
+
+/// Refuses hints at zones in which no host does this for objects of a kind, `network` or `router`.
+pub(crate) fn check_zone_hints(tx: &Tx, hints: &[String], kind: &'static str) -> Result<(), Error> {
     if hints.is_empty() {
         return Ok(());
     }
     let zones = zones(tx.view());
-    match hints.iter().find(|hint| !zones.contains_key(&(hint.as_str(), "network"))) {
+    match hints.iter().find(|hint| !zones.contains_key(&(hint.as_str(), kind))) {
         Some(unknown) => Err(ObjectError::AvailabilityZoneNotFound(unknown.clone()).into()),
         None => Ok(()),
     }

@@ -76,7 +76,7 @@ pub struct NetworkChange {
 
 /// Creates a network.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewNetwork) -> Result<Network, Error> {
-    agent::check_zone_hints(tx, &new.availability_zone_hints)?;
+    agent::check_zone_hints(tx, &new.availability_zone_hints, "network")?;
     quota::check(tx, config, &new.project_id, Counted::Network, 1)?;
     let id = NetworkId::random();
     let segment =

@@ -24,6 +24,8 @@ pub struct DetailsChange {
     pub numa_affinity_policy: Option<Option<String>>,
     /// `device_profile`
     pub device_profile: Option<Option<String>>,
+    /// `hardware_offload_type`
+    pub hardware_offload_type: Option<Option<String>>,
     /// `hints`, a JSON object as text.
     pub hints: Option<Option<String>>,
     /// DHCP options that change; those that are not named stay.
@@ -52,6 +54,7 @@ impl DetailsChange {
         set(&mut details.data_plane_status, &self.data_plane_status);
         set(&mut details.numa_affinity_policy, &self.numa_affinity_policy);
         set(&mut details.device_profile, &self.device_profile);
+        set(&mut details.hardware_offload_type, &self.hardware_offload_type);
         set(&mut details.hints, &self.hints);
         network::set(&mut details.dns_name, &self.dns_name);
         network::set(&mut details.dns_domain, &self.dns_domain);

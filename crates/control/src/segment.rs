@@ -188,6 +188,7 @@ fn claim_vni(tx: &mut Tx, network: NetworkId, id: i64) -> Result<Segment, Error>
 }
 
 fn insert(tx: &mut Tx, network: NetworkId, vni: Vni) -> Result<Segment, Error> {
+    segment_range::hold(tx, &SegmentPool::Vxlan, vni.get());
     tx.insert(VniClaim { vni, network_id: network }).map_err(|_| Error::TunnelIdInUse(vni.get()))?;
     Ok(Segment::Vxlan(vni))
 }
@@ -211,6 +212,7 @@ fn claim_tunnel(
             Error::InvalidInput(format!("segmentation_id {id} is out of range (0 through {most})"))
         })?,
     };
+    segment_range::hold(tx, &SegmentPool::Tunnel(kind), id);
     let tunnel = Tunnel { kind, id };
     tx.insert(TunnelClaim { tunnel, network_id: asks.network }).map_err(|_| Error::TunnelIdInUse(id))?;
     Ok(Segment::Tunnel(tunnel))
@@ -236,6 +238,9 @@ fn claim_free_vlan(tx: &mut Tx, asks: &Asker<'_>, physical: Option<&str>) -> Res
 }
 
 fn claim_physical(tx: &mut Tx, network: NetworkId, segment: PhysicalSegment) -> Result<Segment, Error> {
+    if let Some(vlan) = segment.vlan {
+        segment_range::hold(tx, &SegmentPool::Vlan(segment.network.clone()), vlan.get().into());
+    }
     let claim = SegmentClaim { segment: segment.clone(), network_id: network };
     tx.insert(claim).map_err(|_| Error::SegmentInUse(segment.clone()))?;
     Ok(Segment::Physical(segment))

@@ -76,6 +76,9 @@ pub fn update(
     }
     range.first = change.first.unwrap_or(old.first);
     range.last = change.last.unwrap_or(old.last);
+    if (range.first, range.last) != (old.first, old.last) {
+        take_turn(tx, id);
+    }
     let used = used(tx.view(), &old);
     let ends = used.first_key_value().zip(used.last_key_value());
     if ends.is_some_and(|(lowest, highest)| *lowest.0 < range.first || *highest.0 > range.last) {
@@ -92,11 +95,28 @@ pub fn update(
 /// Removes a range of which no identifier is in use.
 pub fn delete(tx: &mut Tx, id: SegmentRangeId, revision: Option<u64>) -> Result<(), Error> {
     let range = changeable(tx, id, revision)?;
+    take_turn(tx, id);
     if !used(tx.view(), &range).is_empty() {
         return Err(SegmentError::RangeInUse(id).into());
     }
     tx.delete::<SegmentRange>(&id);
     Ok(())
+}
+
+/// Keeps the ranges that administrators have made for an identifier as they are until a network has it.
+pub(crate) fn hold(tx: &mut Tx, pool: &SegmentPool, id: u32) {
+    let has = |range: &SegmentRange| {
+        !range.is_default && range.pool == *pool && (range.first..=range.last).contains(&id)
+    };
+    let holding = tx.view().iter::<SegmentRange>().find(|range| has(range)).map(|range| range.id);
+    if let Some(range) = holding {
+        take_turn(tx, range);
+    }
+}
+
+/// What takes an identifier of a range and what takes the range away follow each other.
+fn take_turn(tx: &mut Tx, range: SegmentRangeId) {
+    tx.take_turn(format!("segment range {range}"));
 }
 
 fn changeable(tx: &mut Tx, id: SegmentRangeId, revision: Option<u64>) -> Result<SegmentRange, Error> {

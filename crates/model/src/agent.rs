@@ -44,7 +44,8 @@ impl AgentRole {
     /// The kind of object whose availability zones the role's agents make, if any.
     pub fn zone_resource(self) -> Option<&'static str> {
         match self {
-            AgentRole::Switching | AgentRole::Routing => None,
+            AgentRole::Switching => None,
+            AgentRole::Routing => Some("router"),
             AgentRole::Dhcp => Some("network"),
         }
     }

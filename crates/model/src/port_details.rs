@@ -32,6 +32,8 @@ pub struct PortDetails {
     pub numa_affinity_policy: Option<String>,
     /// `device_profile`, for the compute service.
     pub device_profile: Option<String>,
+    /// `hardware_offload_type`, for the compute service.
+    pub hardware_offload_type: Option<String>,
     /// `hints`, a JSON object as text, for the switch of a host.
     pub hints: Option<String>,
     /// `trusted`, for the compute service; `None` is unsaid.

@@ -72,7 +72,7 @@ impl Maintenance {
             tracing::warn!(%error, "expired revocations and old keys stay for another minute");
         }
         if self.is_shared
-            && let Err(error) = recovery::run_beside_others(&self.store).await
+            && let Err(error) = recovery::run_beside_others(&self.store, &self.control).await
         {
             tracing::warn!(%error, "what another server left undone stays for another minute");
         }

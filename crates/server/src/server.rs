@@ -66,7 +66,7 @@ impl Server {
         if lock.is_none() {
             hadron_control::recovery::run(&store, &config.control).await?;
         } else {
-            hadron_control::recovery::run_beside_others(&store).await?;
+            hadron_control::recovery::run_beside_others(&store, &config.control).await?;
             hadron_control::segment_range::sync_defaults(&store, &config.control).await?;
         }
 

@@ -12,13 +12,11 @@ mod auto_topology;
 mod default_group;
 pub mod default_rule;
 pub mod default_statefulness;
-mod dhcp_scheduler;
 mod endpoint;
 pub mod floating_ip;
 pub mod floating_ip_fields;
 mod floating_ip_pool;
 pub mod gateway;
-mod l3_scheduler;
 mod loggable_resource;
 pub mod network;
 mod network_ip_availability;
@@ -33,6 +31,7 @@ pub mod rbac_policy;
 pub mod router;
 mod router_action;
 mod rule_match;
+mod scheduler;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod segment;
@@ -94,10 +93,10 @@ pub(crate) fn all(policy: &crate::policy::Policy) -> Vec<Box<dyn Endpoint>> {
     .flatten()
     .chain([
         Box::new(quota::Quotas::new(policy)) as Box<dyn Endpoint>,
-        Box::new(dhcp_scheduler::NetworksOfAgent::new(policy)),
-        Box::new(dhcp_scheduler::AgentsOfNetwork::new(policy)),
-        Box::new(l3_scheduler::RoutersOfAgent::new(policy)),
-        Box::new(l3_scheduler::AgentsOfRouter::new(policy)),
+        Box::new(scheduler::ObjectsOfAgent::<scheduler::Dhcp>::new(policy)),
+        Box::new(scheduler::AgentsOfObject::<scheduler::Dhcp>::new(policy)),
+        Box::new(scheduler::ObjectsOfAgent::<scheduler::Routing>::new(policy)),
+        Box::new(scheduler::AgentsOfObject::<scheduler::Routing>::new(policy)),
         Box::new(port_binding::PortBindings::new(policy)),
         Box::new(auto_topology::AutoTopologies::new(policy)),
         Box::new(zone::Derived::zones(policy)),
@@ -255,6 +254,7 @@ pub trait Resource: Sized + Send + Sync + 'static {
     /// Completes the creation of `made` by what may not have fitted its transaction.
     fn complete(
         _store: &Store,
+        _config: &Config,
         _info: &CommitInfo,
         _made: &Self::Record,
     ) -> impl Future<Output = Result<(), Error>> + Send {

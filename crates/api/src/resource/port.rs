@@ -1,7 +1,8 @@
 //! `/v2.0/ports`
 
 use super::port_values::{
-    binding_change, check_device, fixed_ips, or, profile, relies_on, security_change, vif_details,
+    binding_change, check_device, fixed_ips, new_binding, or, profile, relies_on, security_change,
+    vif_details,
 };
 use super::{Object, Request, Resource, Scope, Tagging, names, port_detail, tagging};
 use crate::ApiError;
@@ -169,6 +170,7 @@ const TABLE: &[Column] = &[
     port_detail::PROPAGATE_UPLINK_STATUS,
     port_detail::NUMA_AFFINITY_POLICY,
     port_detail::DEVICE_PROFILE,
+    port_detail::HARDWARE_OFFLOAD_TYPE,
     port_detail::HINTS,
     port_detail::RESOURCE_REQUEST,
     port_detail::TRUSTED,
@@ -271,7 +273,7 @@ impl Resource for Ports {
             fixed_ips: fixed_ips(values, is_subnet_visible)?,
             device_id,
             device_owner,
-            binding: binding_change(values)?,
+            binding: new_binding(values)?,
             security,
             details: port_detail::change(values),
             tags: values.texts("tags").unwrap_or_default().into_iter().collect(),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 type Column = Attribute<Port>;
 
 const DATA_PLANE: &[Option<&str>] = &[None, Some("ACTIVE"), Some("DOWN")];
+const HARDWARE_OFFLOAD: &[Option<&str>] = &[Some("switchdev")];
 const NUMA: &[Option<&str>] = &[Some("required"), Some("preferred"), Some("legacy"), Some("socket"), None];
 
 pub(super) const DATA_PLANE_STATUS: Column =
@@ -41,6 +42,16 @@ pub(super) const DEVICE_PROFILE: Column =
         .post()
         .default(Default::Null)
         .validate(Validate::StringOrNone(255));
+
+pub(super) const HARDWARE_OFFLOAD_TYPE: Column = Column::new("hardware_offload_type", |port, _| {
+    Some(Field::text(port.details.hardware_offload_type.as_deref()))
+})
+.by(&["port-hardware-offload-type"])
+.post()
+.enforce_policy()
+.default(Default::Unspecified)
+.convert(Convert::Text)
+.validate(Validate::Words(HARDWARE_OFFLOAD));
 
 pub(super) const HINTS: Column =
     Column::new("hints", |port, _| Some(port.details.hints.as_deref().map_or(Field::Null, Field::Json)))
@@ -130,6 +141,7 @@ pub(super) fn change(values: &Values) -> DetailsChange {
         propagate_uplink_status: values.boolean("propagate_uplink_status"),
         numa_affinity_policy: text("numa_affinity_policy"),
         device_profile: text("device_profile"),
+        hardware_offload_type: text("hardware_offload_type"),
         hints: values.get("hints").map(|hints| {
             let hints = hints.as_object().filter(|hints| !hints.is_empty());
             hints.map(|hints| Value::from(hints.clone()).to_string())

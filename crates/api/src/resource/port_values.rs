@@ -125,6 +125,28 @@ pub(super) fn binding_change(values: &Values) -> Result<BindingChange, ApiError>
     binding_change_of(values, ["binding:host_id", "binding:vnic_type", "binding:profile"])
 }
 
+/// What a request for a new port says of its binding. The compute service looks in the profile for what the hardware is to take over.
+pub(super) fn new_binding(values: &Values) -> Result<BindingChange, ApiError> {
+    let mut binding = binding_change(values)?;
+    if let Some(offload) = values.text("hardware_offload_type") {
+        let given = values.get("binding:profile").and_then(Value::as_object);
+        binding.profile =
+            Some(Value::from(with_capability(given.cloned().unwrap_or_default(), offload)).to_string());
+    }
+    Ok(binding)
+}
+
+/// A profile whose `capabilities` have this one. What stands there and is no list gives way, as in Neutron.
+fn with_capability(mut profile: Map<String, Value>, capability: String) -> Map<String, Value> {
+    let given = profile.get("capabilities").and_then(Value::as_array);
+    let mut capabilities = given.cloned().unwrap_or_default();
+    if !capabilities.iter().any(|other| *other == capability) {
+        capabilities.push(capability.into());
+    }
+    profile.insert("capabilities".to_owned(), capabilities.into());
+    profile
+}
+
 /// What a request says of a binding by attributes of these names: host, kind of interface, profile.
 pub(super) fn binding_change_of(
     values: &Values,

@@ -8,6 +8,7 @@ use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use hadron_control::agent;
 use hadron_control::router::{self, GatewayRequest, NewRouter, RouterChange};
 use hadron_control::{Config, Error, Step};
 use hadron_model::{Router, RouterId};
@@ -102,6 +103,17 @@ const TABLE: &[Column] = &[
         .default(Default::Unspecified)
         .convert(Convert::NullToList)
         .validate(Validate::HostRoutes),
+    Column::new("availability_zone_hints", |router, _| {
+        Some(Field::Texts(router.availability_zone_hints.iter().map(String::as_str).collect()))
+    })
+    .by(&["router_availability_zone"])
+    .post()
+    .default(Default::EmptyList)
+    .validate(Validate::ZoneHints),
+    Column::new("availability_zones", |router, view| {
+        Some(Field::Texts(agent::zones_of_router(view.snapshot(), router.id).into_iter().collect()))
+    })
+    .by(&["router_availability_zone"]),
     Column::new("description", |router, _| Some(Field::Text(&router.description)))
         .by(&["standard-attr-description"])
         .post_put()
@@ -176,7 +188,12 @@ impl Resource for Routers {
             ha: values.boolean("ha"),
             default_route_ecmp: values.boolean("enable_default_route_ecmp"),
             default_route_bfd: values.boolean("enable_default_route_bfd"),
-            availability_zone_hints: vec![],
+            availability_zone_hints: values
+                .texts("availability_zone_hints")
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         })
     }
 

@@ -312,13 +312,19 @@ impl Resource for Subnets {
         subnet::create(tx, config, new)
     }
 
-    async fn complete(store: &Store, info: &CommitInfo, made: &Subnet) -> Result<(), Error> {
-        if !slaac::is_auto_address(made) {
+    async fn complete(store: &Store, config: &Config, info: &CommitInfo, made: &Subnet) -> Result<(), Error> {
+        if !slaac::is_auto_address(made) && made.segment_id.is_none() {
             return Ok(());
         }
-        let (store, info, id) = (store.clone(), info.clone(), made.id);
+        let (store, config, info, made) = (store.clone(), config.clone(), info.clone(), made.clone());
         // To the end, whether or not the caller waits for it.
-        let task = tokio::spawn(async move { slaac::fill_all(&store, &info, id).await });
+        let task = tokio::spawn(async move {
+            slaac::fill_all(&store, &info, made.id).await?;
+            match made.segment_id {
+                Some(_) => subnet::fill_peer_routes(&store, &info, &config, made.network_id).await,
+                None => Ok(()),
+            }
+        });
         task.await.unwrap_or(Ok(()))
     }
 

@@ -42,6 +42,7 @@ fn converter(convert: Convert) -> Option<&'static str> {
     match convert {
         Convert::Keep => None,
         Convert::Boolean => Some("convert_to_boolean"),
+        Convert::Text => Some("convert_to_string"),
         Convert::Integer => Some("convert_to_int"),
         Convert::Mac => Some("convert_to_mac_if_none"),
         Convert::Address => Some("convert_ip_to_canonical_format"),

@@ -38,6 +38,10 @@ pub(crate) fn convert(convert: Convert, value: Value) -> Result<Value, ApiError>
         },
         Convert::BooleanIfGiven if value.is_null() => Ok(value),
         Convert::BooleanIfGiven => self::convert(Convert::Boolean, value),
+        Convert::Text => Ok(match value {
+            Value::Null | Value::String(_) => value,
+            other => Value::String(other.to_string()),
+        }),
         Convert::Integer => match to_integer(&value) {
             Some(value) => Ok(value.into()),
             None => Err(ApiError::invalid_input(format!("'{}' is not an integer", show(&value)))),

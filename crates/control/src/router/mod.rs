@@ -17,7 +17,7 @@ pub use routes::{add_routes, remove_routes};
 
 use crate::network::set;
 use crate::quota::{self, Counted};
-use crate::{Config, Error, RouterError, stamp};
+use crate::{Config, Error, RouterError, agent, stamp};
 use hadron_model::{ExtraRoute, Router, RouterId, RouterNumber, RouterPortRole};
 use hadron_store::{Counter, Tx};
 
@@ -92,6 +92,7 @@ pub fn is_highly_available(router: &Router) -> bool {
 
 /// Creates a router.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewRouter) -> Result<Router, Error> {
+    agent::check_zone_hints(tx, &new.availability_zone_hints, "router")?;
     quota::check(tx, config, &new.project_id, Counted::Router, 1)?;
     let mut router = Router {
         id: RouterId::random(),

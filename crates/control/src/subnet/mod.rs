@@ -2,7 +2,10 @@
 
 mod check;
 mod enlarge;
+mod peer_routes;
 mod pools;
+
+pub use peer_routes::fill_all as fill_peer_routes;
 
 use crate::network::{self, set};
 use crate::quota::{self, Counted};
@@ -121,7 +124,8 @@ pub struct SubnetChange {
 
 /// Creates a subnet.
 ///
-/// The network's DHCP service gets an address of it if it needs one. If hosts form their own address in it, the ports of
+/// The network's DHCP service gets an address of it if it needs one, and of a subnet of a segment the network's others get a route to
+/// it: as many as fit in this transaction, the rest by [`fill_peer_routes`]. If hosts form their own address in it, the ports of
 /// the network get theirs: as many as fit in this transaction, the rest by [`slaac::fill`], which the caller runs until it
 /// is done.
 pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, Error> {
@@ -146,7 +150,7 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
     subnet_pool::check_affinity(tx, new.network_id, IpVersion::of(cidr.addr()), subnetpool_id)?;
     rbac::check_reliance(tx, &new.relies_on)?;
     quota::check(tx, config, &new.project_id, Counted::Subnet, 1)?;
-    let subnet = Subnet {
+    let mut subnet = Subnet {
         id: SubnetId::random(),
         number: SubnetNumber(tx.next_number(Counter::Subnet)?),
         network_id: new.network_id,
@@ -167,8 +171,12 @@ pub fn create(tx: &mut Tx, config: &Config, new: &NewSubnet) -> Result<Subnet, E
         segment_id: new.segment_id,
         stamp: stamp::born(tx, 0),
     };
+    if subnet.segment_id.is_some() {
+        peer_routes::complete(tx, config, &mut subnet);
+    }
     tx.put(subnet.clone());
     network::touch(tx, &network);
+    peer_routes::announce(tx, config, &subnet)?;
     dhcp::sync(tx, config, &network)?;
     slaac::fill(tx, subnet.id)?;
     Ok(subnet)
@@ -239,12 +247,16 @@ pub fn update(
     set(&mut subnet.enable_dhcp, &change.enable_dhcp);
     set(&mut subnet.service_types, &change.service_types);
     set(&mut subnet.dns_publish_fixed_ip, &change.dns_publish_fixed_ip);
+    peer_routes::follow(tx, config, &old, &mut subnet);
     if subnet == old.value {
         return Ok(subnet);
     }
     let network = tx.get::<Network>(&subnet.network_id).ok_or(Error::NetworkNotFound(subnet.network_id))?;
     stamp::touch(tx, &mut subnet);
     tx.put(subnet.clone());
+    if subnet.cidr != old.cidr {
+        peer_routes::lead_on(tx, &old, subnet.cidr)?;
+    }
     network::touch(tx, &network);
     dhcp::sync(tx, config, &network)?;
     Ok(subnet)
@@ -274,7 +286,7 @@ pub fn delete(tx: &mut Tx, config: &Config, id: SubnetId, revision: Option<u64>)
         stamp::touch(tx, &mut port);
         tx.put(port);
     }
-    if !is_last {
+    if !is_last || !peer_routes::withdraw(tx, &subnet) {
         return Ok(Step::More);
     }
     remove(tx, id);

@@ -209,15 +209,16 @@ fn security() -> impl Strategy<Value = PortSecurity> {
 prop_compose! {
     fn port_details()(
         texts in [text(), text()], options in vec((text(), any::<bool>(), text()), 0..3), is_addressless: bool,
-        words in [of(text()), of(text()), of(text()), of(text())], hides_uplink_status: bool, trusted in of(any::<bool>()),
+        words in [of(text()), of(text()), of(text()), of(text()), of(text())], hides_uplink_status: bool, trusted in of(any::<bool>()),
     ) -> PortDetails {
         let [dns_name, dns_domain] = texts;
-        let [data_plane_status, numa_affinity_policy, device_profile, hints] = words;
+        let [data_plane_status, numa_affinity_policy, device_profile, hardware_offload_type, hints] = words;
         let option = |(name, is_ipv6, value)| ExtraDhcpOpt { name, is_ipv6, value };
         PortDetails {
             dns_name, dns_domain, extra_dhcp_opts: options.into_iter().map(option).collect(), is_addressless,
             is_deferred: !is_addressless,
-            data_plane_status, hides_uplink_status, numa_affinity_policy, device_profile, hints, trusted,
+            data_plane_status, hides_uplink_status, numa_affinity_policy, device_profile, hardware_offload_type,
+            hints, trusted,
         }
     }
 }

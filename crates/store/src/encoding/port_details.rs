@@ -26,6 +26,8 @@ pub(crate) struct PortDetailsMessage {
     trusted: Option<bool>,
     #[prost(bool, tag = "11")]
     is_deferred: bool,
+    #[prost(string, optional, tag = "12")]
+    hardware_offload_type: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -60,6 +62,7 @@ pub(super) fn message(details: &PortDetails) -> Option<PortDetailsMessage> {
         hints: details.hints.clone(),
         trusted: details.trusted,
         is_deferred: details.is_deferred,
+        hardware_offload_type: details.hardware_offload_type.clone(),
     })
 }
 
@@ -82,5 +85,6 @@ pub(super) fn details(message: Option<PortDetailsMessage>) -> PortDetails {
         hints: message.hints,
         trusted: message.trusted,
         is_deferred: message.is_deferred,
+        hardware_offload_type: message.hardware_offload_type,
     }
 }

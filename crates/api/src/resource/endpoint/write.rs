@@ -48,7 +48,7 @@ impl<R: Resource> Served<R> {
             Err(news) => create_many::<R>(state, &call, news).await?,
         };
         for made in &made {
-            R::complete(&state.store, &call.commit_info(), made).await?;
+            R::complete(&state.store, &state.config.control, &call.commit_info(), made).await?;
         }
         let (policy, caller) = (&state.policy, &call.caller);
         let view = View::new(&snapshot, caller.project());
