@@ -18,3 +18,4 @@ pub mod openstack;
 pub mod outside;
 pub mod process;
 pub mod routers;
+pub mod simulated_node;

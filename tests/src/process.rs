@@ -77,6 +77,13 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a server that has no identity of its own, and so no administrator: `options` name a Keystone.
+    pub async fn start_for_keystone(options: &[&str]) -> Result<Self> {
+        let mut server = Self::spawn(options)?;
+        server.until(async |server| server.network_api().await.is_ok()).await?;
+        Ok(server)
+    }
+
     fn spawn(options: &[&str]) -> Result<Self> {
         let program = hadron()?;
         let directory = tempfile::tempdir_in(program.parent().unwrap_or(Path::new(".")))?;
@@ -99,11 +106,16 @@ impl Server {
     }
 
     async fn until_it_listens(&mut self) -> Result<()> {
+        self.until(async |server| server.identity_api().await.is_ok() && server.network_api().await.is_ok())
+            .await
+    }
+
+    async fn until(&mut self, listens: impl AsyncFn(&Self) -> bool) -> Result<()> {
         for _ in 0..1200 {
             if let Some(status) = self.process.try_wait()? {
                 bail!("the server ended with {status}; its log is on standard error");
             }
-            if self.identity_api().await.is_ok() && self.network_api().await.is_ok() {
+            if listens(self).await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;

@@ -15,6 +15,21 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_stopped_keystone_lets_nobody_new_in", || Box::pin(stopped())),
 ];
 
+impl Server {
+    fn config(&self) -> KeystoneConfig {
+        KeystoneConfig {
+            // Long, for a busy machine: whatever waits for it to pass sets its own.
+            timeout: Duration::from_secs(60),
+            ..KeystoneConfig::new(&format!("http://127.0.0.1:{}", self.port), SERVICE_PASSWORD)
+        }
+    }
+
+    /// A client that asks about every token on every request.
+    fn asked_always(&self) -> Keystone {
+        Keystone::new(KeystoneConfig { cache_time: Duration::ZERO, ..self.config() }).unwrap()
+    }
+}
+
 const INVALID: AuthError = AuthError::Invalid;
 
 async fn scopes() {

@@ -1,16 +1,14 @@
 //! A real Keystone: the package from PyPI on SQLite, in a process and a directory of its own that end with the value.
 
-use hadron_cloud::keystone::{Keystone, KeystoneConfig};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// How long its tokens last, seconds.
 pub const LIFETIME: u64 = 12;
-const PASSWORD: &str = "secret of the first administrator";
+pub const PASSWORD: &str = "secret of the first administrator";
 pub const SERVICE_PASSWORD: &str = "secret of the network service";
 
 /// Where `cargo xtask setup` installs it.
@@ -27,6 +25,8 @@ pub struct Server {
     directory: tempfile::TempDir,
     process: Option<Child>,
     pub port: u16,
+    /// Where it speaks TLS, if it has a certificate.
+    pub tls_port: Option<u16>,
     /// A token of the administrator for the project `admin`.
     pub admin: String,
     pub project: String,
@@ -43,6 +43,11 @@ pub struct Answer {
 impl Server {
     /// Starts one with the projects `admin` and `service`, the administrator, and the user `neutron` with the role service.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts one that also speaks TLS, with a certificate and its key, if it is given them.
+    pub fn start_with(certificate: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         for keys in ["fernet", "receipts", "credential"] {
@@ -63,11 +68,15 @@ impl Server {
             path,
             &["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-public-url", "http://127.0.0.1/v3"],
         );
-        let (process, port) = serve(path);
+        if let Some(pem) = certificate {
+            std::fs::write(path.join("tls.pem"), pem).unwrap();
+        }
+        let (process, ports) = serve(path);
         let mut server = Self {
             directory,
             process: Some(process),
-            port,
+            port: ports[0],
+            tls_port: ports.get(1).copied(),
             admin: String::new(),
             project: String::new(),
             roles: Value::Null,
@@ -101,19 +110,6 @@ impl Server {
         let process = self.process.as_ref().unwrap();
         let id = nix::unistd::Pid::from_raw(i32::try_from(process.id()).unwrap());
         nix::sys::signal::kill(id, signal).unwrap();
-    }
-
-    pub fn config(&self) -> KeystoneConfig {
-        KeystoneConfig {
-            // Long, for a busy machine: whatever waits for it to pass sets its own.
-            timeout: Duration::from_secs(60),
-            ..KeystoneConfig::new(&format!("http://127.0.0.1:{}", self.port), SERVICE_PASSWORD)
-        }
-    }
-
-    /// A client that asks about every token on every request.
-    pub fn asked_always(&self) -> Keystone {
-        Keystone::new(KeystoneConfig { cache_time: Duration::ZERO, ..self.config() }).unwrap()
     }
 
     /// Makes an object; returns its id.
@@ -213,21 +209,21 @@ fn manage(path: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn serve(path: &Path) -> (Child, u16) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keystone/serve.py");
+fn serve(path: &Path) -> (Child, Vec<u16>) {
+    let script = path.join("serve.py");
+    std::fs::write(&script, include_str!("serve.py")).unwrap();
     let mut command = program("python");
     command.arg(script).arg(path).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    match line.trim().parse() {
-        Ok(port) => (process, port),
-        Err(error) => {
-            let _ = process.kill();
-            let _ = process.wait();
-            panic!("Keystone does not start: {error}");
-        }
+    let ports: Vec<u16> = line.split_whitespace().filter_map(|port| port.parse().ok()).collect();
+    if ports.is_empty() {
+        let _ = process.kill();
+        let _ = process.wait();
+        panic!("Keystone does not start");
     }
+    (process, ports)
 }
 
 fn id(option: &str) -> String {

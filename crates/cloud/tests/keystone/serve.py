@@ -1,8 +1,10 @@
-"""Keystone in one process, for tests: serve.py DIRECTORY [EXPIRATION]. Prints its port when it listens."""
+"""Keystone in one process, for tests: serve.py DIRECTORY. Prints its port when it listens, and a second one with TLS if there is DIRECTORY/tls.pem."""
 
 import os
 import socketserver
+import ssl
 import sys
+import threading
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 directory = sys.argv[1]
@@ -23,6 +25,16 @@ class Silent(WSGIRequestHandler):
         pass
 
 
-server = make_server("127.0.0.1", 0, wsgi.initialize_public_application(), Threaded, Silent)
-print(server.server_port, flush=True)
+application = wsgi.initialize_public_application()
+server = make_server("127.0.0.1", 0, application, Threaded, Silent)
+ports = [server.server_port]
+certificate = os.path.join(directory, "tls.pem")
+if os.path.exists(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    encrypted = make_server("127.0.0.1", 0, application, Threaded, Silent)
+    encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True)
+    ports.append(encrypted.server_port)
+    threading.Thread(target=encrypted.serve_forever, daemon=True).start()
+print(*ports, flush=True)
 server.serve_forever()

@@ -67,7 +67,8 @@ def step(line):
     if name or wanted:
         found = json.loads(output)
         if name:
-            kept[name] = found.get("id") or found.get("ID")
+            first = found[0] if isinstance(found, list) else found
+            kept[name] = first.get("id") or first.get("ID")
         if not has(found, wanted):
             fail(line, f"shows {output}")
 

@@ -6,6 +6,8 @@
 use anyhow::{Context, Result};
 use hadron_tests::openstack;
 use hadron_tests::process::Server;
+use hadron_tests::simulated_node::SimulatedNode;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -22,8 +24,10 @@ fn main() -> ExitCode {
 
 /// Whether every command did what it should.
 fn run() -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The node goes on while the client runs.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let server = runtime.block_on(Server::start())?;
+    let node = runtime.block_on(SimulatedNode::start(&server, "host1", Ipv4Addr::new(192, 0, 2, 1)))?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = openstack::program()?;
     let python = program.parent().context("the client has no directory")?.join("python");
@@ -41,5 +45,6 @@ fn run() -> Result<bool> {
         .env("OS_REGION_NAME", "RegionOne")
         .env("OS_CACERT", server.ca_path())
         .status()?;
+    drop(node);
     Ok(status.success())
 }

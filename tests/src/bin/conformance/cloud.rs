@@ -1,17 +1,11 @@
 //! The cloud that the suites run against: a server, two simulated nodes, and what an operator sets up before.
-//!
-//! A simulated node is the product's own but for the kernel: it joins, follows its rows and reports over the real wire.
 
 use anyhow::{Context, Result};
-use hadron_node::links::simulated::Paper;
-use hadron_node::plane::memory::Memory;
-use hadron_node::{Identity, Node, Settings, join};
 use hadron_tests::client::Client;
 use hadron_tests::process::Server;
+use hadron_tests::simulated_node::SimulatedNode;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use tempfile::TempDir;
-use tokio::sync::mpsc;
 
 /// Quotas under which Neutron's results were recorded, the others being the defaults, and VLANs as it had some.
 const OPTIONS: [&str; 5] = [
@@ -35,13 +29,6 @@ pub struct Cloud {
     _nodes: Vec<SimulatedNode>,
 }
 
-struct SimulatedNode {
-    _node: Node,
-    _state: TempDir,
-    /// Held, so that the node waits for frames as on a quiet host.
-    _punts: mpsc::Sender<hadron_node::plane::Punt>,
-}
-
 impl Cloud {
     /// Starts everything.
     pub async fn start() -> Result<Self> {
@@ -62,20 +49,6 @@ impl Cloud {
 /// A part that can't be set up is told, and the tests that rest on it fail by themselves.
 fn told<T>(made: Result<T>) -> Option<T> {
     made.inspect_err(|error| println!("not set up: {error:#}")).ok()
-}
-
-impl SimulatedNode {
-    async fn start(server: &Server, host: &str, underlay: Ipv4Addr) -> Result<Self> {
-        let state = tempfile::tempdir()?;
-        let ticket = server.admin(&["host", "ticket", "--name", host])?;
-        let ticket = ticket.trim().parse().context("the ticket")?;
-        join(&ticket, host, underlay.into(), state.path()).await?;
-        let identity = Identity::load(state.path())?.context("joined, yet without identity")?;
-        let (parts, punts) = Memory::default().parts();
-        let node =
-            Node::with(state.path().into(), Settings::default(), identity, parts, Paper::default().links())?;
-        Ok(Self { _node: node, _state: state, _punts: punts })
-    }
 }
 
 async fn extensions(api: &mut Client) -> Result<Vec<String>> {
