@@ -52,12 +52,15 @@ pub struct Options {
     pub has_physical: bool,
     /// Hosts that have none all the same.
     pub unmapped: &'static [&'static str],
+    /// Largest packet of the underlay, octets.
+    pub mtu: u32,
 }
 
 impl Default for Options {
     /// Many hosts on one machine.
     fn default() -> Self {
-        Self { server: Vec::new(), tables: "small", is_on_etcd: false, has_physical: false, unmapped: &[] }
+        let (server, unmapped) = (Vec::new(), &[][..]);
+        Self { server, tables: "small", is_on_etcd: false, has_physical: false, unmapped, mtu: 1500 }
     }
 }
 
@@ -70,7 +73,7 @@ impl Cloud {
     /// The same with other options.
     pub fn up_with(name: &str, underlay: Underlay, computes: &[&str], options: Options) -> Result<Self> {
         let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
-        let mut lab = Topology::new(name).underlay(underlay).hosts(hosts);
+        let mut lab = Topology::new(name).underlay(underlay).mtu(options.mtu).hosts(hosts);
         if options.has_physical {
             lab = lab.physical();
         }
@@ -132,6 +135,7 @@ impl Cloud {
             .command(hadron()?)
             .args(["server", "--public-name", &controller.address().to_string(), "--state-dir"])
             .arg(self.server_dir()?)
+            .args(["--underlay-mtu", &self.options.mtu.to_string()])
             .args(&self.options.server);
         if controller.address().is_ipv6() {
             command = command.arg("--underlay-ipv6");

@@ -41,6 +41,8 @@ const WANTED: &[&str] = &[
     "knot-dnsutils",
     "libiscsi-bin",
     "openssh-client",
+    "qemu-block-extra",
+    "qemu-utils",
     "systemd",
     "tgt",
 ];
