@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod asks;
 mod course;
 mod cpu;
 mod flood;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("api", api::run),
     ("api-etcd", api::run_on_etcd),
     ("flood", flood::run),
@@ -35,6 +36,7 @@ const BENCHES: [(&str, Bench); 8] = [
     ("routed", routed::run),
     ("policy", policy::run),
     ("rules", rules::run),
+    ("asks", asks::run),
 ];
 
 fn main() -> ExitCode {

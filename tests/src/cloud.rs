@@ -242,6 +242,11 @@ impl Cloud {
         self.agents.get(host).map(Process::log).unwrap_or_default()
     }
 
+    /// The agent of a host, while it runs.
+    pub fn agent(&self, host: &str) -> Option<&Process> {
+        self.agents.get(host)
+    }
+
     /// Waits until every started agent is connected.
     pub fn wait_for_nodes(&self) -> Result<()> {
         let waiting = until(PATIENCE, "every node is connected", || {
