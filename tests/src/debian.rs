@@ -9,7 +9,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Lays what is written here over the packages, with devices, and with the namespace's own view of `/proc` and `/sys`.
-const MOUNTS: &str = "set -e; cd \"$1\"; mkdir -p over work root
+const MOUNTS: &str = "set -e; cd \"$1\"; [ ! -d root/usr ] || exit 0; mkdir -p over work root
 mount -t overlay overlay -o lowerdir=\"$2\",upperdir=over,workdir=work root
 mount -t proc proc root/proc
 mount -t sysfs -o ro sysfs root/sys
@@ -34,7 +34,7 @@ pub struct Debian<'a> {
 }
 
 impl<'a> Debian<'a> {
-    /// Makes it.
+    /// Makes it, unless it is there.
     pub fn of(namespace: &'a Namespace) -> Result<Self> {
         let place = namespace.dir().join("debian");
         std::fs::create_dir_all(&place)?;
