@@ -7,8 +7,10 @@ use crate::field::Field;
 use crate::filter::Filters;
 use crate::validate::{parse_prefix, show};
 use crate::values::Values;
+use crate::view::View;
 use axum::http::StatusCode;
 use hadron_control::address_group::{self, AddressGroupChange, NewAddressGroup};
+use hadron_control::rbac::may_use;
 use hadron_control::{Config, Error, Step};
 use hadron_model::{AddressGroup, AddressGroupId, IpNet, Shareable};
 use hadron_store::{Snapshot, Stored, Tx};
@@ -128,6 +130,10 @@ impl Resource for AddressGroups {
                 view.address_groups_of_project(project).chain(of_others).cloned().collect()
             }
         }
+    }
+
+    fn is_within_reach(group: &AddressGroup, view: &View<'_>) -> bool {
+        may_use(view, Shareable::AddressGroup(group.id), view.project())
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {

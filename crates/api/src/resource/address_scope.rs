@@ -6,7 +6,9 @@ use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::address_scope::{self, AddressScopeChange, NewAddressScope};
+use hadron_control::rbac::may_use;
 use hadron_control::{Config, Error, Step};
 use hadron_model::{AddressScope, AddressScopeId, IpVersion, Shareable};
 use hadron_store::{Snapshot, Stored, Tx};
@@ -99,6 +101,10 @@ impl Resource for AddressScopes {
                 view.address_scopes_of_project(project).chain(of_others).cloned().collect()
             }
         }
+    }
+
+    fn is_within_reach(scope: &AddressScope, view: &View<'_>) -> bool {
+        may_use(view, Shareable::AddressScope(scope.id), view.project())
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {

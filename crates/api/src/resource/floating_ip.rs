@@ -7,6 +7,7 @@ use crate::attribute::{Attribute, Convert, Default, Mask, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::floating_ip::{self, AssociationRequest, FloatingIpChange, NewFloatingIp};
 use hadron_control::{Config, Error, RouterError, Step};
 use hadron_model::{FloatingIp, FloatingIpId, NetworkId, PortId, RouterId, SubnetId, Tags};
@@ -166,6 +167,10 @@ impl Resource for FloatingIps {
             Scope::All => view.iter::<FloatingIp>().cloned().collect(),
             Scope::Project(project) => view.floating_ips_of_project(project).cloned().collect(),
         }
+    }
+
+    fn is_within_reach(floating_ip: &FloatingIp, view: &View<'_>) -> bool {
+        floating_ip.project_id == view.project()
     }
 
     fn check_parents(

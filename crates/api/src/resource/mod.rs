@@ -195,7 +195,7 @@ pub trait Resource: Sized + Send + Sync + 'static {
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Self::Record>>>;
 
     /// Whether the caller's project could know of the record, whatever policy lets it see: it is the project's own, or shared
-    /// with it.
+    /// with it. Rules of an operator, and deprecated defaults, let everybody see what is within reach.
     fn is_within_reach(_record: &Self::Record, _view: &View<'_>) -> bool {
         true
     }

@@ -10,10 +10,11 @@ use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::binding::{self, VNIC_NORMAL};
 use hadron_control::port::{self, NewMac, NewPort, PortChange};
 use hadron_control::{Config, Error, Step, floating_ip};
-use hadron_model::{NetworkId, Port, PortId, SecurityGroupId, SubnetId};
+use hadron_model::{Network, NetworkId, Port, PortId, SecurityGroupId, SubnetId};
 use hadron_store::{Snapshot, Stored, Tx};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -236,6 +237,12 @@ impl Resource for Ports {
                 unique(own.chain(networks.flat_map(|network| view.ports_of_network(network.id))))
             }
         }
+    }
+
+    fn is_within_reach(port: &Port, view: &View<'_>) -> bool {
+        let is_own = |network: &Stored<Network>| network.project_id == view.project();
+        port.project_id == view.project()
+            || view.get::<Network>(&port.network_id).is_some_and(|network| is_own(network))
     }
 
     fn check_parents(

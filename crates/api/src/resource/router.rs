@@ -8,6 +8,7 @@ use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::filter::Filters;
 use crate::values::Values;
+use crate::view::View;
 use hadron_control::agent;
 use hadron_control::router::{self, GatewayRequest, NewRouter, RouterChange};
 use hadron_control::{Config, Error, Step};
@@ -167,6 +168,10 @@ impl Resource for Routers {
             Scope::All => view.iter::<Router>().cloned().collect(),
             Scope::Project(project) => view.routers_of_project(project).cloned().collect(),
         }
+    }
+
+    fn is_within_reach(router: &Router, view: &View<'_>) -> bool {
+        router.project_id == view.project()
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {

@@ -9,6 +9,8 @@ use crate::filter::Filters;
 use crate::request::Call;
 use crate::state::ApiState;
 use crate::values::Values;
+use crate::view::View;
+use hadron_control::rbac::may_use;
 use hadron_control::security_group::{self, NewSecurityGroup, SecurityGroupChange};
 use hadron_control::{Config, Error, Step};
 use hadron_model::{SecurityGroup, SecurityGroupId, Shareable};
@@ -130,6 +132,10 @@ impl Resource for SecurityGroups {
 
     async fn settle(state: &ApiState, call: &Call, filters: &Filters) {
         default_group::ensure(state, call, filters).await;
+    }
+
+    fn is_within_reach(group: &SecurityGroup, view: &View<'_>) -> bool {
+        may_use(view, Shareable::SecurityGroup(group.id), view.project())
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {

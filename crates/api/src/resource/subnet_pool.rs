@@ -7,7 +7,9 @@ use crate::field::Field;
 use crate::filter::Filters;
 use crate::validate::{parse_prefix, parse_uuid, show};
 use crate::values::Values;
+use crate::view::View;
 use axum::http::StatusCode;
+use hadron_control::rbac::may_use;
 use hadron_control::subnet_pool::{self, NewSubnetPool, SubnetPoolChange};
 use hadron_control::{Config, Error, Step};
 use hadron_model::{AddressScopeId, IpNet, NetworkId, Shareable, SubnetPool, SubnetPoolId};
@@ -166,6 +168,10 @@ impl Resource for SubnetPools {
                 view.subnet_pools_of_project(project).chain(of_others).cloned().collect()
             }
         }
+    }
+
+    fn is_within_reach(pool: &SubnetPool, view: &View<'_>) -> bool {
+        may_use(view, Shareable::SubnetPool(pool.id), view.project())
     }
 
     fn check_parents(_: Request<'_>, _: &dyn Fn(Uuid) -> bool, _: &Values) -> Result<(), ApiError> {

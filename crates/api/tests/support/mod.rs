@@ -7,6 +7,7 @@ pub mod sequence;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
+use hadron_api::policy::{LivePolicy, PolicyConfig};
 use hadron_api::{ApiConfig, ApiState, AuthError, Authenticate, Authentication, Caller, router};
 use hadron_store::Store;
 use serde_json::Value;
@@ -42,6 +43,9 @@ impl Authenticate for Tokens {
             // A member of a project that nobody has used.
             "fresh" => (Some(FRESH_PROJECT), &["member", "reader"]),
             "unscoped" => (None, &[]),
+            // Of a project, with a role that no default knows.
+            "bare" => (Some(PROJECT), &["other"]),
+            "barefoot" => (Some(OTHER_PROJECT), &["other"]),
             "unavailable" => {
                 let reason = "the identity service is away".to_owned();
                 return Box::pin(std::future::ready(Err(AuthError::Unavailable { reason })));
@@ -108,6 +112,14 @@ impl Cloud {
     pub fn on(store: Store, config: ApiConfig) -> Self {
         let router = router(ApiState::new(store.clone(), Arc::new(Tokens), config));
         Self { router, store }
+    }
+
+    /// With what an operator says of the policy.
+    pub async fn with_policy(policy: PolicyConfig) -> Self {
+        let store = Store::in_memory().await;
+        let policy = Arc::new(LivePolicy::open(policy).unwrap());
+        let state = ApiState::with_policy(store.clone(), Arc::new(Tokens), ApiConfig::default(), policy);
+        Self { router: router(state), store }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
