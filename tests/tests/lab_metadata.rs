@@ -5,6 +5,8 @@ use hadron_lab::{Instance, Underlay};
 use hadron_tests::cloud::{Cloud, PATIENCE, Port};
 use hadron_tests::metadata::{ask, read, wait_for};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 
 const PATH: &str = "/latest/meta-data/hostname";
 
@@ -92,5 +94,52 @@ fn what_is_registered_later_is_read_later_and_an_instance_has_all_its_interfaces
     cloud.wait_for_nodes()?;
     cloud.forget("server")?;
     hadron_lab::until(PATIENCE, "it is forgotten", || nobody().unwrap_or(false))?;
+    Ok(())
+}
+
+/// What is sent as it stands, and the status of the first answer; none if the connection ends without one.
+fn exchange(instance: &Instance, request: &[u8]) -> Result<Option<u16>> {
+    let asked = instance.run(|| -> std::io::Result<String> {
+        let to = SocketAddr::from(([169, 254, 169, 254], 80));
+        let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        // The other end may have refused before all was sent.
+        let _ = stream.write_all(request);
+        let mut line = String::new();
+        let _ = BufReader::new(stream).read_line(&mut line);
+        Ok(line)
+    })??;
+    Ok(asked.split(' ').nth(1).and_then(|status| status.parse().ok()))
+}
+
+#[test]
+fn requests_that_can_be_read_in_two_ways_or_have_no_end_are_refused() -> Result<()> {
+    let cloud = Cloud::up("smuggling", Underlay::V4, &["compute1"])?;
+    let network = cloud.network("net")?;
+    cloud.subnet(&network, "10.0.0.0/24")?;
+    cloud.register("own", &json!({"hostname": "own.example"}))?;
+    let (_, instance) = port(&cloud, &network, "compute1", "own")?;
+    let _client = instance.dhcp_lease(PATIENCE)?;
+    wait_for(&instance, false, PATH, "own.example")?;
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: metadata\r\n");
+    let long = format!("X-Long: {}\r\n", "a".repeat(200_000));
+    for (what, fields, expected) in [
+        ("two lengths", "Content-Length: 4\r\nContent-Length: 40\r\n\r\nGET ", 400),
+        ("a length that is none", "Content-Length: +4\r\n\r\nGET ", 400),
+        ("an encoding that doesn't end", "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400),
+        ("a name with a space", "Content-Length : 4\r\n\r\nGET ", 400),
+        ("a folded field", "X-One: 1\r\n X-Forwarded-For: other\r\n\r\n", 400),
+        ("a head without end", &long, 431),
+    ] {
+        let status = exchange(&instance, format!("{head}{fields}").as_bytes())?;
+        ensure!(status == Some(expected), "{what}: {status:?}, not {expected}");
+    }
+    ensure!(
+        exchange(&instance, b"CONNECT 10.0.0.1:80 HTTP/1.1\r\nHost: a\r\n\r\n")? == Some(405),
+        "a tunnel"
+    );
+    let elsewhere = b"GET http://192.0.2.1/latest/meta-data/hostname HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n";
+    ensure!(exchange(&instance, elsewhere)? == Some(200), "its own facts, whatever host it names");
+    ensure!(read(&instance, false, PATH)? == "own.example", "it goes on as before");
     Ok(())
 }

@@ -126,6 +126,8 @@ fn regressions_of_the_fuzzer_hold() {
     let files: Vec<_> = std::fs::read_dir(directory).expect("fuzz/regressions/dhcpv4").collect();
     assert!(!files.is_empty());
     for file in files {
-        let _ = check(&std::fs::read(file.unwrap().path()).unwrap(), &lease());
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        let _ = check(&octets, &lease());
+        let _ = check(&frame(ADDRESS, SERVER, &octets), &lease());
     }
 }

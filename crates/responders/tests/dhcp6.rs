@@ -30,6 +30,7 @@ fn a_solicitation_is_answered_by_an_advertisement_of_the_ports_address() {
         id: 7,
         times: Some((43_200, 69_120)),
         addresses: vec![(ADDRESS, 86_400)],
+        prefixes: vec![],
         status: None,
     };
     assert_eq!(seen.associations, [expected]);
@@ -135,6 +136,47 @@ fn temporary_addresses_and_prefixes_are_not_given() {
     let seen = message.association(IA_NA, 3, &[]).answer(&binding()).unwrap();
     let statuses: Vec<_> = seen.associations.iter().map(|one| (one.code, one.status)).collect();
     assert_eq!(statuses, [(IA_TA, Some(NO_ADDRESSES)), (IA_PD, Some(NO_PREFIXES)), (IA_NA, None)]);
+}
+
+/// An association for prefixes that names some.
+fn delegation(id: u32, prefixes: &[&str]) -> Vec<u8> {
+    let mut value = [&id.to_be_bytes()[..], &[0; 8]].concat();
+    for prefix in prefixes {
+        let (address, length) = prefix.split_once('/').unwrap();
+        let octets = address.parse::<Ipv6Addr>().unwrap().octets();
+        value.extend(option(26, &[&[0; 8][..], &[length.parse().unwrap()], &octets].concat()));
+    }
+    value
+}
+
+#[test]
+fn prefixes_that_lead_to_the_port_are_its_to_hand_on() {
+    let net: Ipv6Addr = "2001:db8:d0::".parse().unwrap();
+    let binding = Binding { delegated: vec!["2001:db8:d0::/56".parse().unwrap()], ..binding() };
+    let ask = |kind: u8, held: &[&str]| {
+        let message = Message::new(kind).option(IA_PD, &delegation(9, held));
+        let mut seen = message.answer(&binding).unwrap().associations;
+        (seen.len() == 1).then(|| seen.remove(0))
+    };
+    // A wish for another length changes nothing.
+    let solicited = ask(SOLICIT, &["::/60"]).unwrap();
+    assert_eq!((solicited.id, solicited.prefixes), (9, vec![(net, 56, 86_400)]));
+    assert_eq!(solicited.times, Some((43_200, 69_120)));
+    assert_eq!(ask(REQUEST, &["2001:db8:d0::/56"]).unwrap().prefixes, [(net, 56, 86_400)]);
+    let other: Ipv6Addr = "2001:db8:e0::".parse().unwrap();
+    assert_eq!(ask(RENEW, &["2001:db8:e0::/56"]).unwrap().prefixes, [(net, 56, 86_400), (other, 56, 0)]);
+    assert!(ask(RELEASE, &["2001:db8:d0::/56"]).is_none());
+    assert_eq!(ask(RELEASE, &["2001:db8:e0::/56"]).unwrap().status, Some(NO_BINDING));
+    // The second association has none; addresses are given beside.
+    let two = Message::new(SOLICIT).association(IA_NA, 1, &[]);
+    let two = two.option(IA_PD, &delegation(2, &[])).option(IA_PD, &delegation(3, &[]));
+    let seen = two.answer(&binding).unwrap();
+    let given: Vec<_> = seen.associations.iter().map(|all| (all.prefixes.len(), all.status)).collect();
+    assert_eq!(given, [(0, None), (1, None), (0, Some(NO_PREFIXES))]);
+    // A length beyond an address's is no prefix.
+    let mut odd = delegation(1, &["2001:db8:d0::/56"]);
+    odd[12 + 4 + 8] = 129;
+    assert_eq!(Message::new(SOLICIT).option(IA_PD, &odd).answer(&binding).unwrap_err(), Silence::Malformed);
 }
 
 #[test]

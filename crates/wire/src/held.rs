@@ -1,8 +1,11 @@
 //! The rows that a node holds, and how batches change them.
 
 use crate::proto::{Batch, welcome::Mode};
-use crate::row::{Decoded, MalformedRow, Prefix, Row, RowChange, RowKey, RuleRow, SubnetRow};
+use crate::row::{
+    Decoded, MalformedRow, Prefix, RouteRow, RouterInterfaceRow, Row, RowChange, RowKey, RuleRow, SubnetRow,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
 
 /// Desired state as far as a node has been told. It outlives streams: after a reconnection the next [`Held::begin`]
 /// says how the new stream's batches relate to what is held.
@@ -52,6 +55,26 @@ impl Held {
         let all = RowKey::Subnet { network, subnet: 0 }..=RowKey::Subnet { network, subnet: u32::MAX };
         self.rows.range(all).filter_map(|(_, row)| match row {
             Row::Subnet(row) => Some(row),
+            _ => None,
+        })
+    }
+
+    /// The interfaces of a router.
+    pub fn router_interfaces(&self, router: u32) -> impl Iterator<Item = &RouterInterfaceRow> {
+        let all =
+            RowKey::RouterInterface { router, port: 0 }..=RowKey::RouterInterface { router, port: u32::MAX };
+        self.rows.range(all).filter_map(|(_, row)| match row {
+            Row::RouterInterface(row) => Some(row),
+            _ => None,
+        })
+    }
+
+    /// The routes of a router beyond its own subnets.
+    pub fn routes(&self, router: u32) -> impl Iterator<Item = &RouteRow> {
+        let key = |address, length| RowKey::Route { router, destination: Prefix { address, length } };
+        let all = key(Ipv6Addr::UNSPECIFIED, 0)..=key(Ipv6Addr::from_bits(u128::MAX), u8::MAX);
+        self.rows.range(all).filter_map(|(_, row)| match row {
+            Row::Route(row) => Some(row),
             _ => None,
         })
     }

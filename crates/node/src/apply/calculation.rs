@@ -367,6 +367,12 @@ impl Calculation {
                 RowKey::Location { network, port } | RowKey::Name { network, port } => {
                     self.touched_names.insert((network, port));
                 }
+                // Who is the next hop is told so.
+                RowKey::Route { router, destination } if destination.unmapped().0.is_ipv6() => {
+                    let networks: BTreeSet<u32> =
+                        self.inputs.rows.router_interfaces(router).map(|own| own.network).collect();
+                    networks.into_iter().for_each(|network| self.touch_ports(network));
+                }
                 RowKey::Presence { .. } | RowKey::Route { .. } | RowKey::PortLease { .. } => {}
             }
             self.index(*key);

@@ -3,9 +3,9 @@
 use crate::apply::rules::serves_dhcp6;
 use hadron_responders::dhcp6::{Binding, Extra, server_identity};
 use hadron_wire::held::Held;
-use hadron_wire::row::{Ipv6Mode, NetworkRow, PortRow, SubnetRow};
+use hadron_wire::row::{Ipv6Mode, NetworkRow, PortRow, RouteRow, RouterInterfaceRow, SubnetRow};
 use ipnet::Ipv6Net;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// None for a port without an address in a subnet that DHCPv6 has something for.
 pub(super) fn binding(
@@ -27,12 +27,36 @@ pub(super) fn binding(
         server_mac,
         addresses: stateful().map(|(address, _)| *address).collect(),
         prefixes: stateful().filter_map(|(_, subnet)| net(subnet)).collect(),
+        delegated: Vec::new(),
         lease_seconds: first.lease_seconds,
         dns: name_servers(own.iter().map(|(_, subnet)| *subnet)),
         domain: domain.to_owned(),
         mtu: network.mtu,
         extra,
     })
+}
+
+/// The prefixes that a router of the network leads to an address of the port and nowhere else, in their order: they are the port's to
+/// hand on. A default route is none.
+pub(super) fn delegated(rows: &Held, routers: &[&RouterInterfaceRow], port: &PortRow) -> Vec<Ipv6Net> {
+    let is_own = |gateway| port.addresses.iter().any(|own| own.address == gateway);
+    let mut all: Vec<Ipv6Net> = routers
+        .iter()
+        .flat_map(|router| {
+            let by_here = move |route: &&RouteRow| match route.paths[..] {
+                [path] => path.port == router.port && is_own(path.gateway),
+                _ => false,
+            };
+            rows.routes(router.router).filter(by_here)
+        })
+        .filter_map(|route| match route.destination.unmapped() {
+            (IpAddr::V6(address), length @ 1..) => Ipv6Net::new(address, length).ok(),
+            _ => None,
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The prefix of an IPv6 subnet.

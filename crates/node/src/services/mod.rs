@@ -63,7 +63,8 @@ pub fn told(rows: &Held, routers: &[&RouterInterfaceRow], port: &PortRow, domain
     }
     Told {
         leases: dhcp4::leases(rows, network, port, &extra4, domain),
-        binding: dhcp6::binding(rows, network, port, extra6, domain),
+        binding: dhcp6::binding(rows, network, port, extra6, domain)
+            .map(|binding| Binding { delegated: dhcp6::delegated(rows, routers, port), ..binding }),
         routers: routers::advertisements(rows, network, routers, domain),
         metadata: metadata::metadata(rows, network, port).map(Arc::new),
         refused,

@@ -1,28 +1,31 @@
 //! What each identity association gets.
 
-use super::Binding;
 use super::options::{self, code};
 use super::request::{Association, Request, Wish};
+use super::{Binding, delegation};
 use std::net::Ipv6Addr;
 
 /// Status codes (RFC 8415 §21.13).
 pub(super) mod status {
     pub(in crate::dhcp6) const SUCCESS: u16 = 0;
-    const NO_ADDRESSES: u16 = 2;
-    pub(super) const NO_BINDING: u16 = 3;
+    pub(in crate::dhcp6) const NO_ADDRESSES: u16 = 2;
+    pub(in crate::dhcp6) const NO_BINDING: u16 = 3;
     pub(in crate::dhcp6) const NOT_ON_LINK: u16 = 4;
-    const NO_PREFIXES: u16 = 6;
-
-    /// There is nothing to give.
-    pub(super) fn none(code: u16) -> u16 {
-        if code == super::code::IA_PD { NO_PREFIXES } else { NO_ADDRESSES }
-    }
+    pub(in crate::dhcp6) const NO_PREFIXES: u16 = 6;
 }
 
 /// The associations of a reply, as options.
 pub(super) fn write(field: &mut Vec<u8>, request: &Request<'_>, binding: &Binding) {
     let given = distribute(request, binding);
+    let delegating = request.associations.iter().find(|association| association.code == code::IA_PD);
     for (association, addresses) in request.associations.iter().zip(given) {
+        if association.code == code::IA_PD {
+            // The port's prefixes are the first one's.
+            let is_first = delegating.is_some_and(|first| first.id == association.id);
+            let given = if is_first { &binding.delegated[..] } else { &[] };
+            delegation::write(field, request.wish, association, given, binding.lease_seconds);
+            continue;
+        }
         let content = match request.wish {
             Wish::Solicit | Wish::Request => assigned(request, association, &addresses, binding),
             Wish::Renew | Wish::Rebind => extended(association, &addresses, binding),
@@ -59,7 +62,7 @@ fn distribute(request: &Request<'_>, binding: &Binding) -> Vec<Vec<Ipv6Addr>> {
 fn assigned(request: &Request<'_>, wanted: &Association, given: &[Ipv6Addr], binding: &Binding) -> Content {
     let is_foreign = |address| !binding.prefixes.iter().any(|prefix| prefix.contains(address));
     if given.is_empty() {
-        with_status(status::none(wanted.code))
+        with_status(status::NO_ADDRESSES)
     } else if request.wish == Wish::Request && wanted.addresses.iter().any(is_foreign) {
         with_status(status::NOT_ON_LINK)
     } else {
@@ -114,7 +117,7 @@ fn write_one(field: &mut Vec<u8>, association: &Association, content: &Content, 
 }
 
 /// T1 and T2, half and four fifths of the lifetime (RFC 8415 §14.2); a lease for ever is never renewed.
-fn times(seconds: u32) -> (u32, u32) {
+pub(super) fn times(seconds: u32) -> (u32, u32) {
     let part = |tenths: u64| (u64::from(seconds) * tenths / 10) as u32;
     if seconds == u32::MAX { (u32::MAX, u32::MAX) } else { (part(5), part(8)) }
 }

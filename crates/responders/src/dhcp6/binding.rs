@@ -14,7 +14,9 @@ pub struct Binding {
     pub addresses: Vec<Ipv6Addr>,
     /// The prefixes of these subnets.
     pub prefixes: Vec<Ipv6Net>,
-    /// Seconds that an address may be used; `u32::MAX` means for ever.
+    /// Prefixes that are the port's to hand on, since the network's routers lead them to it (RFC 8415 §6.3).
+    pub delegated: Vec<Ipv6Net>,
+    /// Seconds that an address or a delegated prefix may be used; `u32::MAX` means for ever.
     pub lease_seconds: u32,
     /// Name servers in order of preference.
     pub dns: Vec<Ipv6Addr>,

@@ -15,6 +15,7 @@ mod answer;
 mod association;
 mod binding;
 mod counters;
+mod delegation;
 mod extra;
 mod options;
 mod request;

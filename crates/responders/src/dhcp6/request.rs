@@ -5,6 +5,7 @@ use super::options::{Options, code};
 use crate::frame6::Incoming;
 use etherparse::{IpNumber, UdpSlice};
 use hadron_model::Mac;
+use ipnet::Ipv6Net;
 use std::net::Ipv6Addr;
 
 /// The server's UDP port.
@@ -62,6 +63,8 @@ pub(super) struct Association {
     pub(super) id: [u8; 4],
     /// The addresses that the client has or would like; of IA_NA and IA_TA alone.
     pub(super) addresses: Vec<Ipv6Addr>,
+    /// The prefixes that it has or would like; of IA_PD alone. One without an address wishes for a length.
+    pub(super) prefixes: Vec<Ipv6Net>,
 }
 
 /// A message of the port's client.
@@ -166,7 +169,16 @@ fn association(code: u16, value: &[u8]) -> Result<Association, Silence> {
         code,
         id: std::array::from_fn(|at| head[at]),
         addresses: options.all(code::ADDRESS).map(address).collect::<Result<_, _>>()?,
+        prefixes: options.all(code::PREFIX).map(prefix).collect::<Result<_, _>>()?,
     })
+}
+
+/// The preferred and the valid lifetime, the length, the address, perhaps further options (RFC 8415 §21.22).
+fn prefix(value: &[u8]) -> Result<Ipv6Net, Silence> {
+    let (head, rest) = value.split_first_chunk::<9>().ok_or(Silence::Malformed)?;
+    let address = rest.first_chunk::<16>().ok_or(Silence::Malformed)?;
+    let net = Ipv6Net::new((*address).into(), head[8]).map_err(|_| Silence::Malformed)?;
+    Ok(net.trunc())
 }
 
 fn numbers(value: &[u8]) -> Result<Vec<u16>, Silence> {

@@ -223,7 +223,10 @@ impl Seen {
 fn all_options(payload: &[u8]) -> Vec<(u8, Vec<u8>)> {
     assert_eq!(payload[236..240], [99, 130, 83, 99]);
     let mut options = field_options(&payload[240..]);
-    let overload = options.iter().find(|(code, _)| *code == 52).map_or(0, |(_, value)| value[0]);
+    // An option in several parts is one (RFC 3396), and a part may be empty.
+    let overload =
+        options.iter().filter(|(code, _)| *code == 52).find_map(|(_, value)| value.first().copied());
+    let overload = overload.unwrap_or(0);
     if overload & 1 != 0 {
         options.extend(field_options(&payload[108..236]));
     }
@@ -268,7 +271,10 @@ pub fn check(frame: &[u8], lease: &Lease) -> Result<Reply, Silence> {
 /// Option 57 of a message that was found to be well-formed.
 fn maximum_size(asked: &[u8]) -> usize {
     let mut options = asked_options(&asked[240..]);
-    let overload = options.iter().find(|(code, _)| *code == 52).map_or(0, |(_, value)| value[0]);
+    // An option in several parts is one (RFC 3396), and a part may be empty.
+    let overload =
+        options.iter().filter(|(code, _)| *code == 52).find_map(|(_, value)| value.first().copied());
+    let overload = overload.unwrap_or(0);
     if overload & 1 != 0 {
         options.extend(asked_options(&asked[108..236]));
     }

@@ -36,6 +36,7 @@ pub fn binding() -> Binding {
         server_mac,
         addresses: vec![ADDRESS],
         prefixes: vec!["2001:db8:1::/64".parse().unwrap(), "2001:db8:2::/64".parse().unwrap()],
+        delegated: Vec::new(),
         lease_seconds: 86_400,
         dns: vec!["2001:db8::53".parse().unwrap()],
         domain: "cloud.example".into(),
@@ -131,6 +132,8 @@ pub struct Association {
     pub times: Option<(u32, u32)>,
     /// With their valid lifetime.
     pub addresses: Vec<(Ipv6Addr, u32)>,
+    /// Address, length, valid lifetime.
+    pub prefixes: Vec<(Ipv6Addr, u8, u32)>,
     pub status: Option<u16>,
 }
 
@@ -200,11 +203,18 @@ fn association(code: u16, value: &[u8]) -> Association {
         id: word(0),
         times: (code != IA_TA).then(|| (word(4), word(8))),
         addresses: inner.iter().filter(|(code, _)| *code == 5).map(|(_, value)| address(value)).collect(),
+        prefixes: inner.iter().filter(|(code, _)| *code == 26).map(|(_, value)| prefix(value)).collect(),
         status: inner
             .iter()
             .find(|(code, _)| *code == 13)
             .map(|(_, value)| u16::from_be_bytes([value[0], value[1]])),
     }
+}
+
+fn prefix(value: &[u8]) -> (Ipv6Addr, u8, u32) {
+    let address: [u8; 16] = value[9..25].try_into().unwrap();
+    let lifetime = u32::from_be_bytes(value[4..8].try_into().unwrap());
+    (address.into(), value[8], lifetime)
 }
 
 fn options(mut field: &[u8]) -> Options {
