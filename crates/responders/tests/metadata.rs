@@ -242,3 +242,19 @@ proptest! {
         prop_assert!([200, 403, 404, 405].contains(&answer.status));
     }
 }
+
+#[test]
+fn nocloud_reads_documents_of_the_same_facts() {
+    let subject = subject();
+    let read = |path: &str| answer("GET", path, &subject, &SEED_BYTES);
+    let meta: Value = serde_json::from_slice(&read("/nocloud/meta-data").body).unwrap();
+    let expected = json!({
+        "instance-id": "0c5d4f5e-8a1d-4f9b-9d6f-1c2b3a4d5e6f", "local-hostname": "web.example",
+        "public-keys": ["ssh-ed25519 AAAA me"],
+    });
+    assert_eq!(meta, expected);
+    assert_eq!(read("/nocloud/user-data").body, b"#!/bin/sh\n");
+    // Vendor data without a part for cloud-init.
+    assert_eq!((read("/nocloud/vendor-data").status, read("/nocloud/vendor-data").body), (200, vec![]));
+    assert_eq!(read("/nocloud/network-config").status, 404);
+}

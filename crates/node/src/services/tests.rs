@@ -6,7 +6,7 @@ use hadron_responders::dhcp4::Extra;
 use hadron_wire::proto::Batch;
 use hadron_wire::row::{
     DhcpOption, DhcpServer, Gateway, HostRoute, InterfaceAddress, Ipv6Mode, NetworkRow, PortAddress, Prefix,
-    RowChange, SubnetRow,
+    RoutePath, RouteRow, RowChange, SubnetRow,
 };
 use ipnet::Ipv4Net;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -60,6 +60,10 @@ fn subnet(number: u32, enable_dhcp: bool) -> SubnetRow {
 }
 
 fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
+    rows_with(subnets, vec![])
+}
+
+fn rows_with(subnets: impl IntoIterator<Item = SubnetRow>, more: Vec<Row>) -> Held {
     let network = Row::Network(NetworkRow {
         number: 5,
         uuid: [0; 16],
@@ -70,7 +74,7 @@ fn rows(subnets: impl IntoIterator<Item = SubnetRow>) -> Held {
         unlisted_addresses: false,
         physical: None,
     });
-    let rows = subnets.into_iter().map(Row::Subnet).chain([network]);
+    let rows = subnets.into_iter().map(Row::Subnet).chain([network]).chain(more);
     let changes = rows.map(|row| RowChange::encode_set(&row)).collect();
     let mut held = Held::default();
     held.apply(Batch { complete_to: 1, changes, ..Batch::default() });
@@ -294,4 +298,31 @@ fn without_a_router_beside_the_subnet_nobody_is_advertised() {
 fn a_subnet_without_dhcp_gives_nothing_by_dhcpv6() {
     let off = SubnetRow { enable_dhcp: false, ..subnet6(None, Some(Ipv6Mode::Dhcpv6Stateful)) };
     assert_eq!(told(&rows([off]), &[], &port(&[(V6, 3)]), "").binding, None);
+}
+
+#[test]
+fn a_prefix_is_delegated_to_the_only_port_that_it_leads_to() {
+    let (router, row) = (router(&[(ROUTER, 64)]), port(&[(V6, 3)]));
+    let route = |prefix: &str, paths: &[(u32, Ipv6Addr)]| {
+        let net: ipnet::Ipv6Net = prefix.parse().unwrap();
+        let paths =
+            paths.iter().map(|(port, gateway)| RoutePath { port: *port, gateway: *gateway }).collect();
+        let destination = Prefix { address: net.addr(), length: net.prefix_len() };
+        Row::Route(RouteRow { router: router.router, destination, paths })
+    };
+    let other: Ipv6Addr = "2001:db8::99".parse().unwrap();
+    let routes = vec![
+        route("2001:db8:d0::/56", &[(router.port, V6)]),
+        route("2001:db8:d1::/56", &[(router.port, other)]),
+        route("2001:db8:d2::/56", &[(router.port, V6), (router.port, other)]),
+        route("2001:db8:d3::/56", &[(router.port + 1, V6)]),
+        route("::/0", &[(router.port, V6)]),
+    ];
+    let subnet = subnet6(None, Some(Ipv6Mode::Dhcpv6Stateful));
+    let delegated = |routers: &[&RouterInterfaceRow]| {
+        let told = told(&rows_with([subnet.clone()], routes.clone()), routers, &row, "");
+        told.binding.unwrap().delegated
+    };
+    assert_eq!(delegated(&[&router]), ["2001:db8:d0::/56".parse().unwrap()]);
+    assert_eq!(delegated(&[]), []);
 }
