@@ -76,6 +76,8 @@ pub struct Tables {
     pub nat_fragments: Map<NatFragmentKey, NatFragment>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
+    /// When something was last heard of whom the node watches; the programs write the time.
+    pub heard: Map<HeardKey, Heard>,
     /// Who asks services from where; the programs write them.
     pub service_sessions: Map<ServiceSessionKey, ServiceSession>,
     privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
@@ -129,6 +131,7 @@ impl Tables {
             nat_fragments: hash(set, &table::NAT_FRAGMENTS)?,
             nat_counts: hash(set, &table::NAT_COUNTS)?,
             routes: hash(set, &table::ROUTES)?,
+            heard: hash(set, &table::HEARD)?,
             service_sessions: hash(set, &table::SERVICE_SESSIONS)?,
             privacy_rings: hash(set, &table::PRIVACY_RINGS)?,
             connection_counts: hash(set, &table::CONNECTION_COUNTS)?,

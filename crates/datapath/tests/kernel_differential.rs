@@ -123,4 +123,5 @@ fn run_case(bench: &mut Bench, seed: u64) {
     bench.compare_learned();
     bench.compare_connections();
     bench.compare_sessions();
+    bench.compare_heard();
 }

@@ -506,6 +506,15 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn note_heard(&mut self, key: &HeardKey) {
+        let now = self.now();
+        if let Some(row) = maps::HEARD.get_ptr_mut(key) {
+            // SAFETY: `row` points to a row of HEARD; the word is aligned, so it is never torn.
+            unsafe { (&raw mut (*row).at).write_volatile(now) }
+        }
+    }
+
+    #[inline(always)]
     fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
         longest::<_, PrivacyPrefix>((&raw const maps::PRIVACY_PREFIXES).cast(), key).is_some()
     }

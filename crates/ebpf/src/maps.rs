@@ -46,6 +46,7 @@ hashes! {
     NAT_SESSIONS: HashMap<NatSessionKey, NatSession>;
     NAT_RETURNS: HashMap<NatReturnKey, NatReturn>;
     NAT_COUNTS: HashMap<PortKey, NatCount>;
+    HEARD: HashMap<HeardKey, Heard>;
     RULE_COUNTERS: PerCpuHashMap<RuleCounterKey, RuleCounters>;
 }
 

@@ -64,6 +64,16 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The physical network drops what the host sends there and what is sent to it, or carries it again. The host's link stays up.
+    pub fn cut_physical(&self, is_cut: bool) -> Result<()> {
+        let Some(port) = self.physical_port() else {
+            return Err(LabError::Topology("the lab has no physical network".into()));
+        };
+        netlink::set_forwarding(self.wire(), port, !is_cut)
+    }
+}
+
 /// The underlay's end of a host's link.
 pub(crate) struct Wire<'a> {
     pub(crate) namespace: &'a Namespace,

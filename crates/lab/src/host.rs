@@ -15,6 +15,7 @@ pub struct Host {
     prefix_len: u8,
     wire: Arc<Namespace>,
     port: String,
+    physical_port: Option<String>,
 }
 
 impl Deref for Host {
@@ -32,8 +33,9 @@ impl Host {
         prefix_len: u8,
         wire: Arc<Namespace>,
         port: String,
+        physical_port: Option<String>,
     ) -> Self {
-        Self { namespace: Arc::new(namespace), address, prefix_len, wire, port }
+        Self { namespace: Arc::new(namespace), address, prefix_len, wire, port, physical_port }
     }
 
     /// Its address on the underlay.
@@ -59,6 +61,11 @@ impl Host {
     /// The bridge's port to this host.
     pub(crate) fn wire_port(&self) -> &str {
         &self.port
+    }
+
+    /// The physical network's port to this host.
+    pub(crate) fn physical_port(&self) -> Option<&str> {
+        self.physical_port.as_deref()
     }
 
     /// Puts an instance here: interface `tap` and the first 11 characters of `port_id` in the host, down as a hypervisor leaves

@@ -187,17 +187,18 @@ impl Topology {
             &VethEnd { namespace: &namespace, name: UPLINK, mac: None, mtu, is_up: true },
         )?;
         netlink::join_bridge(&lab.bridge, BRIDGE, &port)?;
-        if self.has_physical {
-            let port = format!("physical-{number}");
+        let physical_port = self.has_physical.then(|| format!("physical-{number}"));
+        if let Some(port) = &physical_port {
             netlink::add_veth(
-                &VethEnd { namespace: &lab.bridge, name: &port, mac: None, mtu, is_up: true },
+                &VethEnd { namespace: &lab.bridge, name: port, mac: None, mtu, is_up: true },
                 &VethEnd { namespace: &namespace, name: PHYSICAL, mac: None, mtu, is_up: true },
             )?;
-            netlink::join_bridge(&lab.bridge, PHYSICAL, &port)?;
+            netlink::join_bridge(&lab.bridge, PHYSICAL, port)?;
         }
         let address = self.underlay.address(number);
         netlink::add_address(&namespace, UPLINK, address, self.underlay.prefix_len())?;
-        Ok(Host::new(namespace, address, self.underlay.prefix_len(), Arc::clone(&lab.bridge), port))
+        let prefix_len = self.underlay.prefix_len();
+        Ok(Host::new(namespace, address, prefix_len, Arc::clone(&lab.bridge), port, physical_port))
     }
 
     /// The content of `/etc/hosts`.

@@ -23,6 +23,7 @@ pub mod links;
 pub mod node;
 pub mod packet_log;
 pub mod plane;
+mod probe;
 mod reconcile;
 pub mod services;
 pub mod sockets;

@@ -6,6 +6,7 @@
 //! | sync | [`crate::sync`] | with reconcile |
 //! | answer, advertise | [`crate::services`] | with the node |
 //! | sockets | [`crate::sockets`] | with the node |
+//! | probe | [`crate::probe`] | with the node |
 //! | packet log | [`crate::packet_log`] | with the node |
 //! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
@@ -21,6 +22,7 @@ use crate::links::{Links, Netlink, monitor};
 use crate::packet_log::{self, Names};
 use crate::plane::kernel::{self, Kernel};
 use crate::plane::{Plane, PlaneParts, Punts};
+use crate::probe::Prober;
 use crate::reconcile::{Parts, Reconciler};
 use crate::services::{self, Counters, Services};
 use crate::sockets::nova::{Nova, NovaConfig};
@@ -199,10 +201,13 @@ impl Node {
         let leases = Arc::new(Leases::new(outbox.clone()));
 
         let log = packet_log::serve(parts.logs, names.clone(), settings.packet_log.clone());
+        let (prober, watch) =
+            Prober::new(parts.heard, parts.inject.clone(), identity.underlay, settings.overlay.port);
         let to = Parts {
             plane: parts.plane,
             links,
             way,
+            watch,
             services: services.clone(),
             outbox: outbox.clone(),
             leases: leases.clone(),
@@ -249,6 +254,7 @@ impl Node {
                 tokio::spawn(answer),
                 tokio::spawn(advertise),
                 tokio::spawn(sweep),
+                tokio::spawn(prober.run()),
                 tokio::spawn(log),
             ],
         })

@@ -23,6 +23,7 @@ use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
 use crate::plane::{Inject, Plane};
+use crate::probe::Watch;
 use crate::services::{self, Services};
 use crate::sockets::Way;
 use crate::status::Summary;
@@ -56,6 +57,7 @@ pub(crate) struct Parts<P, L> {
     pub plane: P,
     pub links: L,
     pub way: Way,
+    pub watch: Watch,
     pub services: Arc<Services>,
     pub outbox: Arc<Outbox>,
     pub leases: Arc<Leases>,
@@ -194,6 +196,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                 },
                 Some(server) = news.recv() => self.take_server(server),
                 () = self.parts.way.changed() => self.look_at_host(),
+                () = self.parts.watch.changed() => self.calculation.set_outages(self.parts.watch.now()),
                 () = tokio::time::sleep_until(wake.map_or(self.check_at, |wake| wake.min(self.check_at))) => {}
             }
             for _ in 0..BURST {
@@ -389,6 +392,12 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         if changes.iter().any(|(key, _)| matches!(key, Key::Port(_) | Key::RouterInterface(_))) {
             let interfaces = self.calculation.shared_gateways();
             interfaces.into_iter().for_each(|interface| self.parts.leases.need(interface));
+        }
+        let decides = |key: &Key| {
+            matches!(key, Key::RouterInterface(_) | Key::Route(_) | Key::Host(_) | Key::Network(_))
+        };
+        if changes.iter().any(|(key, _)| decides(key)) {
+            self.parts.watch.set(self.calculation.targets());
         }
         self.writer.desire(changes);
         let is_complete = self.position.is_some();

@@ -191,7 +191,7 @@ fn aim_at_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropR
 
 /// Sets [`Packet::out`] to the overlay's interface, and the tunnel key to the network's VNI and the host's VTEP.
 #[inline(never)]
-fn aim_at_host<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
+pub(crate) fn aim_at_host<E: Env>(env: &mut E, packet: &mut Packet, id: u32) -> Result<(), DropReason> {
     let Some(network) = env.network(packet.network) else { return Err(DropReason::NoOverlay) };
     packet.vni = network.vni;
     let Some(config) = env.config() else { return Err(DropReason::NoOverlay) };

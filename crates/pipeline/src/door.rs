@@ -9,6 +9,7 @@ use crate::origin;
 use crate::packet::Packet;
 use crate::policy;
 use crate::port_security::port_security;
+use crate::probe;
 use crate::route::route;
 use crate::services::{self, services};
 use crate::switch::{self, switch};
@@ -85,6 +86,7 @@ fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> 
 fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
     origin::from_overlay(env, packet)?;
+    probe::between_hosts(env, packet)?;
     deliver::from_overlay(env, packet)
 }
 

@@ -113,6 +113,7 @@ reasons! {
         NatSessions = 62, "nat_sessions", "The port has as many sessions by shared addresses as its limit for connections.";
         NotTranslated = 63, "not_translated", "A packet of a protocol without ports can't leave by a shared address.";
         OutsidePortsAwaited = 65, "outside_ports_awaited", "The host has asked for ports of the router's address outside and does not have them yet.";
+        NoWayOutside = 66, "no_way_outside", "Another host asks whether this one is a way to the external network, and it is none now.";
         NoSession = 64, "no_session", "The packet by a shared address is of no session, and begins none.";
     }
     IngressPolicy {

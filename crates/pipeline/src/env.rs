@@ -11,12 +11,12 @@ use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, FloodKey, FloodTarget,
-    Fragment, FragmentKey, Host, Interface, LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey,
-    MemberPrefixKey, NatBlock, NatCount, NatFragment, NatFragmentKey, NatOwner, NatOwnerKey, NatPool,
-    NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, Neighbour, NeighbourKey, Network, Path,
-    Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route,
-    RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, ServiceLink, ServiceSession,
-    ServiceSessionKey, Vni, Vtep, VtepKey,
+    Fragment, FragmentKey, HeardKey, Host, Interface, LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD,
+    MemberKey, MemberPrefixKey, NatBlock, NatCount, NatFragment, NatFragmentKey, NatOwner, NatOwnerKey,
+    NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, Neighbour, NeighbourKey,
+    Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey,
+    PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, ServiceLink,
+    ServiceSession, ServiceSessionKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -281,6 +281,9 @@ pub trait Env: Sized {
     fn remove_privacy_address(&mut self, key: &NeighbourKey);
     /// Puts an address into the next place of a row of `PRIVACY_RINGS`; it becomes the one that was there. False without a row.
     fn choose_address(&mut self, port: u32, address: &mut Address) -> bool;
+
+    /// Writes the present time into a row of `HEARD`, if it is there.
+    fn note_heard(&mut self, key: &HeardKey);
 
     /// `SERVICE_LINK`
     fn service_link(&self) -> Option<&ServiceLink>;

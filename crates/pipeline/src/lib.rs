@@ -67,6 +67,7 @@ mod packet;
 mod policy;
 mod port_security;
 mod privacy;
+mod probe;
 mod route;
 mod services;
 pub mod stage;

@@ -249,6 +249,8 @@ pub(crate) mod ether {
     pub(crate) const VLAN: u16 = 0x8100;
     pub(crate) const QINQ: u16 = 0x88a8;
     pub(crate) const IPV6: u16 = 0x86dd;
+    /// Between hosts: IEEE 802's first type for local experiments. The overlay's VNI and outer source say the rest.
+    pub(crate) const PROBE: u16 = 0x88b5;
     /// Bytes of an Ethernet header.
     pub(crate) const HEADER: u32 = 14;
 }

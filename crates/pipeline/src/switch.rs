@@ -9,6 +9,7 @@ use crate::meter;
 use crate::origin;
 use crate::packet::{FLOOD, Packet};
 use crate::privacy;
+use crate::probe;
 use crate::stage::Stage;
 use crate::table::{FdbKey, target};
 use crate::verdict::{Verdict, VerdictKind};
@@ -38,6 +39,7 @@ pub(crate) fn switch<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Dro
 pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     env.enter(Stage::Switch);
     announced::by_provider(env, packet);
+    probe::from_provider(env, packet);
     privacy::defend(env, packet);
     if floating::is_asked_for(env, packet) {
         return floating::answer(env, packet);

@@ -54,6 +54,8 @@ pub struct Bench {
     pub(super) connections: BTreeMap<u8, u64>,
     pub(super) events: [u64; 2],
     pub(super) learned: [u64; 3],
+    /// Who was heard, and probes that were answered.
+    pub(super) heard: [u64; 2],
     pub(super) untracked: u64,
     pub(super) sessions: u64,
     pub(super) routed: Routed,
@@ -105,6 +107,7 @@ impl Bench {
             connections: BTreeMap::new(),
             events: [0; 2],
             learned: [0; 3],
+            heard: [0; 2],
             untracked: 0,
             sessions: 0,
             routed: Routed::default(),
@@ -235,7 +238,9 @@ impl Bench {
         if outcome.bytes == sent || !leaves.contains(&outcome.verdict.kind) {
             return;
         }
-        if outcome.bytes.len() != sent.len() {
+        if sent[12..14] == [0x88, 0xb5] {
+            self.heard[1] += 1;
+        } else if outcome.bytes.len() != sent.len() {
             self.routed.refused += 1;
         } else if outcome.bytes[..6] == sent[6..12] {
             self.routed.answered += 1;
@@ -294,6 +299,7 @@ impl Bench {
         println!("sessions by shared addresses: {}", self.sessions);
         println!("packets without a connection at ports with little room: {}", self.untracked);
         println!("MACs, addresses and neighbours learned: {:?}", self.learned);
+        println!("heard, and probes answered: {:?}", self.heard);
         println!("routers: {:?}", self.routed);
         println!("verdicts by kind: {:?}", self.verdicts);
         println!("drops: {:?}", self.drops);
@@ -326,7 +332,7 @@ impl Bench {
             "{:?}",
             self.routed
         );
-        assert!(self.events.iter().chain(&self.learned).all(|count| *count > 0));
+        assert!(self.events.iter().chain(&self.learned).chain(&self.heard).all(|count| *count > 0));
         for state in connection_state::OPENING..=connection_state::DENIED {
             assert!(self.connections.contains_key(&state), "no connection ended in state {state}");
         }

@@ -47,6 +47,16 @@ pub struct World {
     is_underlay_v6: bool,
 }
 
+impl World {
+    /// All hosts and addresses, in every other network.
+    pub fn watched(&self) -> BTreeMap<HeardKey, Heard> {
+        let addresses = self.hosts.values().map(|host| host.vtep).chain(self.addresses_v4.iter().copied());
+        let keys = addresses
+            .flat_map(|address| (1..=NETWORKS).step_by(2).map(move |network| HeardKey { network, address }));
+        keys.map(|key| (key, Heard::default())).collect()
+    }
+}
+
 const NETWORKS: u32 = 3;
 const HOSTS: u32 = 3;
 /// No time passes for such a limit while a case runs.
@@ -146,6 +156,14 @@ impl World {
             let dhcp = if random.one_in(4) { 0 } else { network_flag::DHCP4 };
             let asked = if network % 2 == 0 { network_flag::DHCP6 | network_flag::ADVERTISED } else { 0 };
             let flags = dhcp | asked | if random.one_in(2) { 0 } else { network_flag::UNLISTED };
+            let flags = flags
+                | random.pick(&[
+                    0,
+                    0,
+                    network_flag::NO_UPSTREAM,
+                    network_flag::TRANSIT,
+                    network_flag::TRANSIT,
+                ]);
             let mut state = NetworkState { vni: vni_of(network), flags, ..NetworkState::default() };
             if random.one_in(3) {
                 (state.provider, state.vlan) = (self.provider, vlan_of(network));

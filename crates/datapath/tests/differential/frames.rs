@@ -18,6 +18,10 @@ pub fn any(random: &mut Random, world: &World, from: Mac) -> Vec<u8> {
             frame.extend(kind);
             noise(random, &mut frame);
         }
+        19 if random.one_in(2) => {
+            frame.extend([0x88, 0xb5, random.below(4) as u8]);
+            noise(random, &mut frame);
+        }
         _ => {
             frame.extend(random.bytes::<2>());
             noise(random, &mut frame);

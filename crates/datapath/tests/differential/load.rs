@@ -47,6 +47,7 @@ impl Bench {
         replace(&tables.nat_pools, &world.routers.nat_pools);
         replace(&tables.nat_owners, &world.routers.nat_owners);
         replace(&tables.routes, &world.routers.routes);
+        replace(&tables.heard, &world.watched());
         let networks = &tables.networks;
         for network in networks.dump().into_keys() {
             networks.remove(network).expect("network");
@@ -163,6 +164,7 @@ impl Bench {
                 .into_iter()
                 .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
                 .collect(),
+            heard: rows(&tables.heard),
             service_link: tables.service_link().expect("link"),
             service_sessions: HashMap::new(),
             learned_macs: HashMap::new(),

@@ -42,6 +42,18 @@ impl Bench {
         self.learned[1] += self.node.tables.privacy_addresses.len() as u64;
     }
 
+    /// Who was heard, and whether anybody else was.
+    pub fn compare_heard(&mut self) {
+        let passed = program::monotonic() - self.began;
+        let found: HashMap<_, _> = rows(&self.datapath.tables().heard);
+        assert_eq!(found.len(), self.node.tables.heard.len());
+        for (key, Heard { at }) in &self.node.tables.heard {
+            let expected = if *at == 0 { 0..=0 } else { *at..=*at + passed };
+            assert!(expected.contains(&found[key].at), "{key:?}: {} and not in {expected:?}", found[key].at);
+            self.heard[0] += u64::from(*at != 0);
+        }
+    }
+
     /// Who has asked services.
     pub fn compare_sessions(&mut self) {
         let passed = program::monotonic() - self.began;

@@ -11,9 +11,11 @@
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
+//! | who does not answer for an external network | its network row, router interface and floating IP rows |
 //! | the host's number, limits, interfaces to physical networks or way to the sockets of services | all |
 
 use super::claims::{Claims, Source};
+use super::gateway::Outages;
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
@@ -120,6 +122,7 @@ impl HostFacts {
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub host: HostFacts,
+    pub outages: Outages,
     pub rows: Held,
     /// Index of each interface that a port names.
     pub interfaces: HashMap<String, u32>,
@@ -158,6 +161,7 @@ impl Calculation {
     pub fn new(host: HostFacts) -> Self {
         let inputs = Inputs {
             host,
+            outages: Outages::default(),
             rows: Held::default(),
             interfaces: HashMap::new(),
             members: HashMap::new(),
@@ -246,6 +250,16 @@ impl Calculation {
         }
     }
 
+    /// Takes note of who does not answer.
+    pub fn set_outages(&mut self, outages: Outages) {
+        let old = std::mem::replace(&mut self.inputs.outages, outages);
+        for network in old.difference(&self.inputs.outages) {
+            let attached = self.dependents(network).filter(|key| self.attachments.contains_key(key));
+            let keys: Vec<RowKey> = attached.chain([RowKey::Network(network)]).collect();
+            keys.into_iter().for_each(|key| self.recompute(Source::Row(key)));
+        }
+    }
+
     /// The entries that changed since the last call, with their desired values, in the order of writing.
     pub fn take_changes(&mut self) -> Vec<(Key, Option<Value>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -257,11 +271,20 @@ impl Calculation {
         self.inputs.routers_of(network)
     }
 
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// The rows of routers' interfaces and of floating IPs.
+    pub(super) fn attached_rows(&self) -> impl Iterator<Item = &Row> {
+        self.attachments.keys().filter_map(|key| self.inputs.rows.get(key))
+    }
+
     /// The interfaces of routers to external networks by whose address instances of this host leave.
     pub fn shared_gateways(&self) -> BTreeSet<u32> {
         let mut routers: HashMap<u32, (bool, Vec<u32>)> = HashMap::new();
-        for key in self.attachments.keys() {
-            let Some(Row::RouterInterface(row)) = self.inputs.rows.get(key) else { continue };
+        for row in self.attached_rows() {
+            let Row::RouterInterface(row) = row else { continue };
             let (has_ports, outside) = routers.entry(row.router).or_default();
             match &row.gateway {
                 Some(gateway) if gateway.snat => outside.push(row.port),

@@ -10,6 +10,7 @@
 pub mod calculation;
 pub mod claims;
 pub mod entry;
+mod gateway;
 pub mod policy;
 mod revocation;
 mod router;
@@ -21,4 +22,5 @@ mod tests;
 
 pub use calculation::{Calculation, HostFacts, Limits, Provider};
 pub use entry::{Key, Value};
+pub use gateway::{Outages, Target, Targets};
 pub use writer::Writer;

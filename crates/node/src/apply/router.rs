@@ -1,6 +1,7 @@
 //! What follows from the rows of routers and floating IPs.
 
 use super::calculation::Inputs;
+use super::gateway::{answered, relay};
 use super::rules::network_of;
 use super::{Key, Value};
 use hadron_model::nat;
@@ -38,7 +39,7 @@ fn outer_interface(
     let provider = inputs.host.segment_of(network).map(|(provider, _)| provider.mac);
     let relay = match provider {
         Some(_) => 0,
-        None => match relay(inputs, gateway).filter(|_| network.vni.is_some()) {
+        None => match relay(inputs, row.network, gateway).filter(|_| network.vni.is_some()) {
             Some(host) => host,
             None => return Vec::new(),
         },
@@ -70,23 +71,12 @@ fn outer_interface(
         // What is for the shared address goes out and comes in again: it may be for a session.
         entries.extend(routes(row, address).into_iter().skip(usize::from(gateway.snat)));
         let key = FloatingIpKey { network: row.network, address: address.address.into() };
-        let flags = floating_flag::SHARED | answered(inputs, gateway, provider.is_some());
+        let flags = floating_flag::SHARED | answered(inputs, row.network, gateway, provider.is_some());
         let value = FloatingIp { interface: row.port, flags, ..FloatingIp::default() };
         entries.push((Key::FloatingIp(key), Value::FloatingIp(value)));
         entries.push(neighbour(row.network, mac, key.address));
     }
     entries
-}
-
-/// The first other host that stands for the router.
-fn relay(inputs: &Inputs, gateway: &Gateway) -> Option<u32> {
-    gateway.hosts.iter().copied().find(|host| *host != inputs.host.number)
-}
-
-/// [`floating_flag::ANSWERED`] on the host that stands for the router.
-fn answered(inputs: &Inputs, gateway: &Gateway, has_provider: bool) -> u32 {
-    let is_first = gateway.hosts.first() == Some(&inputs.host.number);
-    if is_first && has_provider { floating_flag::ANSWERED } else { 0 }
 }
 
 fn inner_interface(row: &RouterInterfaceRow, mtu: u32) -> Vec<(Key, Value)> {
@@ -161,7 +151,7 @@ pub(super) fn floating_relay(inputs: &Inputs, row: &FloatingRelayRow) -> Vec<(Ke
     let way = Way::of(inputs, row.router, row.interface).filter(|_| row.host != inputs.host.number);
     let Some(way) = way else { return Vec::new() };
     let key = FloatingIpKey { network: row.network, address: row.address.into() };
-    let flags = floating_flag::RELAYED | answered(inputs, way.gateway, way.has_provider);
+    let flags = floating_flag::RELAYED | answered(inputs, row.network, way.gateway, way.has_provider);
     let value = FloatingIp { interface: row.interface, port: row.host, flags, ..FloatingIp::default() };
     vec![(Key::FloatingIp(key), Value::FloatingIp(value)), neighbour(row.network, way.mac, key.address)]
 }
@@ -184,7 +174,7 @@ impl<'a> Way<'a> {
         };
         let gateway = row.gateway.as_ref()?;
         let provider = inputs.host.segment_of(network_of(inputs, row.network)?);
-        let has_way = provider.is_some() || relay(inputs, gateway).is_some();
+        let has_way = provider.is_some() || relay(inputs, row.network, gateway).is_some();
         let mac = provider.map_or(Mac(row.mac), |(provider, _)| provider.mac);
         has_way.then_some(Self { gateway, has_provider: provider.is_some(), mac })
     }

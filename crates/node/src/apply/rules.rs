@@ -64,6 +64,8 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
         (network_flag::DHCP4, subnets().any(serves_dhcp4)),
         (network_flag::UNLISTED, row.unlisted_addresses),
         (network_flag::DHCP6, subnets().any(serves_dhcp6)),
+        (network_flag::NO_UPSTREAM, inputs.outages.upstreams.contains(&row.number)),
+        (network_flag::TRANSIT, row.physical.is_some() && row.vni.is_some()),
         (network_flag::ADVERTISED, routers.any(|router| advertised(subnets(), router).next().is_some())),
     ];
     let flags = flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag);

@@ -1,9 +1,10 @@
+mod gateway;
 mod policy;
 mod router;
 
 use super::calculation::{Calculation, HostFacts, Limits, Provider};
 use super::entry::NetworkFacts;
-use super::{Key, Value, Writer};
+use super::{Key, Outages, Value, Writer};
 use crate::plane::memory::Memory;
 use hadron_pipeline::table::{self, NetworkKey, VniKey, network_flag, port_flag, target};
 use hadron_pipeline::{Address, Mac};
@@ -308,6 +309,7 @@ enum Step {
     Overlay(Option<u32>),
     Provider(bool),
     HostNumber(u32),
+    Outages(Outages),
 }
 
 fn row() -> impl Strategy<Value = Row> {
@@ -363,6 +365,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..4u32, proptest::option::of(50..53u32)).prop_map(|(name, index)| Step::Interface(name, index)),
         1 => proptest::option::of(70..72u32).prop_map(Step::Overlay),
         1 => (1..3u32).prop_map(Step::HostNumber),
+        2 => (proptest::collection::btree_set((1..3u32, 1..4u32), 0..3), proptest::collection::btree_set(1..3u32, 0..2))
+            .prop_map(|(hosts, upstreams)| Step::Outages(Outages { hosts, upstreams })),
         2 => any::<bool>().prop_map(Step::Provider),
         1 => (1..3u32, proptest::option::of(1..3u16)).prop_map(|(number, vlan)| Step::Set(physical(number, vlan))),
     ]
@@ -376,6 +380,7 @@ proptest! {
         let mut entries = Entries::new();
         let mut interfaces = BTreeMap::new();
         let mut facts = host();
+        let mut outages = Outages::default();
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Set(row) => drop(calculation.apply(set([row]))),
@@ -393,6 +398,10 @@ proptest! {
                     facts.providers = if is_there { mapped() } else { host() }.providers;
                     calculation.set_host(facts.clone());
                 }
+                Step::Outages(news) => {
+                    outages = news.clone();
+                    calculation.set_outages(news);
+                }
                 Step::Overlay(overlay) => {
                     facts.overlay = overlay;
                     calculation.set_host(facts.clone());
@@ -409,6 +418,7 @@ proptest! {
         for (name, index) in interfaces {
             fresh.set_interface(&format!("tap{name}"), index);
         }
+        fresh.set_outages(outages);
         let mut scratch = Entries::new();
         fold(&mut scratch, &mut fresh);
         prop_assert_eq!(&entries, &scratch);

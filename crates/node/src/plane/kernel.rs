@@ -1,7 +1,7 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
 use super::expedite::Expedited;
-use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus};
+use super::{Heard, Inject, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus};
 use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use futures_util::{StreamExt, stream};
 use hadron_datapath::table::LogEvent;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Logs, Mac, NetworkState, table};
-use hadron_pipeline::table::PolicyKey;
+use hadron_pipeline::table::{HeardKey, PolicyKey};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -41,6 +41,7 @@ impl Kernel {
             inject: Arc::new(plane.clone()),
             connections: Arc::new(plane.clone()),
             sessions: Arc::new(plane.clone()),
+            heard: Some(Arc::new(plane.clone())),
             logs: stream::unfold(logs, next_event).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
@@ -325,6 +326,30 @@ impl Sessions for Kernel {
         let key = table::ServiceSessionKey::new(address.into(), port, protocol);
         let row = self.datapath.tables().service_sessions.get(&key).ok()??;
         Some(row.guest.ip())
+    }
+}
+
+impl Heard for Kernel {
+    fn watch(&self, keys: &BTreeSet<HeardKey>) -> Result<()> {
+        let heard = &self.datapath.tables().heard;
+        let present: BTreeSet<HeardKey> =
+            heard.dump().map_err(from)?.into_iter().map(|(key, _)| key).collect();
+        for key in present.difference(keys) {
+            heard.remove(key).map_err(from)?;
+        }
+        for key in keys.difference(&present) {
+            heard.put(key, &table::Heard::default()).map_err(from)?;
+        }
+        Ok(())
+    }
+
+    fn at(&self, key: &HeardKey) -> u64 {
+        self.datapath.tables().heard.get(key).ok().flatten().map_or(0, |row| row.at)
+    }
+
+    fn mac(&self, key: &HeardKey) -> Option<Mac> {
+        let key = table::NeighbourKey { network: key.network, address: key.address };
+        self.datapath.tables().learned_neighbours.get(&key).ok().flatten().map(|row| row.mac)
     }
 }
 

@@ -70,6 +70,7 @@ impl Memory {
                 logs: stream::pending().boxed(),
                 connections: Arc::new(self.clone()),
                 sessions: Arc::new(self.clone()),
+                heard: None,
             },
             sender,
         )

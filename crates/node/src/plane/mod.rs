@@ -10,7 +10,7 @@ pub mod memory;
 use crate::apply::{Key, Value};
 use crate::connections::Connections;
 use futures_util::stream::BoxStream;
-use hadron_pipeline::table::{LogEvent, PolicyKey};
+use hadron_pipeline::table::{HeardKey, LogEvent, PolicyKey};
 use hadron_pipeline::{Mac, PuntReason};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -141,6 +141,16 @@ pub trait Sessions: Send + Sync + 'static {
     fn guest(&self, address: IpAddr, port: u16, protocol: u8) -> Option<IpAddr>;
 }
 
+/// When something was last heard of whom the node watches.
+pub trait Heard: Send + Sync + 'static {
+    /// Watches these, and nobody else. Who was watched before keeps what is known of it.
+    fn watch(&self, keys: &BTreeSet<HeardKey>) -> Result<(), PlaneError>;
+    /// Nanoseconds of the monotonic clock; 0 for never.
+    fn at(&self, key: &HeardKey) -> u64;
+    /// The MAC that a next hop outside has told.
+    fn mac(&self, key: &HeardKey) -> Option<Mac>;
+}
+
 /// A plane with its way for frames to and from the responders.
 pub struct PlaneParts<P, Q> {
     /// The entries.
@@ -155,4 +165,6 @@ pub struct PlaneParts<P, Q> {
     pub connections: Arc<dyn Connections>,
     /// Who asks services.
     pub sessions: Arc<dyn Sessions>,
+    /// Who is still there; `None` where nobody can be asked.
+    pub heard: Option<Arc<dyn Heard>>,
 }

@@ -388,6 +388,13 @@ impl Env for Run<'_> {
         self.node.tables.learned_neighbours.insert(*key, *row);
     }
 
+    fn note_heard(&mut self, key: &HeardKey) {
+        let now = self.now();
+        if let Some(row) = self.node.tables.heard.get_mut(key) {
+            row.at = now;
+        }
+    }
+
     fn is_privacy_prefix(&self, key: &PrivacyPrefixKey) -> bool {
         self.node.tables.privacy_prefixes.find(key.prefix_len, key).is_some()
     }

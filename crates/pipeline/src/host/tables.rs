@@ -49,6 +49,7 @@ pub struct Tables {
     pub routes: Prefixes<RouteKey, Route>,
     pub service_link: ServiceLink,
     pub service_sessions: HashMap<ServiceSessionKey, ServiceSession>,
+    pub heard: HashMap<HeardKey, Heard>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
     pub learned_neighbours: HashMap<LearnedNeighbourKey, LearnedNeighbour>,
     pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,

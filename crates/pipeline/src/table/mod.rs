@@ -43,6 +43,7 @@ macro_rules! layout {
 }
 
 mod floating;
+mod heard;
 mod learned;
 mod log;
 mod nat;
@@ -51,6 +52,7 @@ mod route;
 mod service;
 
 pub use floating::*;
+pub use heard::*;
 pub use learned::*;
 pub use log::*;
 pub use nat::*;
@@ -240,6 +242,10 @@ pub mod network_flag {
     pub const DHCP6: u32 = 1 << 4;
     /// Routers advertise themselves by every host: solicitations are punted and never flooded.
     pub const ADVERTISED: u32 = 1 << 5;
+    /// Nothing is heard of what the routers of this host send to by the interface to the physical network.
+    pub const NO_UPSTREAM: u32 = 1 << 6;
+    /// The VNI brings what hosts relay each other of a physical network, and no instance's frames.
+    pub const TRANSIT: u32 = 1 << 7;
 }
 
 /// Longest flood list; the rest of a longer one is not reached, so a loader reports an error for the row.
@@ -599,6 +605,8 @@ tables! {
     NAT_COUNTS: Hash<PortKey, NatCount> = 4096;
     /// Translated packets in pieces; written by the programs.
     NAT_FRAGMENTS: LruHash<NatFragmentKey, NatFragment> = 16_384;
+    /// When something was last heard of whom the node watches; rows are made by the node.
+    HEARD: Hash<HeardKey, Heard> = 4096;
     /// The way to the sockets of services.
     SERVICE_LINK: Array<u32, ServiceLink> = 1;
     /// Who asks services from where; written by the programs.

@@ -24,6 +24,7 @@ mod overlay;
 mod permissions;
 mod policies;
 mod privacy;
+mod probing;
 mod provider;
 mod reference;
 mod routers;

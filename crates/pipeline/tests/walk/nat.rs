@@ -308,9 +308,10 @@ fn there(provider: u32) -> (Node, Instance) {
 }
 
 /// Gives the external network a VNI by which another host brings it packets.
-fn in_overlay(node: &mut Node, provider: u32, other: u32) {
+pub fn in_overlay(node: &mut Node, provider: u32, other: u32) {
     let row = node.tables.networks.get_mut(&NetworkKey { network: EXTERNAL }).expect("the network");
     (row.vni, row.provider) = (cloud::vni(EXTERNAL), provider);
+    row.flags |= network_flag::TRANSIT;
     let vni = cloud::vni(EXTERNAL);
     node.tables.vnis.insert(VniKey { vni }, Vni { network: EXTERNAL });
     node.tables.vteps.insert(VtepKey { vni, address: cloud::vtep(other) }, Vtep { host: other });

@@ -11,7 +11,7 @@ use hadron_wire::row::{
     RouteRow, RouterInterfaceRow,
 };
 
-const ROUTER: u32 = 3;
+pub(super) const ROUTER: u32 = 3;
 
 fn interface(port: u32, network: u32, addresses: &[(Ipv6Addr, u8)]) -> RouterInterfaceRow {
     let addresses =
@@ -30,7 +30,7 @@ fn v6(last: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last)
 }
 
-fn default_route(paths: Vec<RoutePath>) -> RouteRow {
+pub(super) fn default_route(paths: Vec<RoutePath>) -> RouteRow {
     RouteRow { router: ROUTER, destination: Prefix::of(Ipv4Addr::UNSPECIFIED.into(), 0), paths }
 }
 
@@ -196,20 +196,20 @@ fn a_gateway_is_at_the_mac_of_the_host_s_own_interface() {
 }
 
 /// A router's port on external network 5, and the hosts that stand for it there.
-fn gateway(network: u32, hosts: &[u32]) -> Row {
+pub(super) fn gateway(network: u32, hosts: &[u32]) -> Row {
     let gateway = Gateway { snat: true, hosts: hosts.to_vec() };
     let row = interface(9, network, &[(v4(2), 120)]);
     Row::RouterInterface(RouterInterfaceRow { gateway: Some(gateway), ..row })
 }
 
 /// An external network with an identifier for what hosts bring each other.
-fn external(network: u32) -> Row {
+pub(super) fn external(network: u32) -> Row {
     let Row::Network(row) = physical(network, None) else { unreachable!() };
     Row::Network(NetworkRow { vni: Some(7000 + network), ..row })
 }
 
 /// What `host` has of a row, while the others of `rows` are there.
-fn flags_of(entries: &Entries, address: Ipv6Addr) -> Option<(u32, u32)> {
+pub(super) fn flags_of(entries: &Entries, address: Ipv6Addr) -> Option<(u32, u32)> {
     match entries.get(&Key::FloatingIp(FloatingIpKey { network: 5, address: address.into() })) {
         Some(Value::FloatingIp(row)) => Some((row.flags, row.port)),
         _ => None,
@@ -244,7 +244,7 @@ fn a_host_without_a_way_outside_sends_by_the_first_that_has_one() {
 }
 
 /// Floating IP 10.0.0.99 of an instance on a host without a way outside.
-fn relayed(host: u32) -> Row {
+pub(super) fn relayed(host: u32) -> Row {
     Row::FloatingRelay(FloatingRelayRow {
         router: ROUTER,
         floating_ip: 1,

@@ -1,0 +1,115 @@
+//! Which host stands for a router outside: the first in the server's order that is a way to the external network. Every host finds it for itself,
+//! from the order and from what it hears of the others; hosts that hear different things for a moment do no harm, since whoever stands
+//! for a router only relays.
+
+use super::calculation::{Calculation, Inputs, Provider};
+use super::rules::network_of;
+use hadron_pipeline::table::{HeardKey, floating_flag};
+use hadron_wire::row::{Gateway, NetworkRow, Prefix, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Who is to be watched.
+pub type Targets = BTreeMap<HeardKey, Target>;
+
+/// Whoever is watched.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// Another host, at the address of the key.
+    Host {
+        /// Its number.
+        number: u32,
+        /// VNI by which it is asked.
+        vni: u32,
+    },
+    /// A next hop of routers here, at the address of the key.
+    NextHop {
+        /// The interface that leads there.
+        provider: Provider,
+        /// The VLAN, 0 for untagged frames.
+        vlan: u32,
+    },
+}
+
+/// What does not answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outages {
+    /// Hosts that are no way to an external network now: number of the network, number of the host.
+    pub hosts: BTreeSet<(u32, u32)>,
+    /// External networks of which this host hears no next hop.
+    pub upstreams: BTreeSet<u32>,
+}
+
+impl Outages {
+    /// The networks of which the two say different things.
+    pub(super) fn difference(&self, other: &Outages) -> BTreeSet<u32> {
+        let hosts = self.hosts.symmetric_difference(&other.hosts).map(|(network, _)| *network);
+        hosts.chain(self.upstreams.symmetric_difference(&other.upstreams).copied()).collect()
+    }
+}
+
+/// [`floating_flag::ANSWERED`] on the host that stands for a router on a network. When none is a way outside, it is the first.
+pub(super) fn answered(inputs: &Inputs, network: u32, gateway: &Gateway, has_provider: bool) -> u32 {
+    let own = inputs.host.number;
+    let is_way = |host: &u32| match *host == own {
+        true => has_provider && !inputs.outages.upstreams.contains(&network),
+        false => !inputs.outages.hosts.contains(&(network, *host)),
+    };
+    let chosen = gateway.hosts.iter().find(|host| is_way(host)).or(gateway.hosts.first());
+    if has_provider && chosen == Some(&own) { floating_flag::ANSWERED } else { 0 }
+}
+
+/// The host by which this one, which has no interface to the physical network, sends outside.
+pub(super) fn relay(inputs: &Inputs, network: u32, gateway: &Gateway) -> Option<u32> {
+    let mut others = gateway.hosts.iter().copied().filter(|host| *host != inputs.host.number);
+    let first = others.clone().next();
+    others.find(|host| !inputs.outages.hosts.contains(&(network, *host))).or(first)
+}
+
+impl Calculation {
+    /// Whom this host has to watch, as one that stands for routers or sends by those who do.
+    pub fn targets(&self) -> Targets {
+        let mut targets = Targets::new();
+        for row in self.attached_rows() {
+            let Row::RouterInterface(RouterInterfaceRow { network, gateway: Some(gateway), .. }) = row else {
+                continue;
+            };
+            let Some(network) = network_of(self.inputs(), *network) else { continue };
+            let segment = self.host().segment_of(network);
+            let stands = gateway.hosts.contains(&self.host().number);
+            if stands || segment.is_none() {
+                targets.extend(gateway.hosts.iter().filter_map(|host| self.host_target(network, *host)));
+            }
+            if let (Some((provider, vlan)), true, Row::RouterInterface(row)) = (segment, stands, row) {
+                let keys = self
+                    .next_hops(row)
+                    .map(|address| HeardKey { network: network.number, address: address.into() });
+                targets.extend(keys.map(|key| (key, Target::NextHop { provider, vlan })));
+            }
+        }
+        targets
+    }
+
+    fn host_target(&self, network: &NetworkRow, host: u32) -> Option<(HeardKey, Target)> {
+        let key = RowKey::Presence { network: network.number, host };
+        let Row::Presence(presence) = self.rows().get(&key)? else { return None };
+        let key = HeardKey { network: network.number, address: presence.underlay.into() };
+        let target = Target::Host { number: host, vni: network.vni? };
+        (host != self.host().number).then_some((key, target))
+    }
+
+    /// Where a router sends what leaves by an interface for everywhere: of IPv4.
+    fn next_hops(&self, row: &RouterInterfaceRow) -> impl Iterator<Item = Ipv4Addr> {
+        let everywhere = Prefix { address: Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), length: 96 };
+        let key = RowKey::Route { router: row.router, destination: everywhere };
+        let paths = match self.rows().get(&key) {
+            Some(Row::Route(RouteRow { paths, .. })) => &paths[..],
+            _ => &[],
+        };
+        let port = row.port;
+        paths.iter().filter(move |path| path.port == port).filter_map(|path| match unmapped(path.gateway) {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        })
+    }
+}

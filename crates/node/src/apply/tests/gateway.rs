@@ -1,0 +1,113 @@
+//! Who stands for a router when somebody does not answer, and who is watched.
+
+use super::router::{ROUTER, default_route, external, flags_of, gateway, relayed};
+use super::*;
+use crate::apply::{Outages, Target};
+use hadron_pipeline::table::{HeardKey, RouterInterfaceKey, floating_flag};
+use hadron_wire::row::{RoutePath, RouteRow};
+
+const NETWORK: u32 = 5;
+const ANSWERED: u32 = floating_flag::ANSWERED;
+
+fn silent(hosts: &[u32], own_upstream: bool) -> Outages {
+    Outages {
+        hosts: hosts.iter().map(|host| (NETWORK, *host)).collect(),
+        upstreams: own_upstream.then_some(NETWORK).into_iter().collect(),
+    }
+}
+
+fn is_answered(entries: &Entries, last: u8) -> bool {
+    flags_of(entries, v4(last)).is_some_and(|(flags, _)| flags & ANSWERED != 0)
+}
+
+#[test]
+fn the_first_that_is_a_way_outside_stands_for_a_router() {
+    let own = mapped().number;
+    let mut calculation = Calculation::new(mapped());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(NETWORK), gateway(NETWORK, &[8, own, 9]), relayed(7)]));
+    for (outages, stands) in [
+        (silent(&[], false), false),
+        (silent(&[8], false), true),
+        (silent(&[8], true), false),
+        (silent(&[8, 9], true), false),
+        (silent(&[9], false), false),
+        (silent(&[8, 9], false), true),
+        (Outages::default(), false),
+    ] {
+        calculation.set_outages(outages.clone());
+        fold(&mut entries, &mut calculation);
+        assert_eq!(is_answered(&entries, 2), stands, "the shared address with {outages:?}");
+        assert_eq!(is_answered(&entries, 99), stands, "a floating IP with {outages:?}");
+    }
+}
+
+#[test]
+fn the_first_in_order_stands_for_it_when_nobody_is_a_way() {
+    let own = mapped().number;
+    let mut calculation = Calculation::new(mapped());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(NETWORK), gateway(NETWORK, &[own, 8])]));
+    calculation.set_outages(silent(&[8], true));
+    fold(&mut entries, &mut calculation);
+    assert!(is_answered(&entries, 2));
+}
+
+#[test]
+fn a_host_tells_others_that_it_hears_nothing_from_outside() {
+    let mut calculation = Calculation::new(mapped());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(NETWORK)]));
+    for lost in [true, false] {
+        calculation.set_outages(silent(&[], lost));
+        fold(&mut entries, &mut calculation);
+        let key = Key::Network(NetworkKey { network: NETWORK });
+        let Some(Value::Network(row)) = entries.get(&key) else { panic!("no network") };
+        assert_eq!(row.flags & network_flag::NO_UPSTREAM != 0, lost);
+        assert!(row.flags & network_flag::TRANSIT != 0);
+    }
+}
+
+#[test]
+fn a_host_without_a_way_sends_by_one_that_answers() {
+    let mut calculation = Calculation::new(host());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(NETWORK), gateway(NETWORK, &[8, 9])]));
+    for (outages, relay) in [
+        (silent(&[], false), 8),
+        (silent(&[8], false), 9),
+        (silent(&[8, 9], false), 8),
+        (silent(&[9], false), 8),
+    ] {
+        calculation.set_outages(outages);
+        fold(&mut entries, &mut calculation);
+        let key = Key::RouterInterface(RouterInterfaceKey { interface: 9 });
+        let Some(Value::RouterInterface(row)) = entries.get(&key) else { panic!("no interface") };
+        assert_eq!(row.relay, relay);
+    }
+}
+
+/// Whom a host watches for a router that hosts 8 and 9 and perhaps itself stand for.
+fn watched(host: HostFacts, hosts: &[u32]) -> Vec<(HeardKey, Target)> {
+    let mut calculation = Calculation::new(host);
+    let upstream = RoutePath { port: 9, gateway: v4(1) };
+    let inner = RoutePath { port: 4, gateway: v4(3) };
+    let route = RouteRow { router: ROUTER, ..default_route(vec![upstream, inner]) };
+    let rows = [external(NETWORK), gateway(NETWORK, hosts), Row::Route(route)];
+    calculation.apply(set(rows.into_iter().chain([1, 8, 9].map(|host| presence(NETWORK, host)))));
+    calculation.targets().into_iter().collect()
+}
+
+fn at(last: u8) -> HeardKey {
+    HeardKey { network: NETWORK, address: v4(last).into() }
+}
+
+#[test]
+fn those_who_stand_for_a_router_watch_each_other_and_their_next_hops() {
+    let other = |number: u32| (at(200 + number as u8), Target::Host { number, vni: 7000 + NETWORK });
+    let upstream = (at(1), Target::NextHop { provider: PROVIDER, vlan: 0 });
+    assert_eq!(watched(mapped(), &[8, SELF]), [upstream, other(8)]);
+    assert_eq!(watched(mapped(), &[8, 9]), [], "others stand for it, and this host has its own way");
+    assert_eq!(watched(host(), &[8, 9]), [other(8), other(9)], "this host sends by them");
+    assert_eq!(watched(host(), &[7]), [], "a host that is not in the network yet");
+}

@@ -1,0 +1,170 @@
+//! A host that stands for a router goes away, or loses its way outside, while no server runs: another one takes its place, and no
+//! session ends.
+
+use anyhow::{Context, Result, ensure};
+use hadron_lab::{Echo, Fault, Flow, Host, Instance, PingReport, RunningPing, Underlay, until};
+use hadron_tests::cloud::{Cloud, Options, PATIENCE};
+use hadron_tests::guest::Guest;
+use hadron_tests::knock::{Outcome, expect, goes_on};
+use hadron_tests::outside::{Outside, WORLD};
+use hadron_tests::routers::Dual;
+use serde_json::json;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Two that can stand for a router, and one that has no way outside of its own.
+const HOSTS: [&str; 3] = ["compute1", "compute2", "compute3"];
+const WEB: u16 = 8080;
+const PACE: Duration = Duration::from_millis(20);
+
+/// A guest on each host behind one router, and one more on the last that has a floating IP.
+struct Scene {
+    shared: IpAddr,
+    floating: IpAddr,
+    guests: Vec<Guest>,
+    outside: Outside,
+    cloud: Cloud,
+}
+
+impl Scene {
+    fn raise(name: &str, underlay: Underlay) -> Result<Self> {
+        let options = Options { has_physical: true, unmapped: &HOSTS[2..], ..Options::default() };
+        let cloud = Cloud::up_with(name, underlay, &HOSTS, options)?;
+        let outside = Outside::create(&cloud)?;
+        let inside = Dual::create(&cloud, 1)?;
+        let router = cloud.router("r")?;
+        inside.attach(&cloud, &router)?;
+        outside.open(&cloud, &router, true)?;
+        let shared = cloud.gateway_address(&router)?;
+        let group = cloud.group("open")?;
+        cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
+        let mut guests = Vec::new();
+        for (number, host) in HOSTS.iter().chain(&HOSTS[2..]).enumerate() {
+            let open = json!({"security_groups": [group]});
+            guests.push(Guest::start_with(&cloud, &inside.network, host, &format!("guest{number}"), open)?);
+        }
+        let (id, floating) = outside.floating_ip(&cloud)?;
+        cloud.associate(&id, Some(&guests[3].port.id))?;
+        for guest in &guests {
+            until(PATIENCE, "the world answers", || is_answered(&guest.instance, WORLD.into()))?;
+        }
+        until(PATIENCE, "the floating IP is answered", || is_answered(&outside.world, floating))?;
+        Ok(Self { shared, floating, guests, outside, cloud })
+    }
+
+    /// The host that stands for the router, as the world sees it: by the MAC that it was told.
+    fn standing(&self) -> Result<&Host> {
+        let world = &self.outside.world;
+        world.command("ip").args(["neighbour", "flush", "dev", "eth0"]).succeed(PATIENCE)?;
+        until(PATIENCE, "the router answers", || is_answered(world, self.shared))?;
+        let told =
+            world.command("ip").args(["neighbour", "show", &self.shared.to_string()]).succeed(PATIENCE)?;
+        let mac = told.split_once("lladdr ").and_then(|(_, rest)| rest.split(' ').next());
+        let mac = mac.with_context(|| format!("the router is nowhere: {told}"))?;
+        for name in &HOSTS[..2] {
+            let host = self.cloud.host(name)?;
+            if host.command("ip").args(["link", "show", "physical"]).succeed(PATIENCE)?.contains(mac) {
+                return Ok(host);
+            }
+        }
+        anyhow::bail!("the router is at no host's MAC: {told}")
+    }
+
+    /// Connections out by the shared address and the floating IP, and one in, all of which go on; with their servers.
+    fn flows(&self) -> Result<(Vec<Flow>, [Echo; 2])> {
+        let far = SocketAddr::from((WORLD, WEB));
+        let door = self.guests[3].at(false, WEB)?;
+        let servers = [self.outside.world.tcp_echo(far)?, self.guests[3].instance.tcp_echo(door)?];
+        let out = self.guests.iter().map(|guest| guest.instance.tcp_flow(far, PACE));
+        let within = self.outside.world.tcp_flow(SocketAddr::new(self.floating, WEB), PACE);
+        let flows: Vec<Flow> = out.chain([within]).collect::<Result<_, _>>()?;
+        flows.iter().try_for_each(goes_on)?;
+        Ok((flows, servers))
+    }
+}
+
+fn is_answered(from: &Instance, address: IpAddr) -> bool {
+    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
+    ping.run().is_ok_and(|report| report.received == 1)
+}
+
+/// Requests in a row that nobody answered.
+fn longest_silence(report: &PingReport) -> usize {
+    let runs = report.unanswered.chunk_by(|one, next| next - one == 1);
+    runs.map(<[u32]>::len).max().unwrap_or(0)
+}
+
+/// Something happens to the host that stands for the router, and is over after a while. All connections go on.
+fn survives(
+    mut scene: Scene,
+    happens: impl FnOnce(&Host) -> Result<()>,
+    ends: impl FnOnce(&Host) -> Result<()>,
+) -> Result<()> {
+    let (flows, _servers) = scene.flows()?;
+    scene.cloud.kill_server();
+    let first = scene.standing()?;
+    let ways = [
+        ("the shared address", &scene.guests[2].instance, IpAddr::from(WORLD)),
+        ("the floating IP", &scene.outside.world, scene.floating),
+    ];
+    let pings: Vec<RunningPing> =
+        ways.iter().map(|(_, from, to)| from.ping(*to).interval(PACE).start()).collect::<Result<_, _>>()?;
+    for ping in &pings {
+        ping.wait_for_replies(20, PATIENCE)?;
+    }
+    happens(first)?;
+    // The guest whose own host is lost waits for its return.
+    let waits = HOSTS.iter().position(|name| *name == first.name()).context("a host of the scene")?;
+    for ping in &pings {
+        let before = ping.received();
+        until(PATIENCE, "pings are answered again", || ping.received() > before + 50)?;
+    }
+    for (number, flow) in flows.iter().enumerate().filter(|(number, _)| *number != waits) {
+        goes_on(flow).with_context(|| format!("connection {number}"))?;
+    }
+    let second = scene.standing()?;
+    ensure!(second.name() != first.name(), "{} still stands for the router", first.name());
+    for (_, guest) in scene.guests.iter().enumerate().filter(|(number, _)| *number != waits) {
+        expect("a new connection", guest.connects(SocketAddr::from((WORLD, WEB)))?, Outcome::Open)?;
+    }
+    ends(first)?;
+    flows.iter().try_for_each(goes_on)?;
+    until(PATIENCE, "the first in order is back in its place", || {
+        scene.standing().is_ok_and(|host| host.name() == first.name())
+    })?;
+    for ((way, ..), ping) in ways.iter().zip(pings) {
+        let report = ping.stop()?;
+        let silence = PACE * longest_silence(&report) as u32;
+        println!("by {way}: {} of {} pings lost, silent for {silence:?} at most", report.lost(), report.sent);
+    }
+    scene.cloud.start_server()?;
+    for flow in flows {
+        flow.wait_for_messages(50, PATIENCE)?;
+        let report = flow.stop()?;
+        println!("a connection: longest gap {:?}, {} retransmits", report.longest_gap, report.retransmits);
+        ensure!(report.error.is_none(), "{report:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn another_host_takes_over_from_one_that_is_lost() -> Result<()> {
+    let scene = Scene::raise("lost", Underlay::V4)?;
+    survives(
+        scene,
+        |host| {
+            host.cut_physical(true)?;
+            Ok(host.fault(&Fault::Partition)?)
+        },
+        |host| {
+            host.fault(&Fault::Heal)?;
+            Ok(host.cut_physical(false)?)
+        },
+    )
+}
+
+#[test]
+fn another_host_takes_over_from_one_that_has_lost_its_upstream() -> Result<()> {
+    let scene = Scene::raise("upstream", Underlay::V6)?;
+    survives(scene, |host| Ok(host.cut_physical(true)?), |host| Ok(host.cut_physical(false)?))
+}
