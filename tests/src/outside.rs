@@ -6,13 +6,17 @@ use hadron_lab::Instance;
 use hyper::Method;
 use nix::sys::socket::{Shutdown, shutdown};
 use serde_json::json;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 /// Where the external network's subnet ends: the way to the rest of the world.
 pub const UPSTREAM: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// An address beyond it.
 pub const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+/// [`UPSTREAM`] of IPv6, once the external network has that.
+pub const UPSTREAM_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
+/// [`WORLD`] of IPv6, likewise.
+pub const WORLD_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 9);
 const MAC: &str = "52:54:00:00:00:01";
 
 /// An external network of the physical one: 203.0.113.0/24.
@@ -36,6 +40,27 @@ impl Outside {
         });
         cloud.made("subnet", subnet)?;
         Ok(Self { network, world: world(cloud)? })
+    }
+
+    /// Adds IPv6: 2001:db8:ffff::/64.
+    pub fn add_ipv6(&self, cloud: &Cloud) -> Result<()> {
+        let subnet = json!({
+            "network_id": self.network,
+            "ip_version": 6,
+            "cidr": "2001:db8:ffff::/64",
+            "gateway_ip": UPSTREAM_V6,
+            "enable_dhcp": false,
+        });
+        cloud.made("subnet", subnet)?;
+        self.world.add_address(&format!("{UPSTREAM_V6}/64"))?;
+        let far = format!("{WORLD_V6}/128");
+        self.world.command("ip").args(["address", "add", &far, "dev", "lo"]).succeed(PATIENCE).map(drop)?;
+        Ok(())
+    }
+
+    /// As whom the world is seen that connects without saying from where.
+    pub fn seen(&self, is_ipv6: bool) -> IpAddr {
+        if is_ipv6 { UPSTREAM_V6.into() } else { UPSTREAM.into() }
     }
 
     /// Makes it a router's gateway.
@@ -76,9 +101,15 @@ pub fn seen_as(client: &Instance, by: SocketAddr, server: &Instance, door: Socke
 impl Cloud {
     /// A router's first address on its external network.
     pub fn gateway_address(&self, router: &str) -> Result<IpAddr> {
+        self.gateway_addresses(router)?.first().copied().context("a router without a gateway")
+    }
+
+    /// A router's addresses on its external network.
+    pub fn gateway_addresses(&self, router: &str) -> Result<Vec<IpAddr>> {
         let answer = self.call(Method::GET, &format!("/v2.0/routers/{router}"), None)?;
-        let address = &answer["router"]["external_gateway_info"]["external_fixed_ips"][0]["ip_address"];
-        Ok(address.as_str().context("a router without a gateway")?.parse()?)
+        let fixed = answer["router"]["external_gateway_info"]["external_fixed_ips"].as_array();
+        let addresses = fixed.into_iter().flatten().filter_map(|fixed| fixed["ip_address"].as_str());
+        Ok(addresses.map(str::parse).collect::<Result<_, _>>()?)
     }
 
     /// Has a floating IP lead to a port, or nowhere.

@@ -52,22 +52,22 @@ impl Scene {
         Ok(Self { shared, floating, guests, outside, cloud })
     }
 
-    /// The host that stands for the router, as the world sees it: by the MAC that it was told.
+    /// The host that stands for the router, as the physical network sees it: behind which port the router's own MAC is.
     fn standing(&self) -> Result<&Host> {
         let world = &self.outside.world;
-        world.command("ip").args(["neighbour", "flush", "dev", "eth0"]).succeed(PATIENCE)?;
         until(PATIENCE, "the router answers", || is_answered(world, self.shared))?;
         let told =
             world.command("ip").args(["neighbour", "show", &self.shared.to_string()]).succeed(PATIENCE)?;
         let mac = told.split_once("lladdr ").and_then(|(_, rest)| rest.split(' ').next());
         let mac = mac.with_context(|| format!("the router is nowhere: {told}"))?;
-        for name in &HOSTS[..2] {
-            let host = self.cloud.host(name)?;
-            if host.command("ip").args(["link", "show", "physical"]).succeed(PATIENCE)?.contains(mac) {
-                return Ok(host);
-            }
-        }
-        anyhow::bail!("the router is at no host's MAC: {told}")
+        let learned = self.cloud.lab.wire().command("bridge").args(["fdb", "show"]).succeed(PATIENCE)?;
+        let place = learned
+            .lines()
+            .find(|line| line.starts_with(mac))
+            .with_context(|| format!("{mac}: {learned}"))?;
+        let hosts = self.cloud.lab.hosts().iter().enumerate();
+        let mut hosts = hosts.filter(|(number, _)| place.contains(&format!("dev physical-{} ", number + 1)));
+        hosts.next().map(|(_, host)| host).with_context(|| format!("at no host: {place}"))
     }
 
     /// Connections out by the shared address and the floating IP, and one in, all of which go on; with their servers.

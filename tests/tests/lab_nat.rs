@@ -10,11 +10,13 @@ use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
 use hadron_tests::routers::Dual;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 const WEB: u16 = 8080;
+/// An address of the external network that nobody has heard of.
+const BESIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 const PACE: Duration = Duration::from_millis(20);
 
 /// A network behind a router to the external network, and a guest on it for each host named.
@@ -134,6 +136,21 @@ fn a_host_without_a_way_outside_goes_by_another() -> Result<()> {
     ensure!(client == floating, "the world sees {client}");
     let neighbour = &scene.guests[0].instance;
     until(PATIENCE, "the floating IP is answered inside", || is_answered(neighbour, floating))?;
+    Ok(())
+}
+
+/// A datagram whose checksum is left to the interface becomes the question for its next hop, which that must not fill anything into.
+#[test]
+fn a_datagram_alone_finds_its_next_hop() -> Result<()> {
+    let scene = Scene::raise("datagram", Underlay::V4, &HOSTS[..1], &[])?;
+    let host = scene.cloud.host(HOSTS[0])?;
+    host.command("ethtool").args(["-K", "physical", "tx", "off"]).succeed(PATIENCE)?;
+    let world = &scene.outside.world;
+    world.add_address(&format!("{BESIDE}/24"))?;
+    let door = SocketAddr::from((BESIDE, WEB));
+    let _echo = UdpEcho::start(world.run(|| UdpSocket::bind(door))??)?;
+    let guest = &scene.guests[0];
+    until(PATIENCE, "a datagram is answered", || guest.asks(door, 100).is_ok_and(|is| is == Outcome::Open))?;
     Ok(())
 }
 

@@ -12,7 +12,6 @@ pub struct Missing {
 /// Every effect that is missing. None of them protects anything: what protects is refused until it works.
 pub const MISSING: &[Missing] = &[
     Missing { alias: "router", effect: "external networks of no physical network carry no traffic" },
-    Missing { alias: "ext-gw-mode", effect: "without enable_snat nothing comes back but for floating IPs" },
     Missing { alias: "external-gateway-multihoming", effect: "further gateways carry no traffic" },
     Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
     Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },

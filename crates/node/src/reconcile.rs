@@ -11,7 +11,7 @@
 //! There is no memory of events. Each pass compares all that should be with all that is, for what was touched; what failed stays
 //! touched. Entries are removed only once the rows are complete: from the disk or from a server.
 
-use crate::announce::{self, Announcements};
+use crate::announce::{self, Announcement, Announcements};
 use crate::apply::{Calculation, HostFacts, Key, Provider, Writer};
 use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
@@ -328,19 +328,22 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.open_providers.retain(|index| wanted.contains(index));
     }
 
-    /// Tells the external networks of floating IPs that have come here.
+    /// Tells the external networks of addresses that have come here.
     fn announce(&mut self) {
         let writer = &self.writer;
-        for key in self.announcements.take_due(|key| writer.is_settled(&Key::FloatingIp(*key))) {
+        for Announcement { key, interface } in
+            self.announcements.take_due(|key| writer.is_settled(&Key::FloatingIp(*key)))
+        {
             let Some(Row::Network(network)) = self.calculation.rows().get(&RowKey::Network(key.network))
             else {
                 continue;
             };
             let Some((provider, vlan)) = self.calculation.host().segment_of(network) else { continue };
-            let frame = announce::frame(&key, provider.mac, vlan);
+            let own_mac = interface.and_then(|interface| self.calculation.own_mac(interface));
+            let frame = announce::frame(&key, own_mac.unwrap_or(provider.mac), vlan);
             if let Err(error) = self.parts.inject.inject(provider.index, &frame) {
                 let (error, address) = (chain(&error), key.address.to_string());
-                tracing::warn!(error, address, "a floating IP can't be announced");
+                tracing::warn!(error, address, "an address outside can't be announced");
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::Env;
 use crate::nat;
-use crate::packet::{Packet, arp_op, ether, translated};
+use crate::packet::{Packet, arp_op, ether, icmpv6, translated};
 #[cfg(doc)]
 use crate::route::answer;
 use crate::services;
@@ -21,21 +21,36 @@ use crate::verdict::{Verdict, VerdictKind};
 /// Whether the physical network asks who has an address that is answered for here. Who tells that it is their own asks nobody.
 #[inline(always)]
 pub(crate) fn is_asked_for<E: Env>(env: &E, packet: &mut Packet) -> bool {
-    packet.ether_type == ether::ARP
+    let is_arp = packet.ether_type == ether::ARP
         && packet.operation == arp_op::REQUEST
-        && packet.source_address != packet.destination_address
-        && find(env, packet) & floating_flag::ANSWERED != 0
+        && packet.source_address != packet.destination_address;
+    let is_nd = packet.is_icmpv6() && packet.icmp_type == icmpv6::NEIGHBOUR_SOLICITATION;
+    (is_arp || is_nd) && asked(env, packet) & floating_flag::ANSWERED != 0
 }
 
-/// Answers that the host's interface has it.
+/// [`find`] of the address that is asked for.
+#[inline(always)]
+fn asked<E: Env>(env: &E, packet: &mut Packet) -> u32 {
+    packet.next_hop =
+        if packet.ether_type == ether::ARP { packet.destination_address } else { packet.nd_target };
+    find(env, packet)
+}
+
+/// Answers who has it: the host's interface, or the router itself.
 #[inline(never)]
 pub(crate) fn answer<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     let asker = packet.link;
+    let is_at_own_mac = asked(env, packet) & floating_flag::AT_OWN_MAC != 0;
     let Some(interface) = env.router_interface(packet.target_id) else {
         return Err(DropReason::RouterGone.into());
     };
-    packet.link = interface.mac;
-    if !services::reply(env, packet, asker) || packet.vlan != 0 && !env.push_vlan(packet.vlan) {
+    packet.link = if is_at_own_mac { interface.own_mac } else { interface.mac };
+    let is_made = if packet.ether_type == ether::ARP {
+        services::reply(env, packet, asker)
+    } else {
+        services::advertise(env, packet)
+    };
+    if !is_made || packet.vlan != 0 && !env.push_vlan(packet.vlan) {
         return Err(DropReason::OutputFailed.into());
     }
     let ifindex = env.ifindex();
@@ -44,15 +59,34 @@ pub(crate) fn answer<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exi
     Err(Exit::Done)
 }
 
-/// Whether the physical network's packet is for a router's MAC and an address that is here.
-#[inline(always)]
+/// Whether the physical network's packet is for a router's MAC, and goes on here: to an address that is here, or through a router that this
+/// host stands for.
+#[inline(never)]
 pub(crate) fn is_destination<E: Env>(env: &E, packet: &mut Packet) -> bool {
-    let is_for_router = packet.target_kind == target::ROUTER && packet.target_id == OUTSIDE;
-    if !is_for_router || packet.ether_type != ether::IPV4 || find(env, packet) == NOT_HERE {
+    let is_ip = matches!(packet.ether_type, ether::IPV4 | ether::IPV6) && !packet.is_neighbour_answer();
+    if packet.target_kind != target::ROUTER || !is_ip {
         return false;
     }
-    packet.target_id = OUTSIDE;
-    true
+    let interface = packet.target_id;
+    let stands = interface == OUTSIDE || stands_for(env, packet, interface);
+    packet.next_hop = packet.destination_address;
+    let found = find(env, packet);
+    if found != NOT_HERE && found & floating_flag::OWN == 0 {
+        packet.target_id = OUTSIDE;
+        return stands;
+    }
+    packet.target_id = interface;
+    stands && interface != OUTSIDE && (packet.is_open_way == 1 || found != NOT_HERE)
+}
+
+/// Whether this host stands for the router of an interface on an external network; and into [`Packet::is_open_way`], whether the packet's
+/// destination may be behind it as it is.
+#[inline(always)]
+fn stands_for<E: Env>(env: &E, packet: &mut Packet, interface: u32) -> bool {
+    let Some(row) = env.router_interface(interface) else { return false };
+    let is_translated = packet.ether_type == ether::IPV4 && row.flags & flag::TRANSLATED_ONLY != 0;
+    packet.is_open_way = u8::from(!is_translated);
+    row.flags & flag::STANDS != 0
 }
 
 /// [`find`]: no such address.
@@ -60,10 +94,11 @@ const NOT_HERE: u32 = 0;
 /// [`find`]: a bit that is no flag.
 const IS_HERE: u32 = 1 << 31;
 
-/// The destination's flags and [`IS_HERE`]. [`Packet::port`] and [`Packet::target_id`] become the instance's port and its router's interface.
+/// The flags of the address in [`Packet::next_hop`], and [`IS_HERE`]. [`Packet::port`] and [`Packet::target_id`] become the instance's port
+/// and its router's interface.
 #[inline(never)]
 fn find<E: Env>(env: &E, packet: &mut Packet) -> u32 {
-    let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
+    let key = FloatingIpKey { network: packet.network, address: packet.next_hop };
     let Some(row) = env.floating_ip(&key) else { return NOT_HERE };
     let flags = row.flags;
     packet.port = if flags & floating_flag::RELAYED == 0 { row.port } else { 0 };
@@ -74,7 +109,8 @@ fn find<E: Env>(env: &E, packet: &mut Packet) -> u32 {
 /// Whether the next hop is an address outside of which this host knows where it leads.
 #[inline(never)]
 pub(crate) fn is_outside<E: Env>(env: &E, packet: &Packet) -> bool {
-    env.floating_ip(&FloatingIpKey { network: packet.network, address: packet.next_hop }).is_some()
+    let key = FloatingIpKey { network: packet.network, address: packet.next_hop };
+    env.floating_ip(&key).is_some_and(|row| row.flags & floating_flag::OWN == 0)
 }
 
 /// Whether the overlay's packet is for a router on an external network: another host has it for an address that is here, or relays what

@@ -1,23 +1,13 @@
 //! Rate limits per port, by the generic cell rate algorithm (ITU-T I.371): one word of state and no division.
 
 use crate::env::{Env, Meter};
+use crate::table::Limit;
 
 /// True when one more of this kind may pass at the port now, which is then charged.
 /// Two CPUs that charge at the same instant may let one frame more pass, and never lock a port out.
 #[inline(never)]
 pub(crate) fn admits<E: Env>(env: &mut E, port: u32, meter: Meter) -> bool {
-    let Some(row) = env.port(port) else { return false };
-    let limit = match meter {
-        Meter::Punt => row.punt_limit,
-        Meter::Miss => row.miss_limit,
-        Meter::Flood => row.flood_limit,
-        Meter::Log => row.log_limit,
-        Meter::Error => row.error_limit,
-        Meter::Service => match env.service_link() {
-            Some(link) => link.limit,
-            None => return false,
-        },
-    };
+    let Some(limit) = limit(env, port, meter) else { return false };
     if limit.interval == 0 {
         return true;
     }
@@ -31,4 +21,23 @@ pub(crate) fn admits<E: Env>(env: &mut E, port: u32, meter: Meter) -> bool {
     }
     env.set_meter(port, meter, conforming + interval);
     true
+}
+
+/// Of what comes from outside, and is charged to no port: a thousand a second for the whole host.
+const STRANGERS: Limit = Limit { interval: 1_000_000, burst: 1000 };
+
+#[inline(always)]
+fn limit<E: Env>(env: &E, port: u32, meter: Meter) -> Option<Limit> {
+    if port == 0 {
+        return matches!(meter, Meter::Error | Meter::Miss).then_some(STRANGERS);
+    }
+    let row = env.port(port)?;
+    Some(match meter {
+        Meter::Punt => row.punt_limit,
+        Meter::Miss => row.miss_limit,
+        Meter::Flood => row.flood_limit,
+        Meter::Log => row.log_limit,
+        Meter::Error => row.error_limit,
+        Meter::Service => env.service_link()?.limit,
+    })
 }

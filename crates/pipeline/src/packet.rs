@@ -114,6 +114,10 @@ pub struct Packet {
     pub ports: [Renumbered; 2],
     /// 1 when another host has taken the packet through the router, and asks this one to bring it outside.
     pub relayed: u8,
+    /// 1 when the neighbour whose MAC is in `link` is a router.
+    pub is_router: u8,
+    /// 1 when the router on an external network that the packet has come to may pass it on as it is.
+    pub is_open_way: u8,
 }
 
 /// A port that changes.
@@ -203,6 +207,8 @@ impl Packet {
         judged_flags: 0,
         ports: [Renumbered { from: 0, to: 0 }; 2],
         relayed: 0,
+        is_router: 0,
+        is_open_way: 0,
     };
 
     /// True for an ICMPv6 packet whose type is known.

@@ -95,6 +95,13 @@ impl World {
             if let Some(row) = self.routers.interfaces.get_mut(&key) {
                 row.flags |= router_interface_flag::EXTERNAL | router_interface_flag::TRANSLATED_ONLY;
             }
+            if random.one_in(2) {
+                let flags = floating_flag::OWN | random.pick(&[floating_flag::ANSWERED, 0]);
+                let value = FloatingIp { interface: key.interface, flags, ..FloatingIp::default() };
+                let address = random.pick(&self.addresses_v6);
+                self.routers.floating_ips.insert(FloatingIpKey { network, address }, value);
+                self.states.insert(0);
+            }
             let neighbour = Neighbour { mac: mac_of(1, network), kind: neighbour_kind::ROUTER };
             if random.one_in(2) {
                 let entry = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
@@ -131,7 +138,7 @@ impl World {
             mtu: random.pick(&[1450, 1450, 100, 60]),
             address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
             address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
-            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2]),
+            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2, 5, 7]),
             relay: random.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 2, 9]),
             own_mac: mac,
             ..RouterInterface::default()

@@ -20,7 +20,7 @@ use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
 use hadron_pipeline::Mac;
-use hadron_pipeline::table::{Limit, ServiceLink, timeout};
+use hadron_pipeline::table::{Limit, RouterInterfaceKey, ServiceLink, timeout};
 use hadron_wire::held::{Applied, Held};
 use hadron_wire::proto::Batch;
 use hadron_wire::proto::welcome::Mode;
@@ -299,6 +299,14 @@ impl Calculation {
     fn has_ports(&self, network: u32) -> bool {
         let members = self.inputs.members.get(&network);
         members.is_some_and(|members| matches!(members.last(), Some(RowKey::Port(_))))
+    }
+
+    /// A router's own MAC at an interface.
+    pub fn own_mac(&self, interface: u32) -> Option<Mac> {
+        match self.claims.value(&Key::RouterInterface(RouterInterfaceKey { interface }))? {
+            Value::RouterInterface(row) => Some(row.own_mac),
+            _ => None,
+        }
     }
 
     /// The ports whose wiring or lease may look different since the last call.

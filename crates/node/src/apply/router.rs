@@ -27,8 +27,9 @@ pub(super) fn interface(inputs: &Inputs, row: &RouterInterfaceRow) -> Vec<(Key, 
     }
 }
 
-/// On the wire all routers of the host are at the MAC of its interface, and no switch sees theirs. In the overlay, which brings hosts each
-/// other's packets of the external network, each has its own.
+/// On the wire what routers send is from the MAC of the host's interface, as no switch may see one MAC on many ports. What is for the router itself
+/// comes to its own MAC, on the host that stands for it. In the overlay, which brings hosts each other's packets of the external network, it is at its
+/// own MAC too.
 fn outer_interface(
     inputs: &Inputs,
     row: &RouterInterfaceRow,
@@ -45,11 +46,15 @@ fn outer_interface(
         },
     };
     let mac = provider.unwrap_or(own_mac);
-    let translated_only = if gateway.snat { router_interface_flag::TRANSLATED_ONLY } else { 0 };
+    let answered = answered(inputs, row.network, gateway, provider.is_some());
+    let flags = [
+        (router_interface_flag::EXTERNAL, true),
+        (router_interface_flag::TRANSLATED_ONLY, gateway.snat),
+        (router_interface_flag::STANDS, answered != 0),
+    ];
     let value = RouterInterface {
         mac,
-        address_v6: mac.link_local(),
-        flags: router_interface_flag::EXTERNAL | translated_only,
+        flags: flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag),
         relay,
         ..value(row, network.mtu)
     };
@@ -62,21 +67,32 @@ fn outer_interface(
         let outside = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
         entries.push((Key::Fdb(FdbKey::new(row.network, mac)), Value::Fdb(outside)));
     }
+    if answered != 0 {
+        entries.push(own_address(row, own_mac.link_local()));
+    }
     let is_shared = |address: &InterfaceAddress| address.address.to_ipv4_mapped() == Some(speaks_v4(row));
     for address in &row.addresses {
         if !is_shared(address) {
             entries.extend(routes(row, address));
+            entries.extend((answered != 0).then(|| own_address(row, address.address.into())));
             continue;
         }
         // What is for the shared address goes out and comes in again: it may be for a session.
         entries.extend(routes(row, address).into_iter().skip(usize::from(gateway.snat)));
         let key = FloatingIpKey { network: row.network, address: address.address.into() };
-        let flags = floating_flag::SHARED | answered(inputs, row.network, gateway, provider.is_some());
+        let flags = floating_flag::SHARED | answered;
         let value = FloatingIp { interface: row.port, flags, ..FloatingIp::default() };
         entries.push((Key::FloatingIp(key), Value::FloatingIp(value)));
         entries.push(neighbour(row.network, mac, key.address));
     }
     entries
+}
+
+/// An address of the router itself, for which this host answers.
+fn own_address(row: &RouterInterfaceRow, address: Address) -> (Key, Value) {
+    let flags = floating_flag::OWN | floating_flag::ANSWERED;
+    let value = FloatingIp { interface: row.port, flags, ..FloatingIp::default() };
+    (Key::FloatingIp(FloatingIpKey { network: row.network, address }), Value::FloatingIp(value))
 }
 
 fn inner_interface(row: &RouterInterfaceRow, mtu: u32) -> Vec<(Key, Value)> {
@@ -133,7 +149,7 @@ fn neighbour(network: u32, mac: Mac, address: Address) -> (Key, Value) {
 
 /// Nothing while the router's interface has no row, or this host no way to the external network.
 pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Value)> {
-    let Some(way) = Way::of(inputs, row.router, row.interface) else { return Vec::new() };
+    let Some(way) = Way::of(inputs, row.router, row.interface, row.network) else { return Vec::new() };
     let (address, inside) = (Address::from(row.address), Address::from(row.inside));
     let source = FloatingSourceKey { interface: row.interface, inside };
     let key = FloatingIpKey { network: row.network, address };
@@ -148,7 +164,8 @@ pub(super) fn floating_ip(inputs: &Inputs, row: &FloatingIpRow) -> Vec<(Key, Val
 
 /// The way to the host that has a floating IP's instance, on every other one.
 pub(super) fn floating_relay(inputs: &Inputs, row: &FloatingRelayRow) -> Vec<(Key, Value)> {
-    let way = Way::of(inputs, row.router, row.interface).filter(|_| row.host != inputs.host.number);
+    let way =
+        Way::of(inputs, row.router, row.interface, row.network).filter(|_| row.host != inputs.host.number);
     let Some(way) = way else { return Vec::new() };
     let key = FloatingIpKey { network: row.network, address: row.address.into() };
     let flags = floating_flag::RELAYED | answered(inputs, row.network, way.gateway, way.has_provider);
@@ -166,13 +183,14 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn of(inputs: &'a Inputs, router: u32, interface: u32) -> Option<Self> {
+    /// None of an interface that is not in the network.
+    fn of(inputs: &'a Inputs, router: u32, interface: u32, network: u32) -> Option<Self> {
         let Row::RouterInterface(row) =
             inputs.rows.get(&RowKey::RouterInterface { router, port: interface })?
         else {
             return None;
         };
-        let gateway = row.gateway.as_ref()?;
+        let gateway = row.gateway.as_ref().filter(|_| row.network == network)?;
         let provider = inputs.host.segment_of(network_of(inputs, row.network)?);
         let has_way = provider.is_some() || relay(inputs, row.network, gateway).is_some();
         let mac = provider.map_or(Mac(row.mac), |(provider, _)| provider.mac);

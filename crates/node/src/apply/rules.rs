@@ -48,7 +48,9 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
         underlay: host.underlay.into(),
         timeouts: host.limits.timeouts,
     };
-    let mut entries = vec![(Key::Config(()), Value::Config(config))];
+    // What comes from outside is charged to port 0.
+    let strangers = Key::PortState(PortKey { port: 0 });
+    let mut entries = vec![(Key::Config(()), Value::Config(config)), (strangers, Value::PortState(()))];
     entries.extend(host.overlay.map(|index| (Key::OverlayProgram(()), Value::OverlayProgram(index))));
     entries.extend(host.services.map(|link| (Key::ServiceLink(()), Value::ServiceLink(link))));
     entries.extend(host.services.map(|link| (Key::ServiceProgram(()), Value::ServiceProgram(link.ifindex))));

@@ -1,7 +1,7 @@
 //! One router: which way the packet goes on from it.
 
 use super::{answer, path};
-use crate::address::Address;
+use crate::address::{Address, Mac};
 use crate::drop::DropReason;
 use crate::env::Env;
 use crate::floating;
@@ -35,12 +35,12 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         return Err(entering);
     }
     let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
-    let (router, network, mac) = (entry.router, entry.network, entry.mac);
+    let (router, network, mac, own_mac) = (entry.router, entry.network, entry.mac, entry.own_mac);
     // A row that has just become another's must not lead into another network.
     if network != packet.network {
         return Err(GONE);
     }
-    if packet.destination_address == mac.link_local() {
+    if is_link_local_of(packet, mac) || is_link_local_of(packet, own_mac) {
         return Err(answer::LOCAL);
     }
     if !is_forwarded(packet) {
@@ -55,6 +55,12 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         packet.hop_limit -= 1;
     }
     leave(env, packet, router)
+}
+
+/// Whether the packet is for the address that a router has by its MAC (RFC 4291 appendix A).
+#[inline(never)]
+fn is_link_local_of(packet: &Packet, mac: Mac) -> bool {
+    packet.destination_address == mac.link_local()
 }
 
 const GONE: u32 = DropReason::RouterGone as u32;

@@ -8,12 +8,17 @@ use crate::table::router_interface_flag as flag;
 
 /// Bytes of an ARP packet with its Ethernet header.
 const ARP_END: u32 = 42;
-/// The same padded to the shortest frame. The kernel cuts no TCP packet before the checksum that is left for hardware, which then falls into
-/// the padding.
-const ARP_LENGTH: u32 = 60;
-/// Bytes of a solicitation with one option, and of its payload alone.
-const NS_LENGTH: u32 = 86;
+/// Bytes of a solicitation with one option, with its Ethernet header, and of its payload alone.
+const NS_END: u32 = 86;
 const NS_PAYLOAD: u32 = 32;
+/// What is put before the old IP header. The kernel still takes the frame for a packet whose checksum hardware may have to fill in, and cuts none
+/// before that: so it must be behind all of the question.
+const ROOM: u32 = 32;
+/// What is left of the old packet: its headers and as much of the transport's as the kernel keeps, and enough for the longer question.
+const LEAST_KEPT: u32 = 74;
+const KEPT_TRANSPORT: u32 = 20;
+/// Where the transport header begins at most, in a packet that is turned into a question.
+const FARTHEST_TRANSPORT: u32 = 142;
 /// Where ICMPv6 begins behind a plain IPv6 header.
 const MESSAGE: u32 = 54;
 const SOURCE_LINK_LAYER: u8 = 1;
@@ -21,7 +26,7 @@ const SOURCE_LINK_LAYER: u8 = 1;
 /// Turns the packet into a question for [`Packet::next_hop`], from the router's interface in [`Packet::exit`].
 #[inline(always)]
 pub(super) fn question<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
-    if !speak(env, packet) {
+    if !speak(env, packet) || !make_room(env, packet) {
         return false;
     }
     if packet.next_hop.is_v4() { request(env, packet) } else { solicitation(env, packet) && sum(env, packet) }
@@ -33,7 +38,8 @@ fn speak<E: Env>(env: &E, packet: &mut Packet) -> bool {
     let Some(exit) = env.router_interface(packet.exit) else { return false };
     packet.source = exit.mac;
     packet.source_address = if !packet.next_hop.is_v4() {
-        exit.address_v6
+        // On the wire the host itself asks: who is asked from a router's address notes a MAC beside it.
+        if exit.flags & flag::EXTERNAL == 0 { exit.address_v6 } else { exit.mac.link_local() }
     } else if exit.flags & flag::EXTERNAL == 0 {
         Address::v4(exit.address_v4)
     } else if packet.translated & (translated::SOURCE | translated::SOURCE_PORT) == translated::SOURCE {
@@ -46,22 +52,41 @@ fn speak<E: Env>(env: &E, packet: &mut Packet) -> bool {
 }
 
 #[inline(never)]
+fn make_room<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
+    let kept = (packet.l4_offset + KEPT_TRANSPORT).max(LEAST_KEPT);
+    packet.length = kept + ROOM;
+    packet.l4_offset <= FARTHEST_TRANSPORT && env.resize(kept) && env.insert(ROOM)
+}
+
+/// Makes zero what is behind the question: nothing of the packet leaves with it. Headers are multiples of four bytes long.
+#[inline(always)]
+fn blank<E: Env>(env: &mut E, packet: &Packet, end: u32) -> bool {
+    const MOST: u32 = (FARTHEST_TRANSPORT + KEPT_TRANSPORT + ROOM - ARP_END) / 4;
+    let mut word = 0;
+    while word < MOST && end + word * 4 < packet.length {
+        if !env.store(end + word * 4, &[0; 4]) {
+            return false;
+        }
+        word += 1;
+    }
+    true
+}
+
+#[inline(never)]
 fn request<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
     packet.destination = Mac::BROADCAST;
     packet.ether_type = ether::ARP;
     packet.operation = arp_op::REQUEST;
     packet.link = packet.source;
     packet.destination_address = packet.next_hop;
-    packet.length = ARP_LENGTH;
     let mut arp = [0u8; 30];
     arp[..10].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, arp_op::REQUEST as u8]);
     arp[10..16].copy_from_slice(&packet.source.0);
     arp[16..20].copy_from_slice(&packet.source_address.tail());
     arp[26..].copy_from_slice(&packet.next_hop.tail());
-    env.resize(ARP_LENGTH)
-        && rewrite::macs(env, packet.destination, packet.source)
+    rewrite::macs(env, packet.destination, packet.source)
         && env.store(ether::HEADER - 2, &arp)
-        && env.store(ARP_END, &[0; (ARP_LENGTH - ARP_END) as usize])
+        && blank(env, packet, ARP_END)
 }
 
 /// Writes it but for its checksum, which is zero.
@@ -75,18 +100,17 @@ fn solicitation<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
     packet.icmp_type = icmpv6::NEIGHBOUR_SOLICITATION;
     packet.hop_limit = 255;
     packet.l4_offset = MESSAGE;
-    packet.length = NS_LENGTH;
-    packet.end = NS_LENGTH;
+    packet.end = NS_END;
     let head = [0x60, 0, 0, 0, 0, NS_PAYLOAD as u8, proto::ICMPV6, 255];
     let [a, b, c, d, e, f] = packet.source.0;
-    env.resize(NS_LENGTH)
-        && rewrite::macs(env, packet.destination, packet.source)
+    rewrite::macs(env, packet.destination, packet.source)
         && env.store(ether::HEADER, &head)
         && env.store(ether::HEADER + 8, &packet.source_address.0)
         && env.store(ether::HEADER + 24, &packet.destination_address.0)
         && env.store(MESSAGE, &[icmpv6::NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0])
         && env.store(MESSAGE + 8, &packet.nd_target.0)
         && env.store(MESSAGE + 24, &[SOURCE_LINK_LAYER, 1, a, b, c, d, e, f])
+        && blank(env, packet, NS_END)
 }
 
 #[inline(never)]

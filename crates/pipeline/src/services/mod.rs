@@ -8,6 +8,7 @@ mod punt;
 mod socket;
 
 pub(crate) use arp::reply;
+pub(crate) use nd::reply as advertise;
 pub(crate) use socket::answered;
 
 use crate::address::{Address, Mac};
@@ -17,7 +18,7 @@ use crate::env::{Env, Meter, PortCounter};
 use crate::meter;
 use crate::packet::{Packet, WHOLE, arp_op, ether, icmpv6};
 use crate::stage::Stage;
-use crate::table::{NeighbourKey, network_flag};
+use crate::table::{NeighbourKey, neighbour_kind, network_flag};
 use crate::verdict::{PuntReason, Verdict, VerdictKind};
 
 /// UDP port of DHCPv6 servers.
@@ -73,11 +74,12 @@ enum Known {
 fn known<E: Env>(env: &E, packet: &mut Packet, address: Address) -> Known {
     let key = NeighbourKey { network: packet.network, address };
     let Some(neighbour) = env.neighbour(&key) else { return Known::Nobody };
-    let mac = neighbour.mac;
+    let (mac, kind) = (neighbour.mac, neighbour.kind);
     if mac == packet.source {
         return Known::Own;
     }
     packet.link = mac;
+    packet.is_router = u8::from(kind == neighbour_kind::ROUTER);
     Known::Other
 }
 

@@ -15,6 +15,7 @@ const SOLICITATION_LENGTH: u32 = 24;
 const ADVERTISEMENT_LENGTH: u32 = 32;
 /// Where the checksum is in the message.
 const CHECKSUM: u32 = 2;
+const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 const TARGET_LINK_LAYER: u8 = 2;
@@ -36,6 +37,20 @@ pub(super) fn solicited<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), 
         return Err(DropReason::OutputFailed.into());
     }
     answer(env, packet)
+}
+
+/// Rewrites a solicitation into the answer that [`Packet::link`], a router, has the target. False where that can't be done in its place.
+#[inline(never)]
+pub(crate) fn reply<E: Env>(env: &mut E, packet: &mut Packet) -> bool {
+    packet.is_router = 1;
+    // Routers pad their questions.
+    if packet.length > packet.end {
+        packet.length = packet.end;
+        if !env.resize(packet.end) {
+            return false;
+        }
+    }
+    is_plain(env, packet) && advertise(env, packet)
 }
 
 /// True for a valid solicitation that can be answered in its place: no extension headers, nothing behind the IP packet, and a
@@ -81,7 +96,8 @@ fn message<E: Env>(env: &mut E, packet: &Packet) -> bool {
     let mut new = old;
     new[0] = icmpv6::NEIGHBOUR_ADVERTISEMENT;
     let solicited = if packet.source_address == Address::UNSPECIFIED { 0 } else { SOLICITED };
-    new[4..8].copy_from_slice(&[solicited | OVERRIDE, 0, 0, 0]);
+    let router = if packet.is_router == 1 { ROUTER } else { 0 };
+    new[4..8].copy_from_slice(&[router | solicited | OVERRIDE, 0, 0, 0]);
     new[24] = TARGET_LINK_LAYER;
     new[25] = 1;
     new[26..].copy_from_slice(&packet.link.0);

@@ -34,6 +34,10 @@ pub mod floating_flag {
     pub const SHARED: u32 = 1 << 1;
     /// The instance is on the host whose id stands in place of the port's.
     pub const RELAYED: u32 = 1 << 2;
+    /// The router's own address, and no instance's: what is for it goes through the router.
+    pub const OWN: u32 = 1 << 3;
+    /// The address is at the router's own MAC, not at that of the host's interface.
+    pub const AT_OWN_MAC: u32 = SHARED | OWN;
 }
 
 layout! {

@@ -45,6 +45,8 @@ pub mod router_interface_flag {
     pub const EXTERNAL: u32 = 1;
     /// No IPv4 packet leaves by it with a source that has no address outside: sources without a floating IP share the router's address.
     pub const TRANSLATED_ONLY: u32 = 1 << 1;
+    /// This host stands for the router on the external network: what comes there for its own MAC goes through it here.
+    pub const STANDS: u32 = 1 << 2;
 }
 
 /// In place of an interface's id: that of the router whose floating IP is the packet's destination.

@@ -91,9 +91,10 @@ fn a_router_asks_everyone_for_a_next_hop_that_is_not_listed() {
     let [(.., frame)] = &tunnelled(&question)[..] else { panic!("{question:?}") };
     assert_eq!(frame[..6], multicast_mac(virtual_v6().solicited_node()).0);
     assert_eq!(frame[21], 255);
-    assert_eq!(icmpv6_checksum(own_v6(1, 2).into(), virtual_v6().solicited_node(), &frame[54..]), 0);
+    assert_eq!(icmpv6_checksum(own_v6(1, 2).into(), virtual_v6().solicited_node(), &frame[54..86]), 0);
     assert_eq!((frame[54], &frame[62..78]), (NS, &virtual_v6().0[..]));
-    assert_eq!(frame[78..], link_layer(1, mac(1, 2))[..]);
+    assert_eq!(frame[78..86], link_layer(1, mac(1, 2))[..]);
+    assert_eq!(frame[86..], [0; 20], "something of the packet leaves with the question");
 }
 
 #[test]

@@ -110,10 +110,10 @@ impl Arp {
         }
     }
 
-    /// Padded to the shortest frame, as routers ask.
+    /// Padded as routers ask.
     pub fn padded(&self) -> Vec<u8> {
         let mut bytes = self.bytes();
-        bytes.resize(60, 0);
+        bytes.resize(106, 0);
         bytes
     }
 

@@ -16,6 +16,7 @@ mod fragments;
 mod frames;
 mod hostile;
 mod icmp;
+mod inbound;
 mod logging;
 mod metering;
 mod nat;

@@ -3,7 +3,9 @@
 use super::router::{ROUTER, default_route, external, flags_of, gateway, relayed};
 use super::*;
 use crate::apply::{Outages, Target};
-use hadron_pipeline::table::{HeardKey, RouterInterfaceKey, floating_flag};
+use hadron_pipeline::table::{
+    FloatingIpKey, HeardKey, RouterInterfaceKey, floating_flag, router_interface_flag,
+};
 use hadron_wire::row::{RoutePath, RouteRow};
 
 const NETWORK: u32 = 5;
@@ -39,6 +41,11 @@ fn the_first_that_is_a_way_outside_stands_for_a_router() {
         fold(&mut entries, &mut calculation);
         assert_eq!(is_answered(&entries, 2), stands, "the shared address with {outages:?}");
         assert_eq!(is_answered(&entries, 99), stands, "a floating IP with {outages:?}");
+        let key = Key::RouterInterface(RouterInterfaceKey { interface: 9 });
+        let Some(Value::RouterInterface(row)) = entries.get(&key) else { panic!("no interface") };
+        assert_eq!(row.flags & router_interface_flag::STANDS != 0, stands, "its own MAC with {outages:?}");
+        let own = FloatingIpKey { network: NETWORK, address: row.own_mac.link_local() };
+        assert_eq!(entries.contains_key(&Key::FloatingIp(own)), stands, "its own address with {outages:?}");
     }
 }
 
