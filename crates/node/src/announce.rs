@@ -7,7 +7,7 @@ use crate::apply::{Key, Value};
 use etherparse::PacketBuilder;
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::{FloatingIpKey, floating_flag};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,6 +54,15 @@ impl Announcements {
                 _ => drop(self.0.remove(key)),
             }
         }
+    }
+
+    /// Says again where routers' own MACs are on these networks.
+    pub(crate) fn repeat(&mut self, networks: &BTreeSet<u32>) {
+        let own = self
+            .0
+            .iter_mut()
+            .filter(|(key, news)| news.interface.is_some() && networks.contains(&key.network));
+        own.for_each(|(_, news)| (news.at, news.times) = (Instant::now(), TIMES));
     }
 
     /// When there is something to say next.
@@ -160,6 +169,12 @@ mod tests {
             assert!(pause.is_zero() || announcements.take_due(|_| true).is_empty(), "too early");
             tokio::time::advance(pause).await;
             assert_eq!(announcements.take_due(|_| true), [Announcement { key: key(), interface: Some(7) }]);
+        }
+        announcements.repeat(&[8].into());
+        assert!(announcements.take_due(|_| true).is_empty(), "another network");
+        for _ in 0..TIMES {
+            announcements.repeat(&[9].into());
+            assert_eq!(announcements.take_due(|_| true).len(), 1);
         }
     }
 

@@ -196,7 +196,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                 },
                 Some(server) = news.recv() => self.take_server(server),
                 () = self.parts.way.changed() => self.look_at_host(),
-                () = self.parts.watch.changed() => self.calculation.set_outages(self.parts.watch.now()),
+                () = self.parts.watch.changed() => self.look_at_outages(),
                 () = tokio::time::sleep_until(wake.map_or(self.check_at, |wake| wake.min(self.check_at))) => {}
             }
             for _ in 0..BURST {
@@ -382,6 +382,12 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             providers,
             ..host
         });
+    }
+
+    /// Who was cut off and is back may have stood for a router all the while, and so has another host: switches hear where it is now.
+    fn look_at_outages(&mut self) {
+        let changed = self.calculation.set_outages(self.parts.watch.now());
+        self.announcements.repeat(&changed);
     }
 
     /// One pass: brings everything touched to what it should be, and says so.

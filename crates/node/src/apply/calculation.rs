@@ -250,14 +250,16 @@ impl Calculation {
         }
     }
 
-    /// Takes note of who does not answer.
-    pub fn set_outages(&mut self, outages: Outages) {
+    /// Takes note of who does not answer. The external networks of which that is news.
+    pub fn set_outages(&mut self, outages: Outages) -> BTreeSet<u32> {
         let old = std::mem::replace(&mut self.inputs.outages, outages);
-        for network in old.difference(&self.inputs.outages) {
-            let attached = self.dependents(network).filter(|key| self.attachments.contains_key(key));
-            let keys: Vec<RowKey> = attached.chain([RowKey::Network(network)]).collect();
+        let changed = old.difference(&self.inputs.outages);
+        for network in &changed {
+            let attached = self.dependents(*network).filter(|key| self.attachments.contains_key(key));
+            let keys: Vec<RowKey> = attached.chain([RowKey::Network(*network)]).collect();
             keys.into_iter().for_each(|key| self.recompute(Source::Row(key)));
         }
+        changed
     }
 
     /// The entries that changed since the last call, with their desired values, in the order of writing.

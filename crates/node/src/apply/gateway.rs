@@ -1,6 +1,6 @@
 //! Which host stands for a router outside: the first in the server's order that is a way to the external network. Every host finds it for itself,
 //! from the order and from what it hears of the others; hosts that hear different things for a moment do no harm, since whoever stands
-//! for a router only relays.
+//! for a router only relays. But one that hears no other of three rather believes that it is cut off itself, and stands back.
 
 use super::calculation::{Calculation, Inputs, Provider};
 use super::rules::network_of;
@@ -48,6 +48,9 @@ impl Outages {
     }
 }
 
+/// From so many in an order on, one that hears none of the others is cut off sooner than all of them are gone.
+const CROWD: usize = 3;
+
 /// [`floating_flag::ANSWERED`] on the host that stands for a router on a network. When none is a way outside, it is the first.
 pub(super) fn answered(inputs: &Inputs, network: u32, gateway: &Gateway, has_provider: bool) -> u32 {
     let own = inputs.host.number;
@@ -56,7 +59,9 @@ pub(super) fn answered(inputs: &Inputs, network: u32, gateway: &Gateway, has_pro
         false => !inputs.outages.hosts.contains(&(network, *host)),
     };
     let chosen = gateway.hosts.iter().find(|host| is_way(host)).or(gateway.hosts.first());
-    if has_provider && chosen == Some(&own) { floating_flag::ANSWERED } else { 0 }
+    let ways = gateway.hosts.iter().filter(|host| is_way(host)).count();
+    let is_cut_off = is_way(&own) && ways == 1 && gateway.hosts.len() >= CROWD;
+    if has_provider && chosen == Some(&own) && !is_cut_off { floating_flag::ANSWERED } else { 0 }
 }
 
 /// The host by which this one, which has no interface to the physical network, sends outside.
