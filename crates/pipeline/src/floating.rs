@@ -68,7 +68,7 @@ pub(crate) fn is_destination<E: Env>(env: &E, packet: &mut Packet) -> bool {
         return false;
     }
     let interface = packet.target_id;
-    let stands = interface == OUTSIDE || stands_for(env, packet, interface);
+    let stands = interface == OUTSIDE || stands_for(env, interface);
     packet.next_hop = packet.destination_address;
     let found = find(env, packet);
     if found != NOT_HERE && found & floating_flag::OWN == 0 {
@@ -76,17 +76,13 @@ pub(crate) fn is_destination<E: Env>(env: &E, packet: &mut Packet) -> bool {
         return stands;
     }
     packet.target_id = interface;
-    stands && interface != OUTSIDE && (packet.is_open_way == 1 || found != NOT_HERE)
+    stands && interface != OUTSIDE
 }
 
-/// Whether this host stands for the router of an interface on an external network; and into [`Packet::is_open_way`], whether the packet's
-/// destination may be behind it as it is.
+/// Whether this host stands for the router of an interface on an external network.
 #[inline(always)]
-fn stands_for<E: Env>(env: &E, packet: &mut Packet, interface: u32) -> bool {
-    let Some(row) = env.router_interface(interface) else { return false };
-    let is_translated = packet.ether_type == ether::IPV4 && row.flags & flag::TRANSLATED_ONLY != 0;
-    packet.is_open_way = u8::from(!is_translated);
-    row.flags & flag::STANDS != 0
+fn stands_for<E: Env>(env: &E, interface: u32) -> bool {
+    env.router_interface(interface).is_some_and(|row| row.flags & flag::STANDS != 0)
 }
 
 /// [`find`]: no such address.

@@ -116,8 +116,6 @@ pub struct Packet {
     pub relayed: u8,
     /// 1 when the neighbour whose MAC is in `link` is a router.
     pub is_router: u8,
-    /// 1 when the router on an external network that the packet has come to may pass it on as it is.
-    pub is_open_way: u8,
 }
 
 /// A port that changes.
@@ -208,7 +206,6 @@ impl Packet {
         ports: [Renumbered { from: 0, to: 0 }; 2],
         relayed: 0,
         is_router: 0,
-        is_open_way: 0,
     };
 
     /// True for an ICMPv6 packet whose type is known.

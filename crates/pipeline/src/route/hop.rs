@@ -24,7 +24,8 @@ pub fn hop<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
 
 #[inline(always)]
 fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
-    let entering = if packet.target_id == OUTSIDE { floating::enter(env, packet) } else { 0 };
+    let is_led_in = packet.target_id == OUTSIDE;
+    let entering = if is_led_in { floating::enter(env, packet) } else { 0 };
     if packet.target_kind == target::ROUTER {
         packet.router_interface = packet.target_id;
         if packet.entered == 0 {
@@ -36,6 +37,7 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
     }
     let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
     let (router, network, mac, own_mac) = (entry.router, entry.network, entry.mac, entry.own_mac);
+    let is_translated = entry.flags & flag::TRANSLATED_ONLY != 0 && packet.ether_type == ether::IPV4;
     // A row that has just become another's must not lead into another network.
     if network != packet.network {
         return Err(GONE);
@@ -47,6 +49,10 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         return Err(DropReason::NotRouted as u32);
     }
     choose(env, packet, router)?;
+    // From outside to what has no address there; what another host relays only leaves.
+    if is_translated && !is_led_in && packet.relayed == 0 {
+        return Err(NO_ROUTE);
+    }
     // Who relays a packet has taken it through the router.
     if packet.relayed == 0 {
         if packet.hop_limit <= 1 {

@@ -97,7 +97,26 @@ fn ipv4_comes_in_as_it_is_unless_the_router_translates() {
     let outcome = from_outside(&mut node, VLAN, v4_to(a.v4));
     assert_eq!((outcome.verdict.kind, outcome.verdict.a), (VerdictKind::Deliver as u32, a.port));
     let (mut node, [a, ..]) = standing(VLAN, true);
-    assert_drop(&mut node, DropReason::NotHere, |n| from_outside(n, VLAN, v4_to(a.v4)));
+    let before = node.counters.drops[DropReason::NoRoute as usize];
+    let error = back(&from_outside(&mut node, VLAN, v4_to(a.v4)));
+    assert_eq!((error[34], error[35], &error[26..30]), (3, 0, &own_v4(1, EXTERNAL).octets()[..]));
+    assert_eq!(node.counters.drops[DropReason::NoRoute as usize], before + 1);
+}
+
+/// An instance directly on the external network is as far outside as everybody else there.
+#[test]
+fn an_instance_on_the_external_network_gets_no_further_by_a_router_s_mac() {
+    let (mut node, [a, ..]) = standing(0, true);
+    let e = instance(EXTERNAL, 50, 1);
+    cloud::add_instances(&mut node.tables, 1, std::slice::from_ref(&e), |_| true);
+    let sent = ethernet(router(), e.mac, 0x0800, &ipv4(e.v4, a.v4, UDP, &udp(4000, 53, b"payload")));
+    let before = node.counters.drops[DropReason::NoRoute as usize];
+    let outcome = node.from_port(e.ifindex(), sent);
+    assert_eq!((outcome.verdict.kind, outcome.verdict.a), (VerdictKind::Deliver as u32, e.port));
+    assert_eq!(node.counters.drops[DropReason::NoRoute as usize], before + 1);
+    let payload = udp(4000, 53, b"payload");
+    let sent = ethernet(router(), e.mac, 0x86dd, &ipv6(e.v6.into(), a.v6.into(), UDP, 64, &payload));
+    assert_eq!(node.from_port(e.ifindex(), sent).verdict.a, a.port, "IPv6 is routed for everybody");
 }
 
 #[test]
