@@ -94,12 +94,31 @@ fn longest_silence(report: &PingReport) -> usize {
     runs.map(<[u32]>::len).max().unwrap_or(0)
 }
 
+/// What happens to a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// It is cut off from everything.
+    Host,
+    /// It is cut off from the physical network.
+    WayOutside,
+}
+
+impl Loss {
+    fn happen(self, host: &Host) -> Result<()> {
+        host.cut_physical(true)?;
+        if self == Loss::Host { Ok(host.fault(&Fault::Partition)?) } else { Ok(()) }
+    }
+
+    fn end(self, host: &Host) -> Result<()> {
+        if self == Loss::Host {
+            host.fault(&Fault::Heal)?;
+        }
+        Ok(host.cut_physical(false)?)
+    }
+}
+
 /// Something happens to the host that stands for the router, and is over after a while. All connections go on.
-fn survives(
-    mut scene: Scene,
-    happens: impl FnOnce(&Host) -> Result<()>,
-    ends: impl FnOnce(&Host) -> Result<()>,
-) -> Result<()> {
+fn survives(mut scene: Scene, loss: Loss) -> Result<()> {
     let (flows, _servers) = scene.flows()?;
     scene.cloud.kill_server();
     let first = scene.standing()?;
@@ -112,22 +131,22 @@ fn survives(
     for ping in &pings {
         ping.wait_for_replies(20, PATIENCE)?;
     }
-    happens(first)?;
-    // The guest whose own host is lost waits for its return.
-    let waits = HOSTS.iter().position(|name| *name == first.name()).context("a host of the scene")?;
+    loss.happen(first)?;
+    // A guest whose own host is lost waits for its return.
+    let is_there = |number: usize| loss != Loss::Host || HOSTS.get(number) != Some(&first.name());
     for ping in &pings {
         let before = ping.received();
         until(PATIENCE, "pings are answered again", || ping.received() > before + 50)?;
     }
-    for (number, flow) in flows.iter().enumerate().filter(|(number, _)| *number != waits) {
+    for (number, flow) in flows.iter().enumerate().filter(|(number, _)| is_there(*number)) {
         goes_on(flow).with_context(|| format!("connection {number}"))?;
     }
     let second = scene.standing()?;
     ensure!(second.name() != first.name(), "{} still stands for the router", first.name());
-    for (_, guest) in scene.guests.iter().enumerate().filter(|(number, _)| *number != waits) {
+    for (_, guest) in scene.guests.iter().enumerate().filter(|(number, _)| is_there(*number)) {
         expect("a new connection", guest.connects(SocketAddr::from((WORLD, WEB)))?, Outcome::Open)?;
     }
-    ends(first)?;
+    loss.end(first)?;
     flows.iter().try_for_each(goes_on)?;
     until(PATIENCE, "the first in order is back in its place", || {
         scene.standing().is_ok_and(|host| host.name() == first.name())
@@ -149,22 +168,10 @@ fn survives(
 
 #[test]
 fn another_host_takes_over_from_one_that_is_lost() -> Result<()> {
-    let scene = Scene::raise("lost", Underlay::V4)?;
-    survives(
-        scene,
-        |host| {
-            host.cut_physical(true)?;
-            Ok(host.fault(&Fault::Partition)?)
-        },
-        |host| {
-            host.fault(&Fault::Heal)?;
-            Ok(host.cut_physical(false)?)
-        },
-    )
+    survives(Scene::raise("lost", Underlay::V4)?, Loss::Host)
 }
 
 #[test]
 fn another_host_takes_over_from_one_that_has_lost_its_upstream() -> Result<()> {
-    let scene = Scene::raise("upstream", Underlay::V6)?;
-    survives(scene, |host| Ok(host.cut_physical(true)?), |host| Ok(host.cut_physical(false)?))
+    survives(Scene::raise("upstream", Underlay::V6)?, Loss::WayOutside)
 }

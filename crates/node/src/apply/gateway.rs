@@ -4,6 +4,7 @@
 
 use super::calculation::{Calculation, Inputs, Provider};
 use super::rules::network_of;
+use hadron_pipeline::Mac;
 use hadron_pipeline::table::{HeardKey, floating_flag};
 use hadron_wire::row::{Gateway, NetworkRow, Prefix, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +65,19 @@ pub(super) fn answered(inputs: &Inputs, network: u32, gateway: &Gateway, has_pro
     if has_provider && chosen == Some(&own) && !is_cut_off { floating_flag::ANSWERED } else { 0 }
 }
 
-/// The host by which this one, which has no interface to the physical network, sends outside.
+/// This host's own way to a router's external network: the MAC of its interface there. None while it hears of no next hop by that, and another
+/// host that stands for the router is a way.
+pub(super) fn own_way(inputs: &Inputs, network: &NetworkRow, gateway: &Gateway) -> Option<Mac> {
+    let Inputs { host, outages, .. } = inputs;
+    let is_other_way =
+        |other: &u32| *other != host.number && !outages.hosts.contains(&(network.number, *other));
+    let is_dead = outages.upstreams.contains(&network.number)
+        && network.vni.is_some()
+        && gateway.hosts.iter().any(is_other_way);
+    host.segment_of(network).filter(|_| !is_dead).map(|(provider, _)| provider.mac)
+}
+
+/// The host by which this one, which has no way of its own to the physical network, sends outside.
 pub(super) fn relay(inputs: &Inputs, network: u32, gateway: &Gateway) -> Option<u32> {
     let mut others = gateway.hosts.iter().copied().filter(|host| *host != inputs.host.number);
     let first = others.clone().next();

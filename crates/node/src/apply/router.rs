@@ -1,7 +1,7 @@
 //! What follows from the rows of routers and floating IPs.
 
 use super::calculation::Inputs;
-use super::gateway::{answered, relay};
+use super::gateway::{answered, own_way, relay};
 use super::rules::network_of;
 use super::{Key, Value};
 use hadron_model::nat;
@@ -37,7 +37,7 @@ fn outer_interface(
     network: &NetworkRow,
 ) -> Vec<(Key, Value)> {
     let own_mac = Mac(row.mac);
-    let provider = inputs.host.segment_of(network).map(|(provider, _)| provider.mac);
+    let provider = own_way(inputs, network, gateway);
     let relay = match provider {
         Some(_) => 0,
         None => match relay(inputs, row.network, gateway).filter(|_| network.vni.is_some()) {
@@ -191,9 +191,9 @@ impl<'a> Way<'a> {
             return None;
         };
         let gateway = row.gateway.as_ref().filter(|_| row.network == network)?;
-        let provider = inputs.host.segment_of(network_of(inputs, row.network)?);
+        let provider = own_way(inputs, network_of(inputs, row.network)?, gateway);
         let has_way = provider.is_some() || relay(inputs, row.network, gateway).is_some();
-        let mac = provider.map_or(Mac(row.mac), |(provider, _)| provider.mac);
+        let mac = provider.unwrap_or(Mac(row.mac));
         has_way.then_some(Self { gateway, has_provider: provider.is_some(), mac })
     }
 }

@@ -97,6 +97,26 @@ fn a_host_without_a_way_sends_by_one_that_answers() {
     }
 }
 
+#[test]
+fn a_host_that_hears_nothing_from_outside_sends_by_another_that_does() {
+    let own = mapped().number;
+    let mut calculation = Calculation::new(mapped());
+    let mut entries = Entries::new();
+    calculation.apply(set([external(NETWORK), gateway(NETWORK, &[own, 8])]));
+    for (outages, relay, mac) in [
+        (silent(&[], false), 0, PROVIDER.mac),
+        (silent(&[], true), 8, Mac(super::mac(9))),
+        (silent(&[8], true), 0, PROVIDER.mac),
+        (silent(&[], false), 0, PROVIDER.mac),
+    ] {
+        calculation.set_outages(outages.clone());
+        fold(&mut entries, &mut calculation);
+        let key = Key::RouterInterface(RouterInterfaceKey { interface: 9 });
+        let Some(Value::RouterInterface(row)) = entries.get(&key) else { panic!("no interface") };
+        assert_eq!((row.relay, row.mac), (relay, mac), "{outages:?}");
+    }
+}
+
 /// Whom a host watches for a router that hosts 8 and 9 and perhaps itself stand for.
 fn watched(host: HostFacts, hosts: &[u32]) -> Vec<(HeardKey, Target)> {
     let mut calculation = Calculation::new(host);
