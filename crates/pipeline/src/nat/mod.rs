@@ -113,9 +113,20 @@ fn relay<E: Env>(env: &mut E, packet: &mut Packet, scratch: &Translation) -> u32
     to_host(env, packet, host)
 }
 
-/// Aims the packet at a host, in the external network, at the router's MAC there.
+/// The largest IP packet that hosts bring each other.
+#[inline(never)]
+pub(crate) fn overlay_mtu<E: Env>(env: &E) -> u32 {
+    env.config().map_or(0, |config| config.overlay_mtu)
+}
+
+/// Aims the packet at a host, in the external network, at the router's MAC there, if the overlay carries it.
 #[inline(always)]
 pub(crate) fn to_host<E: Env>(env: &E, packet: &mut Packet, host: u32) -> u32 {
+    let mtu = overlay_mtu(env);
+    if packet.ip_length(env.gso_size()) > mtu {
+        packet.error_mtu = mtu;
+        return DropReason::RouteTooBig as u32;
+    }
     let Some(interface) = env.router_interface(packet.target_id) else {
         return DropReason::RouterGone as u32;
     };

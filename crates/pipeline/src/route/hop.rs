@@ -5,6 +5,7 @@ use crate::address::{Address, Mac};
 use crate::drop::DropReason;
 use crate::env::Env;
 use crate::floating;
+use crate::nat;
 use crate::packet::{Packet, ether};
 use crate::switch;
 use crate::table::{
@@ -119,6 +120,7 @@ fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u3
             return Err(reason);
         }
     }
+    let mtu = if relay == 0 { mtu } else { mtu.min(nat::overlay_mtu(env)) };
     if packet.ip_length(env.gso_size()) > mtu {
         packet.error_mtu = mtu;
         return Err(DropReason::RouteTooBig as u32);

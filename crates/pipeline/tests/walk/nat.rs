@@ -400,6 +400,34 @@ fn a_gateway_relays_a_floating_ip_to_its_instance_s_host() {
     }
 }
 
+/// The MTU that an ICMP error tells, after its type and code.
+fn told_mtu(error: &[u8]) -> u16 {
+    assert_eq!((error[23], error[34], error[35]), (ICMP, 3, 4), "{error:?}");
+    u16::from_be_bytes([error[40], error[41]])
+}
+
+#[test]
+fn what_is_too_large_for_the_overlay_is_told_its_sender_in_and_out() {
+    let large = [7; 1440];
+    let (mut gateway, _) = shared();
+    in_overlay(&mut gateway, PROVIDER, THERE);
+    gateway.tables.meters.insert(PortKey { port: 0 }, Meters::default());
+    gateway.now = 10_000_000_000;
+    let sent = ipv4(WORLD, SHARED, UDP, &udp(443, BLOCKS[1] * NAT_BLOCK, &large));
+    let outcome = gateway.from_provider(PROVIDER, ethernet(OWN, UPSTREAM.0, 0x0800, &sent));
+    let [Output::Deliver { ifindex: PROVIDER, frame }] = &outcome.outputs[..] else { panic!("{outcome:?}") };
+    assert_eq!(u32::from(told_mtu(&frame.bytes)), cloud::OVERLAY_MTU);
+    assert_eq!((&frame.bytes[26..30], &frame.bytes[30..34]), (&SHARED.octets()[..], &WORLD.octets()[..]));
+    let (mut host, d) = there(0);
+    let key = RouterInterfaceKey { interface: id(1, EXTERNAL) };
+    let row = host.tables.router_interfaces.get_mut(&key).expect("the gateway");
+    (row.relay, row.mac) = (HERE, row.own_mac);
+    let sent = ipv4(d.v4, WORLD, UDP, &udp(4000, 443, &large));
+    let outcome = host.from_port(d.ifindex(), ethernet(router(), d.mac, 0x0800, &sent));
+    let [(_, error)] = &cloud::delivered(&outcome)[..] else { panic!("{outcome:?}") };
+    assert_eq!(u32::from(told_mtu(error)), cloud::OVERLAY_MTU);
+}
+
 #[test]
 fn a_gateway_asks_for_the_next_hop_of_what_it_relays() {
     let (mut gateway, _) = shared();
