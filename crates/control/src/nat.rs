@@ -65,8 +65,10 @@ pub fn release(tx: &mut Tx, leases: &[(PortId, HostNumber)]) {
 }
 
 /// Chooses the hosts that stand for a router at its port outside, among those with an interface to the physical network: those that do so
-/// stay, in their order and those that are not heard of last; others come by how few they stand for first. Whether that
+/// stay, in their order, and go when they are not heard of, unless nobody is; others come by how few they stand for first. Whether that
 /// changed anything.
+///
+/// Who is known to be gone must not be among them: one of three that hears neither of the others believes that it is cut off itself.
 pub fn choose_hosts(tx: &mut Tx, port: PortId) -> bool {
     let now = tx.info().time;
     let old = tx.get::<GatewayHosts>(&port).map(|stored| stored.value.clone());
@@ -131,9 +133,7 @@ impl Candidates {
             others.sort_by_key(|host| (load.get(host).copied().unwrap_or(0), *host));
             hosts.extend(others.into_iter().take(GATEWAYS - hosts.len()));
         }
-        hosts.extend(stays(&self.dead));
-        hosts.truncate(GATEWAYS);
-        hosts
+        if hosts.is_empty() { stays(&self.dead) } else { hosts }
     }
 }
 

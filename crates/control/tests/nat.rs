@@ -72,9 +72,9 @@ impl Scene {
         stored.map(|stored| stored.hosts.iter().map(|host| host.0).collect()).unwrap_or_default()
     }
 
-    /// The hosts were heard at this time, but for one.
-    async fn heard(&self, at: Timestamp, but: Option<u8>) {
-        for number in (1..=HOSTS).filter(|number| Some(*number) != but) {
+    /// The hosts were heard at this time, but for some.
+    async fn heard(&self, at: Timestamp, but: &[u8]) {
+        for number in (1..=HOSTS).filter(|number| !but.contains(number)) {
             let report =
                 Report { host: name(number), availability_zone: String::new(), started_at: at, heard_at: at };
             self.cloud.write(|tx| agent::report(tx, &report)).await.unwrap();
@@ -178,15 +178,15 @@ async fn routers_spread_over_the_hosts_that_have_a_way_outside() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_heard_of_stands_last_and_comes_back_behind_the_others() {
+async fn a_host_that_is_not_heard_of_stands_for_nobody_and_takes_nobody_s_place_when_it_is_back() {
     let scene = Scene::new().await;
     let (_, port) = scene.router().await;
     let [one, two, three] = scene.hosts(port)[..] else { panic!("three") };
     let then = info().time;
-    scene.heard(then, None).await;
+    scene.heard(then, &[]).await;
     assert!(!scene.choose(port, then).await);
     let later = Timestamp(then.0 + DOWN_AFTER_MS + 1);
-    scene.heard(later, Some(one as u8)).await;
+    scene.heard(later, &[one as u8]).await;
     assert_eq!(nat::misplaced(&scene.cloud.view(), later), [port]);
     assert!(scene.choose(port, later).await);
     let hosts = scene.hosts(port);
@@ -194,8 +194,23 @@ async fn a_host_that_is_not_heard_of_stands_last_and_comes_back_behind_the_other
     assert_ne!(hosts[2], one, "another one takes its place");
     let epoch = scene.cloud.view().get::<GatewayHosts>(&port).unwrap().epoch;
     assert_eq!(epoch, 2);
-    scene.heard(later, None).await;
+    scene.heard(later, &[]).await;
     assert!(!scene.choose(port, later).await, "who stands stays");
+}
+
+#[tokio::test]
+async fn who_is_gone_stands_for_nobody_unless_all_are() {
+    let scene = Scene::new().await;
+    let (_, port) = scene.router().await;
+    let all = scene.hosts(port);
+    scene.heard(info().time, &[]).await;
+    let later = Timestamp(info().time.0 + DOWN_AFTER_MS + 1);
+    assert!(!scene.choose(port, later).await, "nobody is heard: the server may be cut off itself");
+    let last = all[2] as u8;
+    let others: Vec<u8> = (1..=HOSTS).filter(|number| *number != last).collect();
+    scene.heard(later, &others).await;
+    assert!(scene.choose(port, later).await);
+    assert_eq!(scene.hosts(port), [u32::from(last)]);
 }
 
 #[tokio::test]
