@@ -50,7 +50,7 @@ impl Clouds {
         std::fs::write(files.path().join("keystone.pem"), authority)?;
         std::fs::write(files.path().join("password"), real::SERVICE_PASSWORD)?;
         let keystone = real::Server::start_with(Some(&certificate));
-        let url = format!("https://127.0.0.1:{}/v3", keystone.tls_port.context("no TLS")?);
+        let url = format!("https://127.0.0.1:{}/v3", keystone.ports.get(1).context("no TLS")?);
         let server = start_server(&runtime, &files, &url, "keystone.pem", options)?;
         Ok(Self { keystone, server, runtime, files })
     }
@@ -69,7 +69,7 @@ impl Clouds {
         let output = Command::new(openstack::program()?)
             .args(words.split_whitespace())
             .args(["-f", "json"])
-            .env("OS_AUTH_URL", format!("http://127.0.0.1:{}/v3", self.keystone.port))
+            .env("OS_AUTH_URL", format!("http://127.0.0.1:{}/v3", self.keystone.ports[0]))
             .env("OS_IDENTITY_API_VERSION", "3")
             .env("OS_USERNAME", "admin")
             .env("OS_PASSWORD", real::PASSWORD)
@@ -155,7 +155,7 @@ fn its_users_are_served() -> Result<()> {
     ensure!(open.status == 200, "{open:?}");
     let refused = clouds.ask(None, Method::GET, "/v2.0/networks", None)?;
     let challenge = refused.headers.get("WWW-Authenticate").and_then(|value| value.to_str().ok());
-    let url = format!("Keystone uri=\"https://127.0.0.1:{}", clouds.keystone.tls_port.unwrap_or(0));
+    let url = format!("Keystone uri=\"https://127.0.0.1:{}", clouds.keystone.ports.get(1).context("no TLS")?);
     ensure!(refused.status == 401 && challenge.is_some_and(|value| value.starts_with(&url)), "{refused:?}");
 
     let network =
@@ -273,7 +273,7 @@ fn what_it_revokes_ends() -> Result<()> {
 fn another_keystone() -> Result<()> {
     let clouds = Clouds::start(&[])?;
     std::fs::write(clouds.files.path().join("other.pem"), certificate()?.0)?;
-    let url = format!("https://127.0.0.1:{}/v3", clouds.keystone.tls_port.context("no TLS")?);
+    let url = format!("https://127.0.0.1:{}/v3", clouds.keystone.ports.get(1).context("no TLS")?);
     let server = start_server(&clouds.runtime, &clouds.files, &url, "other.pem", &[])?;
     let token = clouds.keystone.admin.clone();
     ensure!(clouds.status(&token)? == 200);

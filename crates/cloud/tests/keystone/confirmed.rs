@@ -20,7 +20,7 @@ impl Server {
         KeystoneConfig {
             // Long, for a busy machine: whatever waits for it to pass sets its own.
             timeout: Duration::from_secs(60),
-            ..KeystoneConfig::new(&format!("http://127.0.0.1:{}", self.port), SERVICE_PASSWORD)
+            ..KeystoneConfig::new(&format!("http://127.0.0.1:{}", self.ports[0]), SERVICE_PASSWORD)
         }
     }
 
@@ -132,12 +132,12 @@ async fn taken_away() {
     assert!(welcome.is_ok(), "{welcome:?}");
 
     // Another password than the user has; a user who may not validate.
-    let wrong = KeystoneConfig::new(&format!("http://127.0.0.1:{}/v3", server.port), "wrong");
+    let wrong = KeystoneConfig::new(&format!("http://127.0.0.1:{}/v3", server.ports[0]), "wrong");
     assert!(matches!(Keystone::new(wrong).unwrap().probe().await, Err(KeystoneError::Credentials)));
     let powerless = KeystoneConfig {
         user: "alice".to_owned(),
         project: "demo".to_owned(),
-        ..KeystoneConfig::new(&format!("http://127.0.0.1:{}/v3", server.port), "secret of alice")
+        ..KeystoneConfig::new(&format!("http://127.0.0.1:{}/v3", server.ports[0]), "secret of alice")
     };
     let answer = Keystone::new(powerless).unwrap().authenticate(&server.admin).await;
     assert!(

@@ -24,9 +24,8 @@ pub fn is_installed() -> bool {
 pub struct Server {
     directory: tempfile::TempDir,
     process: Option<Child>,
-    pub port: u16,
-    /// Where it speaks TLS, if it has a certificate.
-    pub tls_port: Option<u16>,
+    /// Where it speaks plainly, and then, if it has a certificate, where it speaks TLS.
+    pub ports: Vec<u16>,
     /// A token of the administrator for the project `admin`.
     pub admin: String,
     pub project: String,
@@ -75,8 +74,7 @@ impl Server {
         let mut server = Self {
             directory,
             process: Some(process),
-            port: ports[0],
-            tls_port: ports.get(1).copied(),
+            ports,
             admin: String::new(),
             project: String::new(),
             roles: Value::Null,
@@ -173,7 +171,7 @@ impl Server {
         for (name, value) in token.map(|token| ("X-Auth-Token", token)).iter().chain(headers) {
             request += &format!("{name}: {value}\r\n");
         }
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[0])).unwrap();
         stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
