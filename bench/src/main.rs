@@ -27,13 +27,14 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("api", api::run),
     ("api-etcd", api::run_on_etcd),
     ("flood", flood::run),
     ("wired", wired::run),
     ("path", path::run),
     ("routed", routed::run),
+    ("routers", routed::run_changes),
     ("policy", policy::run),
     ("rules", rules::run),
     ("asks", asks::run),

@@ -3,7 +3,7 @@
 use crate::client::{self, Client};
 use crate::process::{FirstStart, hadron};
 use anyhow::{Context, Result, bail};
-use hadron_lab::{Host, Lab, Process, Topology, Underlay, until};
+use hadron_lab::{Command, Host, Lab, Output, Process, Topology, Underlay, until};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -261,10 +261,19 @@ impl Cloud {
 
     /// Runs `hadron` on the controller against the running server; `arguments` begins with the command.
     pub fn admin(&self, arguments: &[&str]) -> Result<String> {
+        Ok(self.admin_command(arguments)?.succeed(PATIENCE)?)
+    }
+
+    /// The same, however it ends.
+    pub fn admin_output(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.admin_command(arguments)?.output(PATIENCE)?)
+    }
+
+    fn admin_command(&self, arguments: &[&str]) -> Result<Command<'_>> {
         let (command, rest) = arguments.split_first().context("no command")?;
         let controller = self.lab.host(CONTROLLER)?;
         let program = controller.command(hadron()?).arg(command).arg("--state-dir").arg(self.server_dir()?);
-        Ok(program.args(rest).succeed(PATIENCE)?)
+        Ok(program.args(rest))
     }
 
     /// A call of the Networking API as the administrator, which must succeed.

@@ -20,11 +20,17 @@ echo \"127.0.0.1 localhost\" >root/etc/hosts; echo 'hosts: files dns' >root/etc/
 
 /// The root directory of packages that `cargo xtask setup` has made.
 pub fn packages() -> Result<PathBuf> {
+    tool("debian/root")
+}
+
+/// Something else of `tools`, beside the build's products, that it has made.
+pub fn tool(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let found =
-        program.ancestors().map(|directory| directory.join("tools/debian/root")).find(|root| root.is_dir());
-    found
-        .context("no Debian packages for guests beside the build's products; run `cargo xtask setup` as root")
+        program.ancestors().map(|directory| directory.join("tools").join(name)).find(|path| path.exists());
+    found.with_context(|| {
+        format!("no tools/{name} beside the build's products; run `cargo xtask setup` as root")
+    })
 }
 
 /// A root directory in a namespace, which goes with it.

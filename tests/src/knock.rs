@@ -2,10 +2,10 @@
 
 use crate::cloud::PATIENCE;
 use crate::guest::Guest;
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use hadron_lab::{Flow, Instance, until};
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,6 +17,8 @@ const WAIT: Duration = Duration::from_millis(1000);
 const SILENCE: Duration = Duration::from_millis(700);
 /// How often a count is looked at.
 const LOOK: Duration = Duration::from_millis(1);
+/// More than any window at first.
+const BULK: usize = 256 * 1024;
 /// Attempts at UDP, of which any may be answered.
 const ATTEMPTS: usize = 3;
 
@@ -31,10 +33,60 @@ pub enum Outcome {
     Silent,
 }
 
+/// Sends 256 KiB by TCP to `by`, where `to` listens at `at`, and counts them where they come.
+pub fn transfer(from: &Instance, to: &Instance, at: SocketAddr, by: SocketAddr) -> Result<()> {
+    let listener = to.run(|| TcpListener::bind(at))??;
+    let mut client = from.run(|| TcpStream::connect_timeout(&by, PATIENCE))?.context("connect")?;
+    client.set_write_timeout(Some(PATIENCE))?;
+    let (mut server, _) = listener.accept()?;
+    server.set_read_timeout(Some(PATIENCE))?;
+    let received = std::thread::scope(|scope| {
+        let count = scope.spawn(move || -> Result<usize> {
+            let mut all = Vec::new();
+            server.read_to_end(&mut all)?;
+            Ok(all.len())
+        });
+        client.write_all(&[7; BULK])?;
+        drop(client);
+        count.join().map_err(|_| anyhow!("the reader has panicked"))?
+    })?;
+    ensure!(received == BULK, "{received} of {BULK} octets came");
+    Ok(())
+}
+
 /// Tries to connect by TCP from an instance.
 pub fn connect(from: &Instance, to: SocketAddr) -> Result<Outcome> {
     let attempt = from.run(|| TcpStream::connect_timeout(&to, WAIT))?;
     outcome(attempt.map(drop).map_err(|error| error.kind()), to)
+}
+
+/// Sends datagrams of `size` octets from an instance until one comes back.
+pub fn ask(from: &Instance, to: SocketAddr, size: usize) -> Result<Outcome> {
+    let attempt = from.run(|| {
+        let socket = UdpSocket::bind(any(to, 0))?;
+        socket.connect(to)?;
+        socket.set_read_timeout(Some(WAIT / ATTEMPTS as u32))?;
+        let (sent, mut received) = (vec![7; size], vec![0; size + 1]);
+        for _ in 0..ATTEMPTS {
+            socket.send(&sent)?;
+            match socket.recv(&mut received) {
+                Ok(length) if length == size => return Ok(()),
+                Ok(_) => return Err(ErrorKind::InvalidData.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // Told of a smaller MTU on the way, the kernel cuts the next one to it.
+                Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(std::io::Error::from(ErrorKind::TimedOut))
+    })?;
+    outcome(attempt.map_err(|error| error.kind()), to)
+}
+
+/// Whether a ping is answered, soon.
+pub fn is_answered(from: &Instance, address: IpAddr) -> bool {
+    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
+    ping.run().is_ok_and(|report| report.received == 1)
 }
 
 /// Waits until connections from an instance get in, or don't, as `is_open` says.
@@ -52,23 +104,7 @@ impl Guest {
 
     /// Sends datagrams of `size` octets until one comes back.
     pub fn asks(&self, to: SocketAddr, size: usize) -> Result<Outcome> {
-        let attempt = self.instance.run(|| {
-            let socket = UdpSocket::bind(any(to, 0))?;
-            socket.connect(to)?;
-            socket.set_read_timeout(Some(WAIT / ATTEMPTS as u32))?;
-            let (sent, mut received) = (vec![7; size], vec![0; size + 1]);
-            for _ in 0..ATTEMPTS {
-                socket.send(&sent)?;
-                match socket.recv(&mut received) {
-                    Ok(length) if length == size => return Ok(()),
-                    Ok(_) => return Err(ErrorKind::InvalidData.into()),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(std::io::Error::from(ErrorKind::TimedOut))
-        })?;
-        outcome(attempt.map_err(|error| error.kind()), to)
+        ask(&self.instance, to, size)
     }
 
     /// Waits until a connection is open or closed to it, as `is_open` says.

@@ -5,6 +5,7 @@
 //! `src/bin/demo.rs`.
 #![forbid(unsafe_code)]
 
+pub mod behind;
 pub mod client;
 pub mod cloud;
 pub mod debian;
@@ -12,6 +13,7 @@ pub mod frame;
 pub mod groups;
 pub mod guest;
 pub mod knock;
+pub mod knot;
 pub mod machine;
 pub mod metadata;
 pub mod openstack;

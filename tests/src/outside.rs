@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use hadron_lab::Instance;
 use hyper::Method;
 use nix::sys::socket::{Shutdown, shutdown};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
@@ -30,14 +30,22 @@ pub struct Outside {
 impl Outside {
     /// Creates it, and the world.
     pub fn create(cloud: &Cloud) -> Result<Self> {
+        Self::create_with(cloud, json!({}))
+    }
+
+    /// As [`Outside::create`], with further attributes of the subnet.
+    pub fn create_with(cloud: &Cloud, more: Value) -> Result<Self> {
         let network = cloud.physical_network_with(json!({"name": "ext", "router:external": true}), None)?;
-        let subnet = json!({
+        let mut subnet = json!({
             "network_id": network,
             "ip_version": 4,
             "cidr": "203.0.113.0/24",
             "gateway_ip": UPSTREAM,
             "enable_dhcp": false,
         });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            subnet[key] = value.clone();
+        }
         cloud.made("subnet", subnet)?;
         Ok(Self { network, world: world(cloud)? })
     }
@@ -110,6 +118,14 @@ impl Cloud {
         let fixed = answer["router"]["external_gateway_info"]["external_fixed_ips"].as_array();
         let addresses = fixed.into_iter().flatten().filter_map(|fixed| fixed["ip_address"].as_str());
         Ok(addresses.map(str::parse).collect::<Result<_, _>>()?)
+    }
+
+    /// Forwards a port, or ports, of a floating IP: the forwarding's path.
+    pub fn forward(&self, floating: &str, forwarding: Value) -> Result<String> {
+        let all = format!("/v2.0/floatingips/{floating}/port_forwardings");
+        let made = self.call(Method::POST, &all, Some(json!({"port_forwarding": forwarding})))?;
+        let id = made["port_forwarding"]["id"].as_str().context("a forwarding without an id")?;
+        Ok(format!("{all}/{id}"))
     }
 
     /// Has a floating IP lead to a port, or nowhere.

@@ -2,13 +2,11 @@
 //! session ends.
 
 use anyhow::{Context, Result, ensure};
-use hadron_lab::{Echo, Fault, Flow, Host, Instance, PingReport, RunningPing, Underlay, until};
-use hadron_tests::cloud::{Cloud, Options, PATIENCE};
-use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, expect, goes_on};
-use hadron_tests::outside::{Outside, WORLD};
-use hadron_tests::routers::Dual;
-use serde_json::json;
+use hadron_lab::{Echo, Fault, Flow, Host, PingReport, RunningPing, Underlay, until};
+use hadron_tests::behind::{Behind, Plan};
+use hadron_tests::cloud::PATIENCE;
+use hadron_tests::knock::{Outcome, expect, goes_on, is_answered};
+use hadron_tests::outside::WORLD;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -19,73 +17,38 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// A guest on each host behind one router, and one more on the last that has a floating IP.
 struct Scene {
-    shared: IpAddr,
     floating: IpAddr,
-    guests: Vec<Guest>,
-    outside: Outside,
-    cloud: Cloud,
+    behind: Behind,
 }
 
 impl Scene {
     fn raise(name: &str, underlay: Underlay) -> Result<Self> {
-        let options = Options { has_physical: true, unmapped: &HOSTS[2..], ..Options::default() };
-        let cloud = Cloud::up_with(name, underlay, &HOSTS, options)?;
-        let outside = Outside::create(&cloud)?;
-        let inside = Dual::create(&cloud, 1)?;
-        let router = cloud.router("r")?;
-        inside.attach(&cloud, &router)?;
-        outside.open(&cloud, &router, true)?;
-        let shared = cloud.gateway_address(&router)?;
-        let group = cloud.group("open")?;
-        cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
-        let mut guests = Vec::new();
-        for (number, host) in HOSTS.iter().chain(&HOSTS[2..]).enumerate() {
-            let open = json!({"security_groups": [group]});
-            guests.push(Guest::start_with(&cloud, &inside.network, host, &format!("guest{number}"), open)?);
-        }
-        let (id, floating) = outside.floating_ip(&cloud)?;
+        let places = [HOSTS[0], HOSTS[1], HOSTS[2], HOSTS[2]];
+        let plan =
+            Plan { underlay, hosts: &HOSTS, unmapped: &HOSTS[2..], places: &places, enable_snat: true };
+        let behind = Behind::raise(name, plan)?;
+        let Behind { guests, outside, cloud, .. } = &behind;
+        let (id, floating) = outside.floating_ip(cloud)?;
         cloud.associate(&id, Some(&guests[3].port.id))?;
-        for guest in &guests {
+        for guest in guests {
             until(PATIENCE, "the world answers", || is_answered(&guest.instance, WORLD.into()))?;
         }
         until(PATIENCE, "the floating IP is answered", || is_answered(&outside.world, floating))?;
-        Ok(Self { shared, floating, guests, outside, cloud })
-    }
-
-    /// The host that stands for the router, as the physical network sees it: behind which port the router's own MAC is.
-    fn standing(&self) -> Result<&Host> {
-        let world = &self.outside.world;
-        until(PATIENCE, "the router answers", || is_answered(world, self.shared))?;
-        let told =
-            world.command("ip").args(["neighbour", "show", &self.shared.to_string()]).succeed(PATIENCE)?;
-        let mac = told.split_once("lladdr ").and_then(|(_, rest)| rest.split(' ').next());
-        let mac = mac.with_context(|| format!("the router is nowhere: {told}"))?;
-        let learned = self.cloud.lab.wire().command("bridge").args(["fdb", "show"]).succeed(PATIENCE)?;
-        let place = learned
-            .lines()
-            .find(|line| line.starts_with(mac))
-            .with_context(|| format!("{mac}: {learned}"))?;
-        let hosts = self.cloud.lab.hosts().iter().enumerate();
-        let mut hosts = hosts.filter(|(number, _)| place.contains(&format!("dev physical-{} ", number + 1)));
-        hosts.next().map(|(_, host)| host).with_context(|| format!("at no host: {place}"))
+        Ok(Self { floating, behind })
     }
 
     /// Connections out by the shared address and the floating IP, and one in, all of which go on; with their servers.
     fn flows(&self) -> Result<(Vec<Flow>, [Echo; 2])> {
         let far = SocketAddr::from((WORLD, WEB));
-        let door = self.guests[3].at(false, WEB)?;
-        let servers = [self.outside.world.tcp_echo(far)?, self.guests[3].instance.tcp_echo(door)?];
-        let out = self.guests.iter().map(|guest| guest.instance.tcp_flow(far, PACE));
-        let within = self.outside.world.tcp_flow(SocketAddr::new(self.floating, WEB), PACE);
+        let door = self.behind.guests[3].at(false, WEB)?;
+        let servers =
+            [self.behind.outside.world.tcp_echo(far)?, self.behind.guests[3].instance.tcp_echo(door)?];
+        let out = self.behind.guests.iter().map(|guest| guest.instance.tcp_flow(far, PACE));
+        let within = self.behind.outside.world.tcp_flow(SocketAddr::new(self.floating, WEB), PACE);
         let flows: Vec<Flow> = out.chain([within]).collect::<Result<_, _>>()?;
         flows.iter().try_for_each(goes_on)?;
         Ok((flows, servers))
     }
-}
-
-fn is_answered(from: &Instance, address: IpAddr) -> bool {
-    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
-    ping.run().is_ok_and(|report| report.received == 1)
 }
 
 /// Requests in a row that nobody answered.
@@ -120,11 +83,11 @@ impl Loss {
 /// Something happens to the host that stands for the router, and is over after a while. All connections go on.
 fn survives(mut scene: Scene, loss: Loss) -> Result<()> {
     let (flows, _servers) = scene.flows()?;
-    scene.cloud.kill_server();
-    let first = scene.standing()?;
+    scene.behind.cloud.kill_server();
+    let first = scene.behind.standing()?;
     let ways = [
-        ("the shared address", &scene.guests[2].instance, IpAddr::from(WORLD)),
-        ("the floating IP", &scene.outside.world, scene.floating),
+        ("the shared address", &scene.behind.guests[2].instance, IpAddr::from(WORLD)),
+        ("the floating IP", &scene.behind.outside.world, scene.floating),
     ];
     let pings: Vec<RunningPing> =
         ways.iter().map(|(_, from, to)| from.ping(*to).interval(PACE).start()).collect::<Result<_, _>>()?;
@@ -141,22 +104,22 @@ fn survives(mut scene: Scene, loss: Loss) -> Result<()> {
     for (number, flow) in flows.iter().enumerate().filter(|(number, _)| is_there(*number)) {
         goes_on(flow).with_context(|| format!("connection {number}"))?;
     }
-    let second = scene.standing()?;
+    let second = scene.behind.standing()?;
     ensure!(second.name() != first.name(), "{} still stands for the router", first.name());
-    for (_, guest) in scene.guests.iter().enumerate().filter(|(number, _)| is_there(*number)) {
+    for (_, guest) in scene.behind.guests.iter().enumerate().filter(|(number, _)| is_there(*number)) {
         expect("a new connection", guest.connects(SocketAddr::from((WORLD, WEB)))?, Outcome::Open)?;
     }
     loss.end(first)?;
     flows.iter().try_for_each(goes_on)?;
     until(PATIENCE, "the first in order is back in its place", || {
-        scene.standing().is_ok_and(|host| host.name() == first.name())
+        scene.behind.standing().is_ok_and(|host| host.name() == first.name())
     })?;
     for ((way, ..), ping) in ways.iter().zip(pings) {
         let report = ping.stop()?;
         let silence = PACE * longest_silence(&report) as u32;
         println!("by {way}: {} of {} pings lost, silent for {silence:?} at most", report.lost(), report.sent);
     }
-    scene.cloud.start_server()?;
+    scene.behind.cloud.start_server()?;
     for flow in flows {
         flow.wait_for_messages(50, PATIENCE)?;
         let report = flow.stop()?;

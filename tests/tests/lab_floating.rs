@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hadron_lab::{Instance, Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
 use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, connect, ends, expect, goes_on};
+use hadron_tests::knock::{Outcome, connect, ends, expect, goes_on, is_answered};
 use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
 use hadron_tests::routers::Dual;
 use serde_json::json;
@@ -46,11 +46,6 @@ impl Scene {
         }
         Ok(Self { guests, outside, cloud })
     }
-}
-
-fn is_answered(from: &Instance, address: IpAddr) -> bool {
-    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
-    ping.run().is_ok_and(|report| report.received == 1)
 }
 
 #[test]

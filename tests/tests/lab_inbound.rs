@@ -2,10 +2,10 @@
 //! translate. The way in is by the host that stands for the router, the way out by the instance's own.
 
 use anyhow::{Context, Result, ensure};
-use hadron_lab::{Instance, Underlay, until};
+use hadron_lab::{Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
 use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, connect, expect, goes_on};
+use hadron_tests::knock::{Outcome, connect, expect, goes_on, is_answered};
 use hadron_tests::outside::{Outside, WORLD, WORLD_V6, seen_as};
 use hadron_tests::routers::Dual;
 use serde_json::json;
@@ -61,11 +61,6 @@ impl Scene {
         }
         Ok(Self { guests, outside, cloud })
     }
-}
-
-fn is_answered(from: &Instance, address: IpAddr) -> bool {
-    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
-    ping.run().is_ok_and(|report| report.received == 1)
 }
 
 /// Both sides reach each other as who they are.

@@ -1,24 +1,22 @@
 //! Every place where a large packet meets a smaller network answers with the MTU, in both families: between overlay and physical networks of
 //! different sizes, through routers, by floating IPs, relayed or not, in from outside and out.
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use hadron_lab::{Instance, Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
 use hadron_tests::guest::Guest;
+use hadron_tests::knock::transfer;
 use hadron_tests::outside::{Outside, WORLD, WORLD_V6};
 use hadron_tests::routers::Dual;
 use hyper::Method;
 use serde_json::json;
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 
 /// Two with an interface to the physical network, and one without.
 const HOSTS: [&str; 3] = ["compute1", "compute2", "compute3"];
 /// What each network carries, octets: the overlay's most, less than that, and what the physical network carries.
 const MTUS: [u32; 3] = [1450, 1300, 1500];
 const OUTSIDE: u32 = 1500;
-/// More than any window at first.
-const BULK: usize = 256 * 1024;
 
 /// Somebody who sends and receives.
 struct Place<'a> {
@@ -61,27 +59,6 @@ fn check(from: &Place<'_>, to: &Place<'_>, (at, by): (IpAddr, IpAddr), port: u16
     let report = from.instance.ping(by).size(expected - header).unfragmented().count(3).run()?;
     ensure!(report.lost() == 0, "{} packets of {expected} octets were lost", report.lost());
     transfer(from.instance, to.instance, SocketAddr::new(at, port), SocketAddr::new(by, port))
-}
-
-/// Sends octets by TCP, and counts them where they come.
-fn transfer(from: &Instance, to: &Instance, at: SocketAddr, by: SocketAddr) -> Result<()> {
-    let listener = to.run(|| TcpListener::bind(at))??;
-    let mut client = from.run(|| TcpStream::connect_timeout(&by, PATIENCE))?.context("connect")?;
-    client.set_write_timeout(Some(PATIENCE))?;
-    let (mut server, _) = listener.accept()?;
-    server.set_read_timeout(Some(PATIENCE))?;
-    let received = std::thread::scope(|scope| {
-        let count = scope.spawn(move || -> Result<usize> {
-            let mut all = Vec::new();
-            server.read_to_end(&mut all)?;
-            Ok(all.len())
-        });
-        client.write_all(&[7; BULK])?;
-        drop(client);
-        count.join().map_err(|_| anyhow!("the reader has panicked"))?
-    })?;
-    ensure!(received == BULK, "{received} of {BULK} octets came");
-    Ok(())
 }
 
 #[test]

@@ -2,13 +2,11 @@
 //! there by the one host that stands for the router.
 
 use anyhow::{Context, Result, ensure};
-use hadron_lab::{Instance, Underlay, until};
-use hadron_tests::cloud::{Cloud, Options, PATIENCE};
-use hadron_tests::guest::Guest;
-use hadron_tests::knock::{Outcome, UdpEcho, connect, expect, goes_on};
-use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
-use hadron_tests::routers::Dual;
-use serde_json::json;
+use hadron_lab::{Underlay, until};
+use hadron_tests::behind::{Behind, Plan};
+use hadron_tests::cloud::PATIENCE;
+use hadron_tests::knock::{Outcome, UdpEcho, connect, expect, goes_on, is_answered};
+use hadron_tests::outside::{UPSTREAM, WORLD, seen_as};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -20,51 +18,18 @@ const BESIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 const PACE: Duration = Duration::from_millis(20);
 
 /// A network behind a router to the external network, and a guest on it for each host named.
-struct Scene {
-    guests: Vec<Guest>,
-    /// The router's address outside.
-    shared: IpAddr,
-    outside: Outside,
-    cloud: Cloud,
-}
-
-impl Scene {
-    fn raise(
-        name: &str,
-        underlay: Underlay,
-        hosts: &[&str],
-        unmapped: &'static [&'static str],
-    ) -> Result<Self> {
-        let options = Options { has_physical: true, unmapped, ..Options::default() };
-        let cloud = Cloud::up_with(name, underlay, &HOSTS, options)?;
-        let outside = Outside::create(&cloud)?;
-        let inside = Dual::create(&cloud, 1)?;
-        let router = cloud.router("r")?;
-        inside.attach(&cloud, &router)?;
-        outside.open(&cloud, &router, true)?;
-        let shared = cloud.gateway_address(&router)?;
-        let group = cloud.group("open")?;
-        cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
-        let mut guests = Vec::new();
-        for (number, host) in hosts.iter().enumerate() {
-            let open = json!({"security_groups": [group]});
-            guests.push(Guest::start_with(&cloud, &inside.network, host, &format!("guest{number}"), open)?);
-        }
-        for guest in &guests {
-            until(PATIENCE, "the world answers", || is_answered(&guest.instance, UPSTREAM.into()))?;
-        }
-        Ok(Self { guests, shared, outside, cloud })
-    }
-}
-
-fn is_answered(from: &Instance, address: IpAddr) -> bool {
-    let ping = from.ping(address).count(1).timeout(Duration::from_millis(200));
-    ping.run().is_ok_and(|report| report.received == 1)
+fn raise(
+    name: &str,
+    underlay: Underlay,
+    places: &[&str],
+    unmapped: &'static [&'static str],
+) -> Result<Behind> {
+    Behind::raise(name, Plan { underlay, hosts: &HOSTS, unmapped, places, enable_snat: true })
 }
 
 /// What every guest of a scene can do.
-fn assert_works(scene: &Scene) -> Result<()> {
-    let Scene { guests, shared, outside, .. } = scene;
+fn assert_works(scene: &Behind) -> Result<()> {
+    let Behind { guests, shared, outside, .. } = scene;
     let world = &outside.world;
     for guest in guests {
         for address in [UPSTREAM, WORLD] {
@@ -92,7 +57,7 @@ fn assert_works(scene: &Scene) -> Result<()> {
 
 #[test]
 fn instances_on_two_hosts_reach_the_world_by_one_address() -> Result<()> {
-    let scene = Scene::raise("shared", Underlay::V4, &[HOSTS[0], HOSTS[1], HOSTS[1]], &[])?;
+    let scene = raise("shared", Underlay::V4, &[HOSTS[0], HOSTS[1], HOSTS[1]], &[])?;
     assert_works(&scene)?;
     // All by one port of their own, at once: the world tells them apart.
     let far = SocketAddr::from((WORLD, WEB));
@@ -121,7 +86,7 @@ fn instances_on_two_hosts_reach_the_world_by_one_address() -> Result<()> {
 
 #[test]
 fn a_host_without_a_way_outside_goes_by_another() -> Result<()> {
-    let scene = Scene::raise("relayed", Underlay::V4, &[HOSTS[0], HOSTS[1]], &[HOSTS[1]])?;
+    let scene = raise("relayed", Underlay::V4, &[HOSTS[0], HOSTS[1]], &[HOSTS[1]])?;
     assert_works(&scene)?;
     let guest = &scene.guests[1];
     let (id, floating) = scene.outside.floating_ip(&scene.cloud)?;
@@ -142,7 +107,7 @@ fn a_host_without_a_way_outside_goes_by_another() -> Result<()> {
 /// A datagram whose checksum is left to the interface becomes the question for its next hop, which that must not fill anything into.
 #[test]
 fn a_datagram_alone_finds_its_next_hop() -> Result<()> {
-    let scene = Scene::raise("datagram", Underlay::V4, &HOSTS[..1], &[])?;
+    let scene = raise("datagram", Underlay::V4, &HOSTS[..1], &[])?;
     let host = scene.cloud.host(HOSTS[0])?;
     host.command("ethtool").args(["-K", "physical", "tx", "off"]).succeed(PATIENCE)?;
     let world = &scene.outside.world;
@@ -156,7 +121,7 @@ fn a_datagram_alone_finds_its_next_hop() -> Result<()> {
 
 #[test]
 fn sessions_go_on_while_agents_and_the_server_are_away() -> Result<()> {
-    let mut scene = Scene::raise("away", Underlay::V6, &HOSTS, &[])?;
+    let mut scene = raise("away", Underlay::V6, &HOSTS, &[])?;
     let far = SocketAddr::from((WORLD, WEB));
     let _server = scene.outside.world.tcp_echo(far)?;
     let mut flows = Vec::new();
@@ -188,7 +153,7 @@ fn sessions_go_on_while_agents_and_the_server_are_away() -> Result<()> {
 
 #[test]
 fn more_connections_than_a_host_has_ports_get_further_ones() -> Result<()> {
-    let scene = Scene::raise("crowded", Underlay::V4, &HOSTS[..1], &[])?;
+    let scene = raise("crowded", Underlay::V4, &HOSTS[..1], &[])?;
     let guest = &scene.guests[0];
     let far = SocketAddr::from((WORLD, WEB));
     let listener = scene.outside.world.run(|| TcpListener::bind(far))??;

@@ -15,8 +15,6 @@ pub const MISSING: &[Missing] = &[
     Missing { alias: "external-gateway-multihoming", effect: "further gateways carry no traffic" },
     Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
     Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },
-    Missing { alias: "floating-ip-port-forwarding", effect: "ports are not forwarded" },
-    Missing { alias: "address-scope", effect: "routers route between scopes" },
     Missing { alias: "agent", effect: "admin_state_up of an agent changes what is shown, and nothing else" },
     Missing {
         alias: "network_availability_zone",
@@ -27,15 +25,6 @@ pub const MISSING: &[Missing] = &[
         effect: "hints place nothing: every host routes for its ports",
     },
     Missing { alias: "port-hardware-offload-type", effect: "for compute services: hosts offload nothing" },
-    Missing {
-        alias: "dns-integration",
-        effect: "names are answered in their own network, and published nowhere",
-    },
-    Missing {
-        alias: "dns-domain-ports",
-        effect: "names are answered in their own network, and published nowhere",
-    },
-    Missing { alias: "subnet-dns-publish-fixed-ip", effect: "nothing is published" },
     Missing {
         alias: "uplink-status-propagation",
         effect: "interfaces don't follow the uplink, whatever is said",

@@ -8,7 +8,8 @@ use crate::port_security::SecurityChange;
 use crate::quota::{self, Counted};
 use crate::rbac::Reliance;
 use crate::{
-    Config, Error, Step, dhcp, floating_ip, mac, packet_log, port_security, rbac, router, stamp, tag,
+    Config, Error, Step, delegation, dhcp, floating_ip, mac, packet_log, port_security, rbac, router, stamp,
+    tag,
 };
 use hadron_model::port::DEVICE_OWNER_DHCP;
 use hadron_model::{
@@ -160,6 +161,7 @@ pub(crate) fn make(tx: &mut Tx, config: &Config, new: &NewPort) -> Result<Port, 
         stamp: stamp::born(tx, 1),
     };
     new.details.apply(&mut port.details)?;
+    delegation::change(tx, &mut port, new.details.delegation)?;
     tag::begin(&mut port.stamp, &new.tags, "ports", id.0)?;
     port_security::begin(tx, config, &network, &mut port, &new.security)?;
     rbac::check_reliance(tx, &new.relies_on)?;
@@ -207,6 +209,7 @@ pub fn update(
     }
     port.details.is_addressless &= port.fixed_ips.is_empty();
     change.details.apply(&mut port.details)?;
+    delegation::change(tx, &mut port, change.details.delegation)?;
     port_security::change(tx, config, &mut port, &change.security)?;
     rbac::check_reliance(tx, &change.relies_on)?;
     if port.is_distributed() {

@@ -1,5 +1,6 @@
 //! What a port says for others, and how that changes.
 
+use crate::delegation::DelegationRequest;
 use crate::{Error, ObjectError, network};
 use hadron_model::{ExtraDhcpOpt, Port, PortDetails};
 use std::net::IpAddr;
@@ -30,6 +31,8 @@ pub struct DetailsChange {
     pub hints: Option<Option<String>>,
     /// DHCP options that change; those that are not named stay.
     pub extra_dhcp_opts: Vec<DhcpOptChange>,
+    /// The prefix that is delegated to its instance.
+    pub delegation: Option<Option<DelegationRequest>>,
 }
 
 /// A change of one DHCP option.

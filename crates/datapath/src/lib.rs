@@ -48,6 +48,7 @@ mod set;
 mod size;
 mod sys;
 mod tables;
+mod trace;
 
 pub use connection::Sweep;
 pub use counter::Totals;

@@ -62,6 +62,11 @@ impl<K: Row, V: Row> Map<K, V> {
         Ok(map)
     }
 
+    /// Which table it is.
+    pub(crate) fn table(&self) -> &'static Table {
+        self.table
+    }
+
     /// Writes a row, new or not. On [`Error::Full`] nothing has changed, and other rows still can be written.
     pub fn put(&self, key: &K, value: &V) -> Result<()> {
         self.write(bytes_of(key), bytes_of(value))

@@ -2,10 +2,17 @@
 
 use crate::error::Result;
 use crate::tables::Tables;
-use hadron_pipeline::table::{NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatSession, NatSessionKey};
+use hadron_pipeline::table::{
+    Forwarding, ForwardingKey, NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatSession, NatSessionKey,
+};
 use std::collections::HashMap;
 
-type Pools = HashMap<NatPoolKey, NatPool>;
+/// What ports outside this host's sessions may have.
+struct Lent {
+    pools: HashMap<NatPoolKey, NatPool>,
+    /// Those that are forwarded, by the instance's port.
+    forwarded: HashMap<u32, Vec<(ForwardingKey, Forwarding)>>,
+}
 
 impl Tables {
     /// Deletes the sessions that have expired, whose port is gone or whose ports outside are no longer this host's, and ways back that
@@ -13,11 +20,11 @@ impl Tables {
     pub(crate) fn sweep_nat(&self, now: u64) -> Result<u64> {
         let rows = self.nat_counts.dump()?;
         let mut counts: HashMap<u32, u32> = rows.iter().map(|(key, _)| (key.port, 0)).collect();
-        let pools = self.nat_pools.dump()?.into_iter().collect();
+        let lent = self.lent()?;
         for (key, session) in self.nat_sessions.dump()? {
             let is_over = session.expires <= now && self.has_session_expired(&key, now)?;
             match counts.get_mut(&session.port) {
-                Some(count) if !is_over && is_leased(&pools, &key, &session) => *count += 1,
+                Some(count) if !is_over && lent.has(&key, &session) => *count += 1,
                 _ => drop(self.nat_sessions.remove(&key)?),
             }
         }
@@ -29,6 +36,14 @@ impl Tables {
         let live = counts.values().map(|count| u64::from(*count)).sum();
         self.nat_sessions.recount(live);
         Ok(live)
+    }
+
+    fn lent(&self) -> Result<Lent> {
+        let mut forwarded: HashMap<u32, Vec<_>> = HashMap::new();
+        for (key, row) in self.forwardings.dump()?.into_iter().filter(|(_, row)| row.host == 0) {
+            forwarded.entry(row.port).or_default().push((key, row));
+        }
+        Ok(Lent { pools: self.nat_pools.dump()?.into_iter().collect(), forwarded })
     }
 
     fn has_session_expired(&self, key: &NatSessionKey, now: u64) -> Result<bool> {
@@ -54,12 +69,24 @@ impl Tables {
     }
 }
 
-/// Whether the session's port outside is one that the host may use.
-fn is_leased(pools: &Pools, key: &NatSessionKey, session: &NatSession) -> bool {
-    let block = session.outside_port / NAT_BLOCK;
-    let pool = pools.get(&NatPoolKey { interface: key.interface });
-    pool.is_some_and(|pool| {
-        let blocks = pool.blocks.get(..pool.count as usize).unwrap_or(&pool.blocks);
-        pool.address == session.outside && blocks.contains(&block)
-    })
+impl Lent {
+    /// Whether the session's port outside is one that it may have: the host's own, or one that leads to its instance.
+    fn has(&self, key: &NatSessionKey, session: &NatSession) -> bool {
+        let block = session.outside_port / NAT_BLOCK;
+        let pool = self.pools.get(&NatPoolKey { interface: key.interface });
+        let is_pooled = pool.is_some_and(|pool| {
+            let blocks = pool.blocks.get(..pool.count as usize).unwrap_or(&pool.blocks);
+            pool.address == session.outside && blocks.contains(&block)
+        });
+        let forwarded = self.forwarded.get(&session.port).map_or(&[][..], Vec::as_slice);
+        is_pooled || forwarded.iter().any(|(range, row)| leads_to(range, row, key, session))
+    }
+}
+
+/// Whether the session is one that the forwarding of a range of ports has begun.
+fn leads_to(range: &ForwardingKey, row: &Forwarding, key: &NatSessionKey, session: &NatSession) -> bool {
+    let port = session.outside_port;
+    (range.address, range.protocol) == (session.outside, key.protocol)
+        && range.covers(port)
+        && (row.inside, row.inside_port(port)) == (key.inside, key.inside_port)
 }

@@ -68,23 +68,27 @@ pub struct Tables {
     pub nat_pools: Map<NatPoolKey, NatPool>,
     /// Which other host has a block of ports of a shared address.
     pub nat_owners: Map<NatOwnerKey, NatOwner>,
+    /// Where forwarded ports lead.
+    pub forwardings: Map<ForwardingKey, Forwarding>,
     /// Sessions by shared addresses; the programs write them.
     pub nat_sessions: Map<NatSessionKey, NatSession>,
     /// The same from outside; the programs write them.
     pub nat_returns: Map<NatReturnKey, NatReturn>,
     /// Translated packets in pieces; the programs write them.
     pub nat_fragments: Map<NatFragmentKey, NatFragment>,
+    /// Address scopes of routers' interfaces.
+    pub scopes: Map<ScopeKey, Scope>,
     /// (router, destination) → the way on.
     pub routes: Map<RouteKey, Route>,
     /// When something was last heard of whom the node watches; the programs write the time.
     pub heard: Map<HeardKey, Heard>,
     /// Who asks services from where; the programs write them.
     pub service_sessions: Map<ServiceSessionKey, ServiceSession>,
-    privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
+    pub(crate) privacy_rings: Map<PrivacyRingKey, PrivacyRing>,
     pub(crate) nat_counts: Map<PortKey, NatCount>,
     pub(crate) connection_counts: Map<PortKey, ConnectionCount>,
     rule_counters: Map<RuleCounterKey, RuleCounters>,
-    meters: Map<PortKey, Meters>,
+    pub(crate) meters: Map<PortKey, Meters>,
     port_counters: Map<PortKey, PortCounters>,
     config: RawMap,
     service_link: RawMap,
@@ -126,10 +130,12 @@ impl Tables {
             floating_ips: hash(set, &table::FLOATING_IPS)?,
             nat_pools: hash(set, &table::NAT_POOLS)?,
             nat_owners: hash(set, &table::NAT_OWNERS)?,
+            forwardings: hash(set, &table::FORWARDINGS)?,
             nat_sessions: hash(set, &table::NAT_SESSIONS)?,
             nat_returns: hash(set, &table::NAT_RETURNS)?,
             nat_fragments: hash(set, &table::NAT_FRAGMENTS)?,
             nat_counts: hash(set, &table::NAT_COUNTS)?,
+            scopes: hash(set, &table::SCOPES)?,
             routes: hash(set, &table::ROUTES)?,
             heard: hash(set, &table::HEARD)?,
             service_sessions: hash(set, &table::SERVICE_SESSIONS)?,
@@ -267,6 +273,8 @@ impl Tables {
             self.connection_counts.status(),
             self.nat_pools.status(),
             self.nat_owners.status(),
+            self.scopes.status(),
+            self.forwardings.status(),
             self.nat_sessions.status(),
             self.nat_returns.status(),
             self.privacy_prefixes.status(),

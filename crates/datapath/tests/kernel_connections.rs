@@ -253,6 +253,22 @@ fn a_sweep_takes_sessions_that_are_over() {
     tables.nat_pools.remove(&NatPoolKey { interface: 7 }).unwrap();
     assert_eq!(tables.sweep().unwrap().sessions, 0);
     assert!(tables.nat_returns.dump().unwrap().is_empty());
+    // What is forwarded stays while its row leads to it.
+    let row = Forwarding {
+        port: 1,
+        inside: [10, 0, 0, 1],
+        outside_port: 80,
+        inside_port: 20,
+        ..Forwarding::default()
+    };
+    let range = ForwardingKey::new(9, SHARED, 6, 80, 12);
+    tables.forwardings.put(&range, &row).unwrap();
+    session(tables, 25, 85, now + MINUTE);
+    session(tables, 26, 85, now + MINUTE);
+    session(tables, 36, 96, now + MINUTE);
+    assert_eq!(tables.sweep().unwrap().sessions, 1);
+    tables.forwardings.put(&range, &Forwarding { host: 2, ..row }).unwrap();
+    assert_eq!(tables.sweep().unwrap().sessions, 0);
     tables.nat_pools.put(&NatPoolKey { interface: 7 }, &pool).unwrap();
     session(tables, 1, in_block, now + MINUTE);
     tables.remove_port_state(1).unwrap();

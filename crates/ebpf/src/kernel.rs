@@ -371,6 +371,11 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn forwarding(&self, key: &ForwardingKey) -> Option<&Forwarding> {
+        longest((&raw const maps::FORWARDINGS).cast(), key)
+    }
+
+    #[inline(always)]
     fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession> {
         row(maps::NAT_SESSIONS.get_ptr(key))
     }
@@ -449,8 +454,8 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
-    fn nat_leave(&mut self, packet: &mut Packet, network: u32) -> u32 {
-        share_address(self.skb, packet, network)
+    fn nat_leave(&mut self, packet: &mut Packet, may_begin: u32) -> u32 {
+        share_address(self.skb, packet, may_begin)
     }
 
     #[inline(always)]
@@ -461,6 +466,11 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     #[inline(always)]
     fn nat_try(&mut self, scratch: &mut Translation, place: u32) -> u32 {
         try_port(scratch, place)
+    }
+
+    #[inline(always)]
+    fn scope(&self, key: &ScopeKey) -> Option<&Scope> {
+        row(maps::SCOPES.get_ptr(key))
     }
 
     #[inline(always)]
@@ -715,13 +725,13 @@ pub extern "C" fn pass_router(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
 /// Gives the packet a shared address as its source, as `hadron_pipeline::nat_leave` does. Global, so that routers' turns prove it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn share_address(skb: *mut __sk_buff, packet: *mut Packet, network: u32) -> u32 {
+pub extern "C" fn share_address(skb: *mut __sk_buff, packet: *mut Packet, may_begin: u32) -> u32 {
     // SAFETY: as in `flood_slot`.
     let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::NoSession as u32 };
     let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::NoSession as u32 };
     let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
     // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
-    nat_leave(&mut kernel, packet, unsafe { &mut *scratch }, network)
+    nat_leave(&mut kernel, packet, unsafe { &mut *scratch }, may_begin)
 }
 
 /// Finds who shares the packet's destination, as `hadron_pipeline::nat_enter` does. Global for the same reason.

@@ -41,6 +41,7 @@ hashes! {
     FLOATING_IPS: HashMap<FloatingIpKey, FloatingIp>;
     FLOATING_SOURCES: HashMap<FloatingSourceKey, FloatingSource>;
     ROUTER_INTERFACES: HashMap<RouterInterfaceKey, RouterInterface>;
+    SCOPES: HashMap<ScopeKey, Scope>;
     NAT_POOLS: HashMap<NatPoolKey, NatPool>;
     NAT_OWNERS: HashMap<NatOwnerKey, NatOwner>;
     NAT_SESSIONS: HashMap<NatSessionKey, NatSession>;
@@ -66,6 +67,7 @@ tries! {
     RULES<RuleKey, Rule>;
     PRIVACY_PREFIXES<PrivacyPrefixKey, PrivacyPrefix>;
     ROUTES<RouteKey, Route>;
+    FORWARDINGS<ForwardingKey, Forwarding>;
 }
 
 macro_rules! caches {

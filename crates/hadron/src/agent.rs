@@ -1,6 +1,7 @@
 //! `hadron agent`: the node of this host.
 
 use crate::cli;
+use crate::metrics;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
@@ -8,7 +9,7 @@ use hadron_node::apply::Limits;
 use hadron_node::apply::calculation::{per_second, rate};
 use hadron_node::links::overlay::OverlayConfig;
 use hadron_node::sockets::nova::NovaConfig;
-use hadron_node::{Config, Identity, Settings};
+use hadron_node::{Config, Identity, Node, Settings};
 use hadron_wire::ticket::JoinTicket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,7 +28,22 @@ pub async fn run(options: cli::Agent) -> Result<()> {
             tracing::error!(%error, "signals can't be received");
         }
     };
-    Ok(hadron_node::run(config, shutdown).await?)
+    let mut node = Node::start(config).await?;
+    let _metrics = metrics(&options.node, &node).await?;
+    tokio::select! {
+        () = shutdown => {
+            node.stop().await;
+            Ok(())
+        }
+        error = node.ended() => Err(error.into()),
+    }
+}
+
+/// The node's metrics, if they are asked for, until this is dropped.
+pub async fn metrics(options: &cli::Node, node: &Node) -> Result<Option<metrics::Serving>> {
+    let Some(address) = options.node_metrics else { return Ok(None) };
+    let gauges = node.gauges();
+    Ok(Some(metrics::serve(address, move || metrics::node_page(&gauges)).await?))
 }
 
 /// Joins with `ticket`, unless this machine has joined before: a unit file may keep the option.

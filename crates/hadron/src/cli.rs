@@ -2,8 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 use hadron_control::VlanRange;
+use hadron_control::publication::ReverseZones;
 use hadron_node::FloatingNames;
 use hadron_node::connections::TIMEOUTS;
+use hadron_server::UpdateAlgorithm;
 use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -43,10 +45,47 @@ pub enum Command {
     Restore(Restore),
     /// Shows what the packet path of this host's node counts: packets by stage, drops by reason, traffic by port, what rules allowed.
     Counters(Counters),
+    /// Hosts and ports of a running server: what is not in force, and why.
+    Status(Status),
+    /// What this host's packet path does at this moment: talkers, drops, connections.
+    Top(Top),
+    /// Tells where a packet would go and why, there and back, by the live tables of the hosts; nothing is sent or changed.
+    Trace(Box<crate::trace::Options>),
     /// The rules that decide who may do what: shows them, or checks a file before a server reads it.
     Policy(PolicyCommand),
     /// Hosts as network namespaces on this machine.
     Lab(Lab),
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    #[command(flatten)]
+    pub admin: Admin,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Top {
+    /// Directory of the node's pinned programs and tables.
+    #[arg(long, default_value = "/sys/fs/bpf/hadron")]
+    pub pin_dir: PathBuf,
+    /// Seconds between two looks.
+    #[arg(long, default_value_t = 1.0, value_parser = interval)]
+    pub interval: f64,
+    /// Ends after so many.
+    #[arg(long)]
+    pub count: Option<u64>,
+    /// Most ports and reasons that are shown.
+    #[arg(long, default_value_t = 15)]
+    pub lines: usize,
+}
+
+/// A tenth of a second to an hour.
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds".to_owned())?;
+    if (0.1..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("0.1 to 3600 seconds".to_owned()) }
 }
 
 #[derive(Args, Debug)]
@@ -75,6 +114,9 @@ pub struct Server {
     /// Listener for nodes.
     #[arg(long, default_value = "[::]:9697")]
     pub nodes: SocketAddr,
+    /// Listener of metrics for Prometheus, without TLS [default: none].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Name or address under which clients and nodes reach this server [default: this machine's host name].
     #[arg(long)]
     pub public_name: Option<String>,
@@ -135,12 +177,40 @@ pub struct Server {
     pub policy: PolicyFiles,
     #[command(flatten)]
     pub limits: Limits,
+    #[command(flatten)]
+    pub dns_update: DnsUpdate,
     /// How long a token of the identity service lasts, seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub token_lifetime: u64,
     /// How long instances may use an address that they got by DHCP, seconds; -1 for ever.
     #[arg(long, default_value_t = 86_400, allow_hyphen_values = true, value_parser = lease_duration)]
     pub dhcp_lease_duration: i64,
+}
+
+/// A name server outside that gets the names of ports and floating IPs by dynamic updates (RFC 2136).
+#[derive(Args, Debug, Clone)]
+pub struct DnsUpdate {
+    /// Name server to which names of ports and floating IPs are published, by TCP [default: none].
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "dns_update_key", requires = "dns_update_key_file")]
+    pub dns_update_server: Option<SocketAddr>,
+    /// Zones in which names are published, with commas between them.
+    #[arg(long, value_name = "ZONE", value_delimiter = ',', requires = "dns_update_server")]
+    pub dns_update_zones: Vec<String>,
+    /// Addresses whose reverse names are published: a prefix that is a zone, or PREFIX=LENGTH for zones of that length; with commas.
+    #[arg(long, value_name = "PREFIX[=LENGTH]", value_delimiter = ',', requires = "dns_update_server")]
+    pub dns_update_reverse: Vec<ReverseZones>,
+    /// Name of the key that updates are signed with (TSIG).
+    #[arg(long, value_name = "NAME", requires = "dns_update_server")]
+    pub dns_update_key: Option<String>,
+    /// hmac-sha256, hmac-sha384 or hmac-sha512.
+    #[arg(long, default_value = "hmac-sha256")]
+    pub dns_update_key_algorithm: UpdateAlgorithm,
+    /// File with the key's secret in Base64, which only its owner may read.
+    #[arg(long, value_name = "FILE", requires = "dns_update_server")]
+    pub dns_update_key_file: Option<PathBuf>,
+    /// How long others may keep what is published, seconds.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub dns_update_ttl: u32,
 }
 
 /// -1, or as many seconds as fit 32 bits; less than ten would be renewals without end.
@@ -197,6 +267,9 @@ pub struct Store {
 
 #[derive(Args, Debug, Clone)]
 pub struct Node {
+    /// Listener of the node's metrics for Prometheus, without TLS [default: none].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub node_metrics: Option<SocketAddr>,
     /// Name of this host, the value of a port's `binding:host_id` [default: this machine's host name].
     #[arg(long)]
     pub host: Option<String>,

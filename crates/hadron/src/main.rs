@@ -10,9 +10,13 @@ mod counters;
 mod host;
 mod instance;
 mod lab;
+mod metrics;
 mod policy;
 mod server;
 mod shutdown;
+mod status;
+mod top;
+mod trace;
 mod up;
 
 use anyhow::Result;
@@ -57,10 +61,13 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Backup(command) => host::backup(command).await,
             Command::Restore(command) => server::restore(command).await,
             Command::Counters(command) => counters::show(&command),
+            Command::Status(command) => status::run(command).await,
+            Command::Top(command) => top::run(command).await,
+            Command::Trace(command) => return trace::run(*command).await,
             Command::Lab(_) | Command::Policy(_) => Ok(()),
-        }
-    })?;
-    Ok(ExitCode::SUCCESS)
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn start_log(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {

@@ -1,10 +1,11 @@
 //! `hadron server` and `hadron restore`.
 
 use crate::agent::machine_name;
-use crate::{cli, shutdown};
+use crate::{cli, metrics, shutdown};
 use anyhow::{Context, Result};
+use hadron_control::publication::Zones;
 use hadron_control::{Quotas, Underlay};
-use hadron_server::{Config, KeystoneConfig, Limits, Server};
+use hadron_server::{Config, KeystoneConfig, Limits, PublisherConfig, Server, UpdateKey};
 use hadron_store::etcd::{EtcdOptions, EtcdTls};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ const PASSWORD: &str = "HADRON_KEYSTONE_PASSWORD";
 pub async fn run(options: cli::Server) -> Result<()> {
     let config = config(&options, Underlay::Ipv4)?;
     let mut server = Server::start(config).await?;
+    let _metrics = metrics(&options, &server).await?;
     announce(&server);
     tokio::select! {
         signalled = shutdown::signalled() => signalled?,
@@ -22,6 +24,13 @@ pub async fn run(options: cli::Server) -> Result<()> {
     }
     server.stop().await;
     Ok(())
+}
+
+/// The server's metrics, if they are asked for, until this is dropped.
+pub async fn metrics(options: &cli::Server, server: &Server) -> Result<Option<metrics::Serving>> {
+    let Some(address) = options.metrics else { return Ok(None) };
+    let gauges = server.gauges();
+    Ok(Some(metrics::serve(address, move || metrics::server_page(&gauges)).await?))
 }
 
 /// Says where the server is; at the first start also how to reach it, with the password that is shown only then.
@@ -90,8 +99,22 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         keystone: keystone(&options.keystone)?,
         policy: crate::policy::config(&options.policy),
         lease_seconds: u32::try_from(options.dhcp_lease_duration).unwrap_or(u32::MAX),
+        publisher: publisher(&options.dns_update)?,
         control,
     })
+}
+
+/// The name server outside, if one is named.
+fn publisher(options: &cli::DnsUpdate) -> Result<Option<PublisherConfig>> {
+    let (Some(server), Some(key), Some(file)) =
+        (options.dns_update_server, &options.dns_update_key, &options.dns_update_key_file)
+    else {
+        return Ok(None);
+    };
+    let key =
+        UpdateKey::read(key, options.dns_update_key_algorithm, file).context("--dns-update-key-file")?;
+    let zones = Zones::new(&options.dns_update_zones, &options.dns_update_reverse);
+    Ok(Some(PublisherConfig { server, key, zones, ttl: options.dns_update_ttl }))
 }
 
 /// The Keystone, if one is named.

@@ -23,6 +23,8 @@ pub async fn run(options: cli::Up) -> Result<()> {
     let ticket = ticket.parse().context("the server's own ticket")?;
     agent::join(&ticket, &node, &node_state).await?;
     let mut agent = Node::start(agent::config(&node, node_state)?).await?;
+    let _server_metrics = server::metrics(&options.server, &running).await?;
+    let _node_metrics = agent::metrics(&node, &agent).await?;
     server::announce(&running);
     tokio::select! {
         signalled = shutdown::signalled() => signalled?,

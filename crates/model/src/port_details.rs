@@ -1,5 +1,8 @@
 //! What a port says for others: name services, DHCP clients, compute services, hosts' switches.
 
+use crate::SubnetPoolId;
+use ipnet::IpNet;
+
 /// A DHCP option that a port's clients are to get (`extra_dhcp_opts`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ExtraDhcpOpt {
@@ -9,6 +12,15 @@ pub struct ExtraDhcpOpt {
     pub is_ipv6: bool,
     /// Value as given; at most 255 characters.
     pub value: String,
+}
+
+/// A prefix of a subnet pool that is an instance's to hand on (RFC 8415 §6.3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Delegation {
+    /// The pool that it is taken from.
+    pub subnetpool_id: SubnetPoolId,
+    /// The prefix, of IPv6, with host bits zero.
+    pub prefix: IpNet,
 }
 
 /// A port's attributes that are kept and shown for others.
@@ -38,4 +50,6 @@ pub struct PortDetails {
     pub hints: Option<String>,
     /// `trusted`, for the compute service; `None` is unsaid.
     pub trusted: Option<bool>,
+    /// The prefix that is delegated to its instance.
+    pub delegation: Option<Delegation>,
 }

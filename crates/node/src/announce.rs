@@ -91,10 +91,15 @@ impl Announcements {
 
 /// The announcement that `mac` has the address of the key, in a VLAN or, with 0, untagged.
 pub(crate) fn frame(key: &FloatingIpKey, mac: Mac, vlan: u32) -> Vec<u8> {
-    let mut frame = match key.address.ip() {
+    let frame = match key.address.ip() {
         IpAddr::V4(address) => gratuitous_arp(address, mac),
         IpAddr::V6(address) => advertisement(address, mac),
     };
+    tagged(frame, vlan)
+}
+
+/// A frame in a VLAN or, with 0, untagged.
+pub(crate) fn tagged(mut frame: Vec<u8>, vlan: u32) -> Vec<u8> {
     if vlan != 0 {
         let [high, low] = (vlan as u16).to_be_bytes();
         frame.splice(12..12, [0x81, 0x00, high, low]);

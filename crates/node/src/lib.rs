@@ -29,10 +29,11 @@ pub mod services;
 pub mod sockets;
 pub mod status;
 pub mod sync;
+mod trace;
 
 pub use error::Error;
 pub use hadron_responders::dns::FloatingNames;
 pub use identity::Identity;
 pub use join::join;
-pub use node::{Config, Node, Settings, cleanup, run};
+pub use node::{Config, Gauges, Node, Settings, cleanup, run};
 pub use status::Status;

@@ -21,7 +21,7 @@ use crate::links::overlay::OverlayConfig;
 use crate::links::{Links, Netlink, monitor};
 use crate::packet_log::{self, Names};
 use crate::plane::kernel::{self, Kernel};
-use crate::plane::{Plane, PlaneParts, Punts};
+use crate::plane::{Counted, PathCounters, Plane, PlaneError, PlaneParts, Punts};
 use crate::probe::Prober;
 use crate::reconcile::{Parts, Reconciler};
 use crate::services::{self, Counters, Services};
@@ -123,9 +123,9 @@ impl Default for Settings {
     }
 }
 
-/// A running node. Dropping it stops it; ports go on working by the last state.
-#[derive(Debug)]
-pub struct Node {
+/// What can be read of a running node at any moment. A clone reads the same node.
+#[derive(Clone)]
+pub struct Gauges {
     host: String,
     link: Arc<Link>,
     outbox: Arc<Outbox>,
@@ -133,6 +133,56 @@ pub struct Node {
     counters: Arc<Counters>,
     tracked: Arc<connections::Watch>,
     summary: watch::Receiver<Summary>,
+    names: Arc<Names>,
+    counted: Option<Arc<dyn Counted>>,
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gauges of {}", self.host)
+    }
+}
+
+impl Gauges {
+    /// The node at this moment.
+    pub fn status(&self) -> Status {
+        let services = self.counters.read();
+        Status {
+            host: self.host.clone(),
+            is_connected: self.link.is_connected(),
+            connections: self.link.connections(),
+            last_error: self.link.last_error(),
+            summary: self.summary.borrow().clone(),
+            ports: self.outbox.ports(),
+            leases: self.services.leases(),
+            services,
+            tracked: self.tracked.last(),
+        }
+    }
+
+    /// What its packet path has counted; none of a simulated one.
+    ///
+    /// # Errors
+    /// The tables can't be read.
+    pub fn counters(&self) -> Result<Option<PathCounters>, PlaneError> {
+        self.counted.as_ref().map(|counted| counted.counters()).transpose()
+    }
+
+    /// The UUID of a port, or its number if it is not known.
+    pub fn port_name(&self, number: u32) -> String {
+        self.names.port(number).map_or_else(|| number.to_string(), |id| id.to_string())
+    }
+
+    /// The UUID of a rule, or its number if it is not known.
+    pub fn rule_name(&self, number: u32) -> String {
+        self.names.rule(number).map_or_else(|| number.to_string(), |id| id.to_string())
+    }
+}
+
+/// A running node. Dropping it stops it; ports go on working by the last state.
+#[derive(Debug)]
+pub struct Node {
+    gauges: Gauges,
     stop: Option<oneshot::Sender<()>>,
     reconcile: JoinHandle<Result<(), Error>>,
     others: Vec<JoinHandle<()>>,
@@ -154,7 +204,7 @@ impl Node {
         let (keeper, way) = Keeper::new(monitor.netlink.clone(), config.settings.limits);
         let (sessions, upstreams) = (parts.sessions.clone(), config.settings.dns_servers.clone());
         let mut node = Self::assemble(config.state, config.settings, identity, parts, (monitor, way))?;
-        let (services, counters) = (node.services.clone(), node.counters.clone());
+        let (services, counters) = (node.gauges.services.clone(), node.gauges.counters.clone());
         let names = dns::Context::new(services.clone(), &upstreams, counters.clone());
         let context = http::Context { services, sessions, nova, counters };
         let serve = move |sockets: Sockets| {
@@ -211,7 +261,7 @@ impl Node {
             services: services.clone(),
             outbox: outbox.clone(),
             leases: leases.clone(),
-            names,
+            names: names.clone(),
             inject: parts.inject.clone(),
             summary,
         };
@@ -239,7 +289,7 @@ impl Node {
         let sweep = connections::keep(parts.connections, tracked.clone());
         let advertise = services::advertise(parts.inject.clone(), services.clone(), counters.clone());
         let answer = services::serve(parts.punts, parts.inject, services.clone(), counters.clone(), leases);
-        Ok(Self {
+        let gauges = Gauges {
             host,
             link,
             outbox,
@@ -247,6 +297,11 @@ impl Node {
             counters,
             tracked,
             summary: seen,
+            names,
+            counted: parts.counted,
+        };
+        Ok(Self {
+            gauges,
             stop: Some(stop),
             reconcile: tokio::spawn(reconciler.run(from_server, stopped)),
             others: vec![
@@ -262,18 +317,12 @@ impl Node {
 
     /// The node at this moment.
     pub fn status(&self) -> Status {
-        let services = self.counters.read();
-        Status {
-            host: self.host.clone(),
-            is_connected: self.link.is_connected(),
-            connections: self.link.connections(),
-            last_error: self.link.last_error(),
-            summary: self.summary.borrow().clone(),
-            ports: self.outbox.ports(),
-            leases: self.services.leases(),
-            services,
-            tracked: self.tracked.last(),
-        }
+        self.gauges.status()
+    }
+
+    /// What can be read of it while it runs.
+    pub fn gauges(&self) -> Gauges {
+        self.gauges.clone()
     }
 
     /// Waits until the node ends by itself, which it does only when the kernel's announcements end.

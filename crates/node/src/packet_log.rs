@@ -27,6 +27,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub struct Names {
     ports: RwLock<HashMap<u32, Arc<PortNames>>>,
+    ids: RwLock<HashMap<u32, Uuid>>,
     rules: RwLock<HashMap<u32, RuleNames>>,
 }
 
@@ -48,6 +49,11 @@ impl Names {
     /// Sets what is said of a port's packets; of a port that isn't logged, nothing is.
     pub fn set_port(&self, number: u32, row: Option<&PortRow>) {
         let logged = row.and_then(|row| Some((row.uuid, row.log.as_ref()?)));
+        let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
+        match row {
+            Some(row) => ids.insert(number, Uuid::from_bytes(row.uuid)),
+            None => ids.remove(&number),
+        };
         let mut ports = self.ports.write().unwrap_or_else(PoisonError::into_inner);
         match logged {
             Some((port, PortLog { project, logs })) => {
@@ -68,6 +74,16 @@ impl Names {
             }
             None => rules.remove(&number),
         };
+    }
+
+    /// The id of a port of this host.
+    pub fn port(&self, number: u32) -> Option<Uuid> {
+        self.ids.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
+    }
+
+    /// The id of a rule.
+    pub fn rule(&self, number: u32) -> Option<Uuid> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).get(&number).map(|names| names.rule)
     }
 
     /// What there is to say about an event of this moment; `None` if no log object asks for it.

@@ -22,16 +22,18 @@ use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
-use crate::plane::{Inject, Plane};
+use crate::plane::{Inject, Plane, TableStatus};
 use crate::probe::Watch;
 use crate::services::{self, Services};
 use crate::sockets::Way;
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
+use crate::trace::{Place, Traces};
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PortKey;
 use hadron_responders::dns::Zone;
+use hadron_wire::proto::TraceRequest;
 use hadron_wire::proto::welcome::Mode;
 use hadron_wire::row::{PortRow, Row, RowKey};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -95,9 +97,14 @@ pub(crate) struct Reconciler<P, L> {
     retry: Retry,
     /// Who asked for the position; answered after the next pass.
     asked: Vec<oneshot::Sender<Option<Position>>>,
+    /// Traces that wait for the end of the pass.
+    to_trace: Vec<TraceRequest>,
+    traces: Traces,
     save_at: Option<Instant>,
     check_at: Instant,
     nearly_full: BTreeSet<&'static str>,
+    /// How full the tables were at the last look.
+    tables: Vec<TableStatus>,
     /// What all networks' names have in common.
     zone: Arc<Zone>,
 }
@@ -143,9 +150,12 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             overlay: Retry::default(),
             retry: Retry::default(),
             asked: Vec::new(),
+            to_trace: Vec::new(),
+            traces: Traces::default(),
             save_at: None,
             check_at: Instant::now(),
             nearly_full: BTreeSet::new(),
+            tables: Vec::new(),
             zone,
         };
         reconciler.restore();
@@ -215,6 +225,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     fn take_server(&mut self, news: ServerNews) {
         match news {
             ServerNews::Position(answer) => self.asked.push(answer),
+            ServerNews::Trace(request) => self.to_trace.push(request),
             ServerNews::Rows(rows) => self.take_rows(rows),
         }
     }
@@ -425,8 +436,21 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.retry.settled();
             self.writer.forget_settled_errors();
         }
+        self.trace();
         for answer in self.asked.drain(..) {
             let _ = answer.send(self.position);
+        }
+    }
+
+    /// Traces see the tables between two passes, when nobody but the programs writes to them.
+    fn trace(&mut self) {
+        for request in std::mem::take(&mut self.to_trace) {
+            let place = Place {
+                revision: self.position.map_or(0, |position| position.revision),
+                pending: self.writer.pending(),
+                providers: &self.calculation.host().providers,
+            };
+            self.parts.outbox.traced(self.traces.answer(&self.parts.plane, &place, &request));
         }
     }
 
@@ -591,6 +615,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             pending: if self.position.is_some() { self.writer.pending() } else { 0 },
             overlay_error: self.overlay_error.clone(),
             nearly_full: self.nearly_full.iter().copied().collect(),
+            tables: self.tables.clone(),
         });
     }
 
@@ -675,7 +700,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     }
 
     fn check_fill(&mut self) {
-        for table in self.parts.plane.status() {
+        self.tables = self.parts.plane.status();
+        for table in &self.tables {
             if !table.is_nearly_full() {
                 self.nearly_full.remove(table.name);
             } else if self.nearly_full.insert(table.name) {

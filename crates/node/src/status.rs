@@ -2,6 +2,7 @@
 
 use crate::cache::Position;
 use crate::connections::Sweep;
+use crate::plane::TableStatus;
 use crate::sync::outbox::PortState;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Summary {
     pub overlay_error: Option<String>,
     /// Tables with less than a tenth of room.
     pub nearly_full: Vec<&'static str>,
+    /// How full the tables were when it was last looked.
+    pub tables: Vec<TableStatus>,
 }
 
 /// A node at one moment.

@@ -11,12 +11,12 @@ use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, FloodKey, FloodTarget,
-    Fragment, FragmentKey, HeardKey, Host, Interface, LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD,
-    MemberKey, MemberPrefixKey, NatBlock, NatCount, NatFragment, NatFragmentKey, NatOwner, NatOwnerKey,
-    NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, Neighbour, NeighbourKey,
-    Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey,
-    PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Segment, SegmentKey, ServiceLink,
-    ServiceSession, ServiceSessionKey, Vni, Vtep, VtepKey,
+    Forwarding, ForwardingKey, Fragment, FragmentKey, HeardKey, Host, Interface, LearnedMac,
+    LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, NatBlock, NatCount, NatFragment,
+    NatFragmentKey, NatOwner, NatOwnerKey, NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession,
+    NatSessionKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port,
+    PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Scope,
+    ScopeKey, Segment, SegmentKey, ServiceLink, ServiceSession, ServiceSessionKey, Vni, Vtep, VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -199,6 +199,8 @@ pub trait Env: Sized {
 
     /// `ROUTER_INTERFACES`
     fn router_interface(&self, interface: u32) -> Option<&RouterInterface>;
+    /// `SCOPES`
+    fn scope(&self, key: &ScopeKey) -> Option<&Scope>;
     /// `ROUTES`, the longest prefix
     fn route(&self, key: &RouteKey) -> Option<&Route>;
     /// `FLOATING_IPS`
@@ -211,6 +213,8 @@ pub trait Env: Sized {
     fn nat_block(&self, interface: u32, slot: u32) -> Option<NatBlock>;
     /// `NAT_OWNERS`
     fn nat_owner(&self, key: &NatOwnerKey) -> Option<&NatOwner>;
+    /// `FORWARDINGS`, the longest prefix
+    fn forwarding(&self, key: &ForwardingKey) -> Option<&Forwarding>;
     /// `NAT_SESSIONS`
     fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession>;
     /// Writes over a row of `NAT_SESSIONS`, if it is there.
@@ -237,8 +241,8 @@ pub trait Env: Sized {
     fn insert_nat_fragment(&mut self, key: &NatFragmentKey, row: &NatFragment);
     /// Calls [`nat_leave`].
     #[inline(always)]
-    fn nat_leave(&mut self, packet: &mut Packet, network: u32) -> u32 {
-        nat_leave(self, packet, &mut Translation::default(), network)
+    fn nat_leave(&mut self, packet: &mut Packet, may_begin: u32) -> u32 {
+        nat_leave(self, packet, &mut Translation::default(), may_begin)
     }
     /// Calls [`nat_enter`].
     #[inline(always)]

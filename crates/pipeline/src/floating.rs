@@ -5,6 +5,7 @@
 //! Only [`Packet`] changes here; the header follows when the packet leaves the last router. On the wire a floating IP is at the MAC of
 //! the host's own interface, which answers for it.
 
+use crate::address::Address;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::Env;
@@ -145,18 +146,24 @@ pub(crate) fn enter<E: Env>(env: &mut E, packet: &mut Packet) -> u32 {
     0
 }
 
-/// Gives a packet that leaves by the router's interface in [`Packet::exit`] the source that it has outside, in the network of number
-/// `network`. 0, or the number of the [`DropReason`] when it has none, and must have one.
+/// Gives a packet that leaves by the router's interface in [`Packet::exit`] the source that it has outside. 0, or the number of the [`DropReason`]
+/// when it has none, and must have one.
 #[inline(always)]
-pub(crate) fn leave<E: Env>(env: &mut E, packet: &mut Packet, flags: u32, network: u32) -> u32 {
+pub(crate) fn leave<E: Env>(env: &mut E, packet: &mut Packet, flags: u32) -> u32 {
     if packet.ether_type != ether::IPV4 {
         return 0;
     }
     let key = FloatingSourceKey { interface: packet.exit, inside: packet.source_address };
+    let must_be = flags & flag::TRANSLATED_ONLY != 0;
+    let mut may_be = must_be;
     if let Some(source) = env.floating_source(&key) {
-        packet.source_address = source.address;
-        packet.translated |= translated::SOURCE;
-        return 0;
+        if source.address != Address::UNSPECIFIED {
+            packet.source_address = source.address;
+            packet.translated |= translated::SOURCE;
+            return 0;
+        }
+        may_be = true;
     }
-    if flags & flag::TRANSLATED_ONLY == 0 { 0 } else { env.nat_leave(packet, network) }
+    let reason = if may_be { env.nat_leave(packet, must_be.into()) } else { 0 };
+    if must_be { reason } else { 0 }
 }

@@ -26,7 +26,7 @@
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
 //! `CONFIG`; `HOSTS`; `NETWORKS`, `SEGMENTS`, `PRIVACY_PREFIXES`; `METERS`, `PORT_COUNTERS`, `CONNECTION_COUNTS`, `PRIVACY_RINGS`, `ALLOWED`,
-//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `NAT_COUNTS`, `PORTS`; `ROUTER_INTERFACES`, `NAT_POOLS`, `NAT_OWNERS`, `FLOATING_SOURCES`, `FLOATING_IPS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
+//! `ALLOWED_PREFIXES`; `MEMBERS`, `MEMBER_PREFIXES`, `RULE_COUNTERS`, `RULES`, `CLASSES`, `POLICY_SETS`, `POLICIES`; `NAT_COUNTS`, `PORTS`; `SCOPES`, `ROUTER_INTERFACES`, `NAT_POOLS`, `NAT_OWNERS`, `FORWARDINGS`, `FLOATING_SOURCES`, `FLOATING_IPS`, `ROUTES`; `FDB`, `NEIGHBOURS`, `FLOOD` (then the new
 //! `flood_length`); `VTEPS`, `VNIS`; `INTERFACES`. Any other order is safe too: it drops more, and never leads a packet into
 //! another network, since `deliver` compares the networks of packet and port.
 //!
@@ -68,6 +68,8 @@ mod policy;
 mod port_security;
 mod privacy;
 mod probe;
+#[cfg(feature = "host")]
+mod remedy;
 mod route;
 mod services;
 pub mod stage;

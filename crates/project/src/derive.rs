@@ -6,7 +6,7 @@ mod packet_log;
 mod router;
 mod security;
 
-pub(crate) use router::{DEFAULTS, destination_of};
+pub(crate) use router::{DEFAULTS, delegated, destination_of, first_port};
 pub(crate) use security::{AddressEntries, entries_only_in, names};
 
 use crate::projection::Settings;
@@ -49,6 +49,9 @@ impl<'a> Source<'a> {
             RowKey::RouterInterface { router, port } => self.router_interface(router, port),
             RowKey::Route { router, destination } => self.route(router, destination),
             RowKey::FloatingRelay { router, floating_ip } => self.floating_relay(router, floating_ip),
+            RowKey::Forwarding { router, floating_ip, protocol, port } => {
+                self.forwarding(router, floating_ip, (protocol, port))
+            }
             RowKey::PortLease { router, interface, host } => self.port_lease(router, interface, host),
             RowKey::Rule { group, rule } => self.rule(group, rule),
             RowKey::Member { set, member } => self.member(set, member),

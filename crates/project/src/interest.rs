@@ -33,6 +33,7 @@ impl Interest {
             RowKey::RouterInterface { router, .. }
             | RowKey::Route { router, .. }
             | RowKey::FloatingRelay { router, .. }
+            | RowKey::Forwarding { router, .. }
             | RowKey::PortLease { router, .. } => Some(Interest::Router(router)),
             RowKey::Policy(number) => Some(Interest::Policy(number)),
             RowKey::FloatingIp(_) | RowKey::Instance(_) | RowKey::Port(_) => None,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | network | its own; all of its locations, names and presences if its segment or its domain is another |
 //! | subnet | its own |
-//! | port | its own and whose it is, its name, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups; its floating IPs |
+//! | port | its own and whose it is, its name, its network's if it is the first or last with further addresses, its location, the presence of its old and new host; the subnets that it serves as DHCP port; itself as a member of its groups; its floating IPs and what is forwarded to it |
 //! | security group that came, went, or has another statefulness | its rules; if it came or went also its members and the rules that name it |
 //! | security group's rule | its own |
 //! | address group | the members that came or went |
@@ -14,7 +14,9 @@
 //! | router | its routes; if it came, went, is up or down or has other gateways, also its interfaces, its floating IPs and what hangs together by it |
 //! | lease of a router's ports | its own |
 //! | hosts that stand for a router outside | its interface there; what they reach by it |
-//! | floating IP | its own and its relays'; whose its port is |
+//! | floating IP | its own and its relays'; whose its port is; if it has another router, its forwardings |
+//! | port forwarding | its own |
+//! | subnet pool that has another address scope | the routers' interfaces in its subnets' networks |
 //! | instance that came, went or changed | whose its ports are |
 //! | router's port, subnet that it has an address in | its interface, the router's routes; if it came or went, what hangs together by it |
 //! | first port of a host in a network, last one | the host's presence in all that hangs together with the network |
@@ -27,8 +29,8 @@ mod security;
 use crate::Interest;
 use crate::reach::Reach;
 use hadron_model::{
-    AddressGroup, FloatingIp, Host, Network, NetworkId, Policy, Port, PortId, PortNumber, SecurityGroupRule,
-    Subnet, SubnetId,
+    AddressGroup, FloatingIp, Host, Network, NetworkId, Policy, Port, PortForwarding, PortId, PortNumber,
+    SecurityGroupRule, Subnet, SubnetId,
 };
 use hadron_store::{RecordKey, Snapshot};
 use hadron_wire::RowKey;
@@ -89,13 +91,16 @@ impl Touched {
             }
             RecordKey::Router(id) => self.router(*id, sides),
             RecordKey::FloatingIp(id) => {
-                let floating = sides.into_iter().filter_map(|side| side.get::<FloatingIp>(id));
-                floating.for_each(|floating| self.floating_ip(floating, sides));
+                self.floating_ip_changed(*id, sides);
                 for side in sides {
                     let port = side.get::<FloatingIp>(id).and_then(|floating| floating.association.as_ref());
                     let port = port.and_then(|association| side.get::<Port>(&association.port_id));
                     self.rows.extend(port.map(|port| RowKey::Instance(port.number.0)));
                 }
+            }
+            RecordKey::PortForwarding(id) => {
+                let found = sides.into_iter().filter_map(|side| side.get::<PortForwarding>(id));
+                found.for_each(|forwarding| self.forwarding(forwarding, sides));
             }
             RecordKey::Instance(id) => {
                 for side in sides {
@@ -110,6 +115,7 @@ impl Touched {
                         self.members(port, sides);
                         self.needs_of_port(port, sides);
                         self.router_port(port, sides);
+                        self.delegation(port, sides);
                         self.reach_of_port(port, sides);
                     }
                 }
@@ -121,6 +127,7 @@ impl Touched {
                     sides.into_iter().for_each(|side| self.host(name, side, sides));
                 }
             }
+            RecordKey::SubnetPool(id) => self.subnet_pool(*id, sides),
             RecordKey::GatewayHosts(port) => self.gateway_hosts(*port, sides),
             RecordKey::PortLease(key) => self.port_lease(*key, sides),
             RecordKey::SecurityGroup(id) => self.group(*id, sides),
@@ -193,6 +200,7 @@ impl Touched {
         self.rows.insert(RowKey::Instance(port.number.0));
         for side in sides {
             side.floating_ips_of_port(port.id).for_each(|floating| self.floating_ip(floating, sides));
+            side.forwardings_of_port(port.id).for_each(|forwarding| self.forwarding(forwarding, sides));
             let Some(network) = side.get::<Network>(&port.network_id) else { continue };
             let network = network.number.0;
             self.rows.insert(RowKey::Location { network, port: port.number.0 });

@@ -9,6 +9,7 @@
 //! Begin with [`dhcp4::answer`].
 #![forbid(unsafe_code)]
 
+mod counters;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;

@@ -1,8 +1,10 @@
 //! A running server, from its configuration to its end.
 
 use crate::admin::{self, AdminState};
+use crate::gauges::Gauges;
 use crate::maintenance::Maintenance;
 use crate::nodes::{NodeConfig, NodeService};
+use crate::publisher::Publisher;
 use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
 use axum_server::Handle;
@@ -29,6 +31,7 @@ pub struct Server {
     config: Config,
     store: Store,
     authority: Arc<Authority>,
+    gauges: Gauges,
     first_start: Option<String>,
     handles: [Handle<SocketAddr>; 2],
     stop: watch::Sender<bool>,
@@ -78,6 +81,7 @@ impl Server {
             }
         };
         let nodes = NodeService::start(store.clone(), authority.clone(), node_config(&config));
+        let gauges = Gauges::new(store.clone(), nodes.clone());
         let mut server = Self {
             handles: [Handle::new(), Handle::new()],
             stop: watch::channel(false).0,
@@ -85,6 +89,7 @@ impl Server {
             config,
             store,
             authority,
+            gauges,
             first_start,
             _lock: lock,
         };
@@ -101,6 +106,7 @@ impl Server {
         }
         server.serve_admin(identity.clone(), nodes)?;
         server.maintain(identity);
+        server.publish_names();
         if let Some(keystone) = keystone {
             server.probe(keystone);
         }
@@ -110,6 +116,11 @@ impl Server {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What can be read of it while it runs.
+    pub fn gauges(&self) -> Gauges {
+        self.gauges.clone()
     }
 
     /// What to put into `clouds.yaml`, if this start made the administrator.
@@ -259,6 +270,13 @@ impl Server {
             is_shared: self.config.etcd.is_some(),
         };
         self.tasks.spawn(maintenance.run(self.stopped()));
+    }
+
+    fn publish_names(&mut self) {
+        if let Some(config) = self.config.publisher.clone() {
+            let publisher = Publisher::new(self.store.clone(), config, self.config.etcd.is_some());
+            self.tasks.spawn(publisher.run(self.stopped()));
+        }
     }
 
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {

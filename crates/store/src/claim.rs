@@ -142,6 +142,18 @@ pub struct Turn {
     pub name: String,
 }
 
+/// Something that one of the servers that share a store does for all of them. Who does it shows that it is there by writing the record
+/// again; one that nobody writes any more is anyone's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Duty {
+    /// What, as its owner names it; the key of the record.
+    pub name: String,
+    /// The server that does it: a random id of its process.
+    pub holder: Uuid,
+    /// How often it has shown that it is there.
+    pub beat: u64,
+}
+
 /// How far a counter's numbers have been leased to servers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CounterRecord {

@@ -42,7 +42,7 @@ mod tx;
 
 pub use backend::Backend;
 pub use claim::{
-    AddressClaim, BulkIntent, CounterRecord, Created, FloatingClaim, MacClaim, Milestone, SegmentClaim,
+    AddressClaim, BulkIntent, CounterRecord, Created, Duty, FloatingClaim, MacClaim, Milestone, SegmentClaim,
     TunnelClaim, Turn, VniClaim,
 };
 pub use error::{AlreadyExists, DecodeError, HistoryGone, StoreError};

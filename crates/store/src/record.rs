@@ -4,7 +4,7 @@ use crate::encoding::Unknown;
 use crate::index::Indexes;
 use crate::key::{KeyBytes, end_of_prefix};
 use crate::{
-    AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, FloatingClaim, MacClaim, Milestone,
+    AddressClaim, BulkIntent, Counter, CounterRecord, DecodeError, Duty, FloatingClaim, MacClaim, Milestone,
     Revision, SegmentClaim, TunnelClaim, Turn, VniClaim,
 };
 use hadron_model::identity::{
@@ -16,9 +16,9 @@ use hadron_model::{
     DefaultRule, DefaultStatefulness, DefaultStatefulnessId, FloatingIp, FloatingIpId, GatewayHosts, Host,
     HostNumber, Instance, JoinToken, Mac, Network, NetworkId, NetworkSegment, PacketLog, PacketLogId,
     PhysicalSegment, Policy, Port, PortForwarding, PortForwardingId, PortId, PortLease, ProjectQuota,
-    RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, SegmentId, SegmentRange, SegmentRangeId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
-    Tunnel, Vni,
+    PublishedName, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, SegmentId, SegmentRange, SegmentRangeId, Subnet, SubnetId,
+    SubnetPool, SubnetPoolId, Tunnel, Vni,
 };
 use hadron_model::{Agent, AgentId};
 use imbl::OrdMap;
@@ -344,6 +344,10 @@ records! {
     Milestone = 0x42 in milestones, String, by (), |it| it.name.clone();
     /// Something that one writer does at a time.
     Turn = 0x43 in turns, String, by (), |it| it.name.clone();
+    /// What one of the servers does for all.
+    Duty = 0x44 in duties, String, by (), |it| it.name.clone();
+    /// What a name server outside has from us.
+    PublishedName = 0x45 in published_names, String, by (), |it| it.name.clone();
     /// A router.
     Router = 0x50 in routers, RouterId, by (), |it| it.id;
     /// A floating IP.

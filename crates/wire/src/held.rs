@@ -171,6 +171,12 @@ impl Held {
                     router,
                     floating_ip: u32::MAX,
                 },
+                RowKey::Forwarding { router, floating_ip: 0, protocol: 0, port: 0 }..=RowKey::Forwarding {
+                    router,
+                    floating_ip: u32::MAX,
+                    protocol: u8::MAX,
+                    port: u16::MAX,
+                },
                 RowKey::PortLease { router, interface: 0, host: 0 }..=RowKey::PortLease {
                     router,
                     interface: u32::MAX,

@@ -77,6 +77,8 @@ pub const EXTENSIONS: &[Extension] = &[
         "Floating IPs name the router that translates them"),
     extension("floatingip-pools", "2018-03-21T10:00:00-00:00", "Floating IP Pools Extension",
         "The subnets from which floating IPs come can be listed"),
+    extension("hadron-delegated-prefix", "2026-11-22T00:00:00-00:00", "Delegated prefixes",
+        "Instances that are routers get prefixes of subnet pools"),
     extension("hadron-privacy-addresses", "2026-11-21T00:00:00-00:00", "Privacy addresses",
         "Hosts of a network may choose further addresses in the prefixes in which they form one"),
     extension("hadron-subnet-enlarging", "2026-11-21T00:00:00-00:00", "Enlarging subnets",

@@ -180,6 +180,7 @@ const TABLE: &[Column] = &[
     port_detail::DNS_NAME,
     port_detail::DNS_DOMAIN,
     port_detail::DNS_ASSIGNMENT,
+    port_detail::DELEGATED_PREFIX,
     tagging::tags_on_create(),
     tagging::tags_any(),
     tagging::not_tags(),
@@ -282,7 +283,7 @@ impl Resource for Ports {
             device_owner,
             binding: new_binding(values)?,
             security,
-            details: port_detail::change(values),
+            details: port_detail::change(values)?,
             tags: values.texts("tags").unwrap_or_default().into_iter().collect(),
         })
     }
@@ -315,7 +316,7 @@ impl Resource for Ports {
             device_owner,
             binding: binding_change(values)?,
             security,
-            details: port_detail::change(values),
+            details: port_detail::change(values)?,
         })
     }
 

@@ -1,10 +1,13 @@
 //! The attributes of a port that are kept and shown for others.
 
+use crate::ApiError;
 use crate::attribute::{Attribute, Convert, Default, Validate};
 use crate::field::Field;
 use crate::values::Values;
+use hadron_control::Error;
+use hadron_control::delegation::DelegationRequest;
 use hadron_control::port_details::{DetailsChange, DhcpOptChange, dns_assignment};
-use hadron_model::Port;
+use hadron_model::{Port, SubnetPoolId};
 use serde_json::{Value, json};
 
 type Column = Attribute<Port>;
@@ -104,6 +107,39 @@ fn dns_assignments(port: &Port) -> Value {
     assignments.collect()
 }
 
+pub(super) const DELEGATED_PREFIX: Column = Column::new("hadron:delegated_prefix", |port, _| {
+    Some(port.details.delegation.map_or(Field::Null, |delegation| {
+        let (pool, prefix) = (delegation.subnetpool_id.to_string(), delegation.prefix.to_string());
+        Field::OwnedJson(json!({"subnetpool_id": pool, "cidr": prefix}).to_string())
+    }))
+})
+.by(&["hadron-delegated-prefix"])
+.post_put()
+.default(Default::Unspecified)
+.validate(Validate::ObjectOrNone);
+
+/// `{"subnetpool_id": …}`, with `prefixlen` or without, or null.
+fn delegation(values: &Values) -> Result<Option<Option<DelegationRequest>>, ApiError> {
+    let refused = || {
+        let text = "hadron:delegated_prefix has a subnetpool_id and perhaps a prefixlen from 1 to 128";
+        ApiError::from(Error::InvalidInput(text.to_owned()))
+    };
+    let Some(value) = values.get("hadron:delegated_prefix") else { return Ok(None) };
+    let Value::Object(given) = value else { return Ok(Some(None)) };
+    if given.keys().any(|key| key != "subnetpool_id" && key != "prefixlen") {
+        return Err(refused());
+    }
+    let pool = given.get("subnetpool_id").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let length = match given.get("prefixlen") {
+        None | Some(Value::Null) => None,
+        Some(length) => {
+            let length = crate::validate::to_integer(length).filter(|length| (1..=128).contains(length));
+            Some(length.and_then(|length| u8::try_from(length).ok()).ok_or_else(refused)?)
+        }
+    };
+    Ok(Some(Some(DelegationRequest { subnetpool_id: SubnetPoolId(pool.ok_or_else(refused)?), length })))
+}
+
 pub(super) const IP_ALLOCATION: Column = Column::new("ip_allocation", |port, _| {
     Some(Field::Text(match &port.details {
         details if details.is_addressless => "none",
@@ -130,10 +166,10 @@ fn dhcp_opts(port: &Port) -> Value {
 }
 
 /// What a request says of them.
-pub(super) fn change(values: &Values) -> DetailsChange {
+pub(super) fn change(values: &Values) -> Result<DetailsChange, ApiError> {
     let text = |name: &str| values.get(name).map(|value| value.as_str().map(str::to_owned));
     let options = values.get("extra_dhcp_opts").and_then(Value::as_array).into_iter().flatten();
-    DetailsChange {
+    Ok(DetailsChange {
         dns_name: values.text("dns_name"),
         dns_domain: values.text("dns_domain"),
         trusted: values.boolean("trusted"),
@@ -147,7 +183,8 @@ pub(super) fn change(values: &Values) -> DetailsChange {
             hints.map(|hints| Value::from(hints.clone()).to_string())
         }),
         extra_dhcp_opts: options.filter_map(dhcp_opt).collect(),
-    }
+        delegation: delegation(values)?,
+    })
 }
 
 fn dhcp_opt(option: &Value) -> Option<DhcpOptChange> {

@@ -102,7 +102,10 @@ fn dependents(tx: &mut Tx, object: Shareable) -> BTreeSet<String> {
         Shareable::AddressScope(id) => {
             view.subnet_pools_of_scope(id).map(|it| it.project_id.clone()).collect()
         }
-        Shareable::SubnetPool(id) => view.subnets_of_pool(id).map(|it| it.project_id.clone()).collect(),
+        Shareable::SubnetPool(id) => {
+            let ports = view.delegations_of_pool(id).map(|it| it.project_id.clone());
+            ports.chain(view.subnets_of_pool(id).map(|it| it.project_id.clone())).collect()
+        }
     }
 }
 

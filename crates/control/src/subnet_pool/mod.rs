@@ -17,7 +17,7 @@ use crate::quota::{self, Counted};
 use crate::{Config, Error, PoolError, Step, rbac, stamp};
 use check::Lengths;
 use hadron_model::{AddressScopeId, IpNet, IpVersion, Shareable, SubnetPool, SubnetPoolId};
-use hadron_store::Tx;
+use hadron_store::{Snapshot, Tx};
 
 /// A subnet pool to be created.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -167,19 +167,19 @@ pub fn remove_prefixes(
     if !prefix::any_overlap(&old.prefixes, &removed) {
         return Ok(old);
     }
-    let is_taken = |subnet: IpNet| removed.iter().any(|removed| prefix::overlap(subnet, *removed));
-    if tx.view().subnets_of_pool(id).any(|subnet| is_taken(subnet.cidr)) {
+    let is_removed = |taken: IpNet| removed.iter().any(|removed| prefix::overlap(taken, *removed));
+    if taken(tx.view(), id).any(is_removed) {
         return Err(PoolError::IllegalPrefixUpdate("a subnet has some of what is to be removed").into());
     }
     let pool = SubnetPool { prefixes: prefix::without(&old.prefixes, &removed), ..old.clone() };
     Ok(put(tx, &old, pool))
 }
 
-/// Deletes a subnet pool of which no subnet is.
+/// Deletes a subnet pool of which no subnet is, and no delegated prefix.
 pub fn delete(tx: &mut Tx, id: SubnetPoolId, revision: Option<u64>) -> Result<Step<()>, Error> {
     // Guarded: a subnet that comes of the pool writes it.
     get(tx, id, revision)?;
-    if tx.view().subnets_of_pool(id).next().is_some() {
+    if taken(tx.view(), id).next().is_some() {
         return Err(PoolError::PoolDelete.into());
     }
     if !rbac::remove_some(tx, Shareable::SubnetPool(id)) {
@@ -187,6 +187,12 @@ pub fn delete(tx: &mut Tx, id: SubnetPoolId, revision: Option<u64>) -> Result<St
     }
     tx.delete::<SubnetPool>(&id);
     Ok(Step::Done(()))
+}
+
+/// The prefixes that subnets and ports have of a pool.
+fn taken(view: &Snapshot, id: SubnetPoolId) -> impl Iterator<Item = IpNet> {
+    let delegated = view.delegations_of_pool(id).filter_map(|port| Some(port.details.delegation?.prefix));
+    delegated.chain(view.subnets_of_pool(id).map(|subnet| subnet.cidr))
 }
 
 fn get(tx: &mut Tx, id: SubnetPoolId, revision: Option<u64>) -> Result<SubnetPool, Error> {

@@ -1,6 +1,6 @@
 //! Subnets that come to a pool with their prefixes (`subnet_onboard`).
 
-use super::{SubnetPoolChange, get, prefix, update};
+use super::{SubnetPoolChange, get, prefix, taken, update};
 use crate::{Error, PoolError, stamp};
 use hadron_model::{IpVersion, Network, NetworkId, Subnet, SubnetPool, SubnetPoolId};
 use hadron_store::Tx;
@@ -21,11 +21,9 @@ pub fn onboard(
     let subnets = tx.view().subnets_of(network).map(|subnet| subnet.value.clone());
     let subnets: Vec<Subnet> =
         subnets.filter(|subnet| IpVersion::of(subnet.cidr.addr()) == pool.ip_version).collect();
-    let is_taken = |subnet: &&Subnet| {
-        tx.view().subnets_of_pool(id).any(|other| prefix::overlap(other.cidr, subnet.cidr))
-    };
-    if let Some(taken) = subnets.iter().find(is_taken) {
-        let reason = format!("subnet {} with {} overlaps what is taken from it", taken.id, taken.cidr);
+    let is_taken = |subnet: &&Subnet| taken(tx.view(), id).any(|other| prefix::overlap(other, subnet.cidr));
+    if let Some(other) = subnets.iter().find(is_taken) {
+        let reason = format!("subnet {} with {} overlaps what is taken from it", other.id, other.cidr);
         return Err(PoolError::IllegalUpdate(reason).into());
     }
     let prefixes = pool.prefixes.iter().copied().chain(subnets.iter().map(|subnet| subnet.cidr)).collect();

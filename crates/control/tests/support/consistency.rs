@@ -202,6 +202,20 @@ fn pools_and_scopes_have_no_address_twice(view: &Snapshot) {
         let others = view.subnets_of_pool(id).filter(|other| other.id != subnet.id);
         assert_eq!(others.filter(|other| overlap(&other.cidr, &subnet.cidr)).count(), 0, "{}", subnet.cidr);
     }
+    for port in view.iter::<Port>() {
+        let Some(own) = port.details.delegation else { continue };
+        let pool = view.get::<SubnetPool>(&own.subnetpool_id).expect("a delegated prefix's pool");
+        assert!(pool.prefixes.iter().any(|prefix| prefix.contains(&own.prefix)), "{}", own.prefix);
+        let subnets = view.subnets_of_pool(pool.id).map(|subnet| subnet.cidr);
+        let others = view.delegations_of_pool(pool.id).filter(|other| other.id != port.id);
+        let others = others.filter_map(|other| Some(other.details.delegation?.prefix));
+        assert_eq!(
+            subnets.chain(others).filter(|other| overlap(other, &own.prefix)).count(),
+            0,
+            "{}",
+            own.prefix
+        );
+    }
     for pool in view.iter::<SubnetPool>() {
         let Some(scope) = pool.address_scope_id else { continue };
         assert!(view.has::<AddressScope>(&scope), "a pool's scope is gone");

@@ -9,6 +9,7 @@ use crate::support::program::{self as test_run, Input};
 use hadron_datapath::drop::DropReason;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Datapath, Logs, Punts, Totals};
+use hadron_pipeline::host::trace::{Door, Snapshot};
 use hadron_pipeline::host::{Frame, Node, Outcome, Output};
 use hadron_pipeline::{VerdictKind, program};
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ const LEAVES: [VerdictKind; 5] = [
     VerdictKind::Provider,
     VerdictKind::Serve,
 ];
+/// One of so many packets is traced before it is sent.
+const TRACED_EVERY: u64 = 7;
 /// How far the model's clock may be behind, nanoseconds.
 const MOMENT: u64 = 1_000_000;
 /// Instances' interfaces, one of which is down.
@@ -59,6 +62,8 @@ pub struct Bench {
     pub(super) untracked: u64,
     pub(super) sessions: u64,
     pub(super) routed: Routed,
+    sent: u64,
+    traced: u64,
 }
 
 /// What routers did.
@@ -111,6 +116,8 @@ impl Bench {
             untracked: 0,
             sessions: 0,
             routed: Routed::default(),
+            sent: 0,
+            traced: 0,
         }
     }
 
@@ -160,6 +167,7 @@ impl Bench {
             outcome.verdict.kind == VerdictKind::Flood as u32
         };
         let gso_size = if would_copy { 0 } else { gso_size };
+        self.compare_trace(Door::Port { ifindex }, &frame(gso_size));
         let expected = self.node.from_port(ifindex, frame(gso_size));
         let input = Input { frame: bytes, ifindex, cb: [0; 5], gso_size };
         self.compare(program::FROM_PORT, &input, &expected);
@@ -169,6 +177,7 @@ impl Bench {
     /// A packet from the overlay through both.
     pub fn overlay_brings(&mut self, vni: u32, source: Address, bytes: &[u8]) {
         self.keep_time();
+        self.compare_trace(Door::Overlay { vni, source }, &bytes.to_vec().into());
         let expected = self.node.from_overlay(vni, source, bytes.to_vec());
         let mut cb = [vni, 0, 0, 0, 0];
         for (word, bytes) in cb[1..].iter_mut().zip(source.0.chunks_exact(4)) {
@@ -182,8 +191,9 @@ impl Bench {
     pub fn provider_brings(&mut self, ifindex: u32, vlan: u32, bytes: &[u8]) {
         self.keep_time();
         let tag = (vlan != 0).then_some(vlan as u16);
-        let expected =
-            self.node.from_provider(ifindex, Frame { bytes: bytes.to_vec(), vlan: tag, ..Frame::default() });
+        let frame = Frame { bytes: bytes.to_vec(), vlan: tag, ..Frame::default() };
+        self.compare_trace(Door::Provider { ifindex }, &frame);
+        let expected = self.node.from_provider(ifindex, frame);
         let input = Input { frame: bytes, ifindex, cb: [vlan, 0, 0, 0, 0], gso_size: 0 };
         self.compare(program::FROM_PROVIDER_TEST, &input, &expected);
     }
@@ -198,6 +208,35 @@ impl Bench {
         let expected = self.node.from_services(ifindex, bytes.clone());
         let input = Input { frame: &bytes, ifindex, cb: [0; 5], gso_size: 0 };
         self.compare(program::FROM_SERVICES, &input, &expected);
+    }
+
+    /// Of some packets it is told beforehand, by the kernel's own tables, what then becomes of them. Had it changed anything there, the
+    /// kernel would not agree with the model from then on.
+    fn compare_trace(&mut self, door: Door, frame: &Frame) {
+        self.sent += 1;
+        if !self.sent.is_multiple_of(TRACED_EVERY) {
+            return;
+        }
+        let tables = self.datapath.tables();
+        let (config, link) = (tables.config().expect("config"), tables.service_link().expect("link"));
+        let mut snapshot = Snapshot::new(config, link, self.node.now);
+        let told = snapshot.walk(tables, door, frame).expect("a walk");
+        let mut model = self.node.clone();
+        // No table says which interfaces are down.
+        model.down.clear();
+        let expected = match door {
+            Door::Port { ifindex } => model.from_port(ifindex, frame.clone()),
+            Door::Overlay { vni, source } => model.from_overlay(vni, source, frame.clone()),
+            Door::Provider { ifindex } => model.from_provider(ifindex, frame.clone()),
+        };
+        if told.outcome != expected {
+            // The kernel's rate limits stand a moment later than the model's.
+            let rates = [DropReason::MissRate, DropReason::FloodRate, DropReason::PuntRate];
+            let is_rate = |outcome: &Outcome| outcome.verdict.reason().is_some_and(|it| rates.contains(&it));
+            let is_held_up = is_rate(&told.outcome) || is_rate(&expected);
+            assert!(is_held_up, "{door:?} of {:02x?}: {:?}, not {expected:?}", frame.bytes, told.outcome);
+        }
+        self.traced += 1;
     }
 
     fn compare(&mut self, name: &str, input: &Input<'_>, expected: &Outcome) {
@@ -325,7 +364,7 @@ impl Bench {
             .filter(|reason| !out_of_reach.contains(reason) && !self.drops.contains_key(reason))
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
-        assert!(self.untracked > 0 && self.sessions > 0);
+        assert!(self.untracked > 0 && self.sessions > 0 && self.traced > 0);
         let Routed { forwarded, answered, refused, translated: [source, destination, both] } = self.routed;
         assert!(
             [forwarded, answered, refused, source, destination, both].iter().all(|count| *count > 0),

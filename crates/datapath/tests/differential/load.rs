@@ -46,6 +46,8 @@ impl Bench {
         replace(&tables.floating_ips, &world.routers.floating_ips);
         replace(&tables.nat_pools, &world.routers.nat_pools);
         replace(&tables.nat_owners, &world.routers.nat_owners);
+        replace(&tables.forwardings, &world.routers.forwardings);
+        replace(&tables.scopes, &world.routers.scopes);
         replace(&tables.routes, &world.routers.routes);
         replace(&tables.heard, &world.watched());
         let networks = &tables.networks;
@@ -139,12 +141,14 @@ impl Bench {
             router_interfaces: rows(&tables.router_interfaces),
             nat_pools: rows(&tables.nat_pools),
             nat_owners: rows(&tables.nat_owners),
+            forwardings: prefix_rows(&tables.forwardings),
             nat_counts: states.iter().map(|key| (*key, NatCount::default())).collect(),
             nat_sessions: HashMap::new(),
             nat_returns: HashMap::new(),
             nat_fragments: HashMap::new(),
             floating_sources: rows(&tables.floating_sources),
             floating_ips: rows(&tables.floating_ips),
+            scopes: rows(&tables.scopes),
             routes: prefix_rows(&tables.routes),
             meters: states.iter().map(|key| (*key, Meters::default())).collect(),
             port_counters: states.iter().map(|key| (*key, PortCounters::default())).collect(),

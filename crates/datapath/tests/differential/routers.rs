@@ -1,6 +1,7 @@
 //! Random routers: interfaces in every network, routes of all lengths, some of which lead to each other, to nobody, or in circles.
 
 use super::case::{World, v4, v6};
+use super::policies::PORTS;
 use super::random::Random;
 use hadron_datapath::table::*;
 use hadron_datapath::{Address, Mac};
@@ -15,6 +16,8 @@ pub struct Routers {
     pub floating_ips: BTreeMap<FloatingIpKey, FloatingIp>,
     pub nat_pools: BTreeMap<NatPoolKey, NatPool>,
     pub nat_owners: BTreeMap<NatOwnerKey, NatOwner>,
+    pub forwardings: BTreeMap<ForwardingKey, Forwarding>,
+    pub scopes: BTreeMap<ScopeKey, Scope>,
 }
 
 const ROUTERS: u32 = 2;
@@ -46,9 +49,10 @@ impl World {
     }
 
     pub fn add_routers(&mut self, random: &mut Random) {
+        let has_scopes = random.one_in(4);
         for router in 1..=ROUTERS {
             for network in 1..=NETWORKS {
-                self.add_router_interface(random, router, network);
+                self.add_router_interface(random, (router, network), has_scopes);
             }
             for address in [v4(0), v6(0)] {
                 let network = 1 + random.below(NETWORKS as usize) as u32;
@@ -89,11 +93,20 @@ impl World {
                 let owner = NatOwnerKey { network, address: octets, block, pad: [0; 2] };
                 self.routers.nat_owners.insert(owner, NatOwner { host: 1 + random.below(3) as u32 });
             }
-            let flags = floating_flag::SHARED | random.pick(&[floating_flag::ANSWERED, 0]);
+            let mut flags = floating_flag::SHARED | random.pick(&[floating_flag::ANSWERED, 0]);
+            if random.one_in(2) {
+                flags |= floating_flag::FORWARDS;
+                self.add_forwardings(random, key.interface, (network, octets));
+            }
             let value = FloatingIp { interface: key.interface, flags, ..FloatingIp::default() };
             self.routers.floating_ips.insert(FloatingIpKey { network, address }, value);
             if let Some(row) = self.routers.interfaces.get_mut(&key) {
-                row.flags |= router_interface_flag::EXTERNAL | router_interface_flag::TRANSLATED_ONLY;
+                let lends = random.pick(&[
+                    router_interface_flag::TRANSLATED_ONLY,
+                    router_interface_flag::TRANSLATED_ONLY,
+                    0,
+                ]);
+                row.flags |= router_interface_flag::EXTERNAL | lends;
             }
             if random.one_in(2) {
                 let flags = floating_flag::OWN | random.pick(&[floating_flag::ANSWERED, 0]);
@@ -107,6 +120,30 @@ impl World {
                 let entry = FdbEntry { kind: target::ROUTER, id: OUTSIDE };
                 self.fdb.insert(FdbKey::new(network, neighbour.mac), entry);
                 self.neighbours.insert(NeighbourKey { network, address }, neighbour);
+            }
+        }
+    }
+
+    /// Ports of a shared address that lead to instances of this host or to others.
+    fn add_forwardings(&mut self, random: &mut Random, interface: u32, (network, address): (u32, [u8; 4])) {
+        for _ in 0..random.below(8) {
+            let protocol = random.pick(&[1, 6, 6, 17, 17, 33, 132, 136]);
+            let bits = random.pick(&[0, 5, 12, 16, 16]);
+            let port = random.pick(&PORTS) & !(u16::MAX.checked_shr(u32::from(bits)).unwrap_or(0));
+            let inside = random.pick(&self.addresses_v4);
+            let other = random.pick(&PORTS);
+            let row = Forwarding {
+                host: random.pick(&[0, 0, 0, 2]),
+                port: random.below(9) as u32,
+                inside: inside.0[12..].try_into().expect("four octets"),
+                outside_port: port,
+                inside_port: random.pick(&[port, other]),
+                is_one: random.below(2) as u32,
+            };
+            self.routers.forwardings.insert(ForwardingKey::new(network, address, protocol, port, bits), row);
+            if random.one_in(2) {
+                let key = FloatingSourceKey { interface, inside };
+                self.routers.floating_sources.insert(key, FloatingSource::default());
             }
         }
     }
@@ -128,9 +165,18 @@ impl World {
         }
     }
 
-    fn add_router_interface(&mut self, random: &mut Random, router: u32, network: u32) {
+    fn add_router_interface(&mut self, random: &mut Random, (router, network): (u32, u32), has_scopes: bool) {
         let (interface, mac) = (interface_of(router, network), mac_of(router, network));
         let (v4, v6) = (own_v4(router, network), own_v6(router, network));
+        // Most clouds know no scopes.
+        let mut scoped = 0;
+        for family in [family::IPV4, family::IPV6].map(u32::from) {
+            if has_scopes && !random.one_in(3) {
+                let scope = Scope { scope: [random.below(2) as u8; 16] };
+                self.routers.scopes.insert(ScopeKey { interface, family }, scope);
+                scoped = router_interface_flag::SCOPED;
+            }
+        }
         let row = RouterInterface {
             router,
             network,
@@ -138,7 +184,7 @@ impl World {
             mtu: random.pick(&[1450, 1450, 100, 60]),
             address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
             address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
-            flags: random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2, 5, 7]),
+            flags: scoped | random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2, 5, 7]),
             relay: random.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 2, 9]),
             own_mac: mac,
             ..RouterInterface::default()

@@ -6,7 +6,7 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | router interface row | the floating IP rows that it translates |
+//! | router interface row | the floating IP and forwarding rows that it translates |
 //! | network row | presence, location, port, router interface and floating IP rows of the network |
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
@@ -385,7 +385,9 @@ impl Calculation {
                     affected.extend(self.namesakes(number));
                     continue;
                 }
-                RowKey::FloatingIp(_) | RowKey::FloatingRelay { .. } => drop(self.index_attachment(*key)),
+                RowKey::FloatingIp(_) | RowKey::FloatingRelay { .. } | RowKey::Forwarding { .. } => {
+                    self.index_attachment(*key);
+                }
                 RowKey::Instance(port) => {
                     affected.remove(key);
                     self.touched_ports.insert(port);
@@ -426,6 +428,7 @@ impl Calculation {
         let is_by = move |key: &RowKey| match self.inputs.rows.get(key) {
             Some(Row::FloatingIp(row)) => row.interface == interface,
             Some(Row::FloatingRelay(row)) => row.interface == interface,
+            Some(Row::Forwarding(row)) => row.interface == interface,
             _ => false,
         };
         self.attachments.keys().copied().filter(is_by)
@@ -461,6 +464,7 @@ impl Calculation {
             Some(Row::RouterInterface(row)) => Some(row.network),
             Some(Row::FloatingIp(row)) => Some(row.network),
             Some(Row::FloatingRelay(row)) => Some(row.network),
+            Some(Row::Forwarding(row)) => Some(row.network),
             _ => None,
         };
         if let Some(network) = after {

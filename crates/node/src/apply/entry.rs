@@ -69,12 +69,16 @@ entries! {
     Allowed: table::AllowedKey => ();
     /// A port with an interface here.
     Port: table::PortKey => table::Port;
+    /// The address scope of a router's port.
+    Scope: table::ScopeKey => table::Scope;
     /// A router's port.
     RouterInterface: table::RouterInterfaceKey => table::RouterInterface;
     /// Ports of a router's address that this host may use.
     NatPool: table::NatPoolKey => table::NatPool;
     /// The other host that has a block of them.
     NatOwner: table::NatOwnerKey => table::NatOwner;
+    /// The instance that ports of a floating IP lead to.
+    Forwarding: table::ForwardingKey => table::Forwarding;
     /// The floating IP of an instance, by router's interface.
     FloatingSource: table::FloatingSourceKey => table::FloatingSource;
     /// Where a floating IP leads.

@@ -2,18 +2,20 @@
 
 use super::calculation::Inputs;
 use super::gateway::{answered, own_way, relay};
-use super::rules::network_of;
+use super::rules::{bits, network_of};
 use super::{Key, Value};
 use hadron_model::nat;
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NAT_BLOCK, NAT_POOL,
-    NatOwner, NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey,
-    RouterInterface, RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag, target,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Forwarding,
+    ForwardingKey, NAT_BLOCK, NAT_POOL, NatOwner, NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey,
+    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, Scope, ScopeKey, family,
+    floating_flag, neighbour_kind, router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
+use hadron_policy::PortPrefix;
 use hadron_wire::row::{
-    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK, PortLeaseRow,
-    RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
+    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK,
+    PortLeaseRow, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -21,10 +23,22 @@ use std::net::{IpAddr, Ipv4Addr};
 /// host that brings packets there.
 pub(super) fn interface(inputs: &Inputs, row: &RouterInterfaceRow) -> Vec<(Key, Value)> {
     let Some(network) = network_of(inputs, row.network) else { return Vec::new() };
-    match &row.gateway {
+    let mut entries = match &row.gateway {
         None => inner_interface(row, network.mtu),
         Some(gateway) => outer_interface(inputs, row, gateway, network),
+    };
+    if !entries.is_empty() {
+        entries.extend(scopes(row));
     }
+    entries
+}
+
+fn scopes(row: &RouterInterfaceRow) -> impl Iterator<Item = (Key, Value)> {
+    let families = [family::IPV4, family::IPV6].map(u32::from).into_iter().zip(row.scopes);
+    families.filter_map(|(family, scope)| {
+        let key = ScopeKey { interface: row.port, family };
+        Some((Key::Scope(key), Value::Scope(Scope { scope: scope? })))
+    })
 }
 
 /// On the wire what routers send is from the MAC of the host's interface, as no switch may see one MAC on many ports. What is for the router itself
@@ -52,12 +66,8 @@ fn outer_interface(
         (router_interface_flag::TRANSLATED_ONLY, gateway.snat),
         (router_interface_flag::STANDS, answered != 0),
     ];
-    let value = RouterInterface {
-        mac,
-        flags: flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag),
-        relay,
-        ..value(row, network.mtu)
-    };
+    let value = value(row, network.mtu);
+    let value = RouterInterface { mac, flags: value.flags | bits(&flags), relay, ..value };
     let to_router = FdbEntry { kind: target::ROUTER, id: row.port };
     let mut entries = vec![
         (Key::RouterInterface(RouterInterfaceKey { interface: row.port }), Value::RouterInterface(value)),
@@ -122,7 +132,7 @@ fn value(row: &RouterInterfaceRow, mtu: u32) -> RouterInterface {
         mtu,
         address_v4: speaks_v4(row).octets(),
         address_v6: speaks_v6(row),
-        flags: 0,
+        flags: bits(&[(router_interface_flag::SCOPED, row.scopes != [None; 2])]),
         relay: 0,
         own_mac: Mac(row.mac),
         reserved: [0; 2],
@@ -171,6 +181,42 @@ pub(super) fn floating_relay(inputs: &Inputs, row: &FloatingRelayRow) -> Vec<(Ke
     let flags = floating_flag::RELAYED | answered(inputs, row.network, way.gateway, way.has_provider);
     let value = FloatingIp { interface: row.interface, port: row.host, flags, ..FloatingIp::default() };
     vec![(Key::FloatingIp(key), Value::FloatingIp(value)), neighbour(row.network, way.mac, key.address)]
+}
+
+/// The floating IP, which the host that stands for the router answers for, and where its ports lead.
+pub(super) fn forwarding(inputs: &Inputs, row: &ForwardingRow) -> Vec<(Key, Value)> {
+    let Some(way) = Way::of(inputs, row.router, row.interface, row.network) else { return Vec::new() };
+    let (Some(address), Some(inside)) = (row.address.to_ipv4_mapped(), row.inside.to_ipv4_mapped()) else {
+        return Vec::new();
+    };
+    let flags = floating_flag::SHARED
+        | floating_flag::FORWARDS
+        | answered(inputs, row.network, way.gateway, way.has_provider);
+    let key = FloatingIpKey { network: row.network, address: address.into() };
+    let value = FloatingIp { interface: row.interface, flags, ..FloatingIp::default() };
+    let mut entries =
+        vec![(Key::FloatingIp(key), Value::FloatingIp(value)), neighbour(row.network, way.mac, key.address)];
+    if row.host == 0 {
+        return entries;
+    }
+    let is_here = row.host == inputs.host.number;
+    if is_here {
+        let key = FloatingSourceKey { interface: row.interface, inside: inside.into() };
+        entries.push((Key::FloatingSource(key), Value::FloatingSource(FloatingSource::default())));
+    }
+    let value = Forwarding {
+        host: if is_here { 0 } else { row.host },
+        port: if is_here { row.port } else { 0 },
+        inside: inside.octets(),
+        outside_port: row.first,
+        inside_port: row.inside_port,
+        is_one: row.single.into(),
+    };
+    entries.extend(PortPrefix::cover(row.first, row.last).map(|PortPrefix { bits, length }| {
+        let key = ForwardingKey::new(row.network, address.octets(), row.protocol, bits, length);
+        (Key::Forwarding(key), Value::Forwarding(value))
+    }));
+    entries
 }
 
 /// This host's way to an external network by a router's interface.

@@ -33,6 +33,7 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::Route(row) => vec![router::route(row)],
         Row::FloatingIp(row) => router::floating_ip(inputs, row),
         Row::FloatingRelay(row) => router::floating_relay(inputs, row),
+        Row::Forwarding(row) => router::forwarding(inputs, row),
         Row::PortLease(row) => router::port_lease(inputs, row),
         Row::Port(row) => port(inputs, row),
     }
@@ -70,7 +71,7 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
         (network_flag::TRANSIT, row.physical.is_some() && row.vni.is_some()),
         (network_flag::ADVERTISED, routers.any(|router| advertised(subnets(), router).next().is_some())),
     ];
-    let flags = flags.into_iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag);
+    let flags = bits(&flags);
     let segment = inputs.host.segment_of(row);
     let (provider, vlan) = segment.map_or((0, 0), |(provider, vlan)| (provider.index, vlan));
     let value = NetworkFacts { vni: row.vni.unwrap_or(0), flags, provider, vlan };
@@ -97,6 +98,11 @@ fn network(inputs: &Inputs, row: &NetworkRow) -> Entries {
         }));
     }
     entries
+}
+
+/// All flags that are set.
+pub(super) fn bits(flags: &[(u32, bool)]) -> u32 {
+    flags.iter().filter(|(_, is_set)| *is_set).fold(0, |all, (flag, _)| all | flag)
 }
 
 /// Whether instances make their own addresses in the subnet (RFC 4862).

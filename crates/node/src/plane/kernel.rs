@@ -1,7 +1,9 @@
 //! The packet path in the kernel, by way of `hadron-datapath`.
 
 use super::expedite::Expedited;
-use super::{Heard, Inject, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus};
+use super::{
+    Counted, Heard, Inject, PathCounters, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus,
+};
 use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
@@ -10,6 +12,8 @@ use crate::error::Error;
 use futures_util::{StreamExt, stream};
 use hadron_datapath::table::LogEvent;
 use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Logs, Mac, NetworkState, table};
+use hadron_pipeline::host::Frame;
+use hadron_pipeline::host::trace::{Door as TraceDoor, Snapshot, Walk};
 use hadron_pipeline::table::{HeardKey, PolicyKey};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -42,6 +46,7 @@ impl Kernel {
             connections: Arc::new(plane.clone()),
             sessions: Arc::new(plane.clone()),
             heard: Some(Arc::new(plane.clone())),
+            counted: Some(Arc::new(plane.clone())),
             logs: stream::unfold(logs, next_event).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
@@ -120,7 +125,9 @@ impl Plane for Kernel {
             (Key::RouterInterface(k), Value::RouterInterface(v))
         })?;
         rows(&mut all, tables.nat_pools.dump(), |k, v| (Key::NatPool(k), Value::NatPool(v)))?;
+        rows(&mut all, tables.scopes.dump(), |k, v| (Key::Scope(k), Value::Scope(v)))?;
         rows(&mut all, tables.nat_owners.dump(), |k, v| (Key::NatOwner(k), Value::NatOwner(v)))?;
+        rows(&mut all, tables.forwardings.dump(), |k, v| (Key::Forwarding(k), Value::Forwarding(v)))?;
         rows(&mut all, tables.floating_sources.dump(), |k, v| {
             (Key::FloatingSource(k), Value::FloatingSource(v))
         })?;
@@ -203,7 +210,9 @@ impl Plane for Kernel {
                 tables.router_interfaces.put(key, row)
             }
             (Key::NatPool(key), Value::NatPool(row)) => tables.nat_pools.put(key, row),
+            (Key::Scope(key), Value::Scope(row)) => tables.scopes.put(key, row),
             (Key::NatOwner(key), Value::NatOwner(row)) => tables.nat_owners.put(key, row),
+            (Key::Forwarding(key), Value::Forwarding(row)) => tables.forwardings.put(key, row),
             (Key::FloatingSource(key), Value::FloatingSource(row)) => tables.floating_sources.put(key, row),
             (Key::FloatingIp(key), Value::FloatingIp(row)) => tables.floating_ips.put(key, row),
             (Key::Route(key), Value::Route(row)) => tables.routes.put(key, row),
@@ -253,7 +262,9 @@ impl Plane for Kernel {
             Key::Port(key) => tables.ports.remove(key).map(drop),
             Key::RouterInterface(key) => tables.router_interfaces.remove(key).map(drop),
             Key::NatPool(key) => tables.nat_pools.remove(key).map(drop),
+            Key::Scope(key) => tables.scopes.remove(key).map(drop),
             Key::NatOwner(key) => tables.nat_owners.remove(key).map(drop),
+            Key::Forwarding(key) => tables.forwardings.remove(key).map(drop),
             Key::FloatingSource(key) => tables.floating_sources.remove(key).map(drop),
             Key::FloatingIp(key) => tables.floating_ips.remove(key).map(drop),
             Key::Route(key) => tables.routes.remove(key).map(drop),
@@ -289,6 +300,22 @@ impl Plane for Kernel {
         self.datapath.commit().map_err(from)
     }
 
+    fn snapshot(&self) -> Result<Snapshot> {
+        self.datapath.tables().snapshot().map_err(from)
+    }
+
+    fn interface_of(&self, snapshot: &mut Snapshot, port: u32) -> Result<Option<u32>> {
+        snapshot.interface_of(self.datapath.tables(), port).map_err(from)
+    }
+
+    fn port_of(&self, snapshot: &mut Snapshot, ifindex: u32) -> Result<Option<u32>> {
+        snapshot.port_of(self.datapath.tables(), ifindex).map_err(from)
+    }
+
+    fn walk(&self, snapshot: &mut Snapshot, door: TraceDoor, frame: &Frame) -> Result<Walk> {
+        snapshot.walk(self.datapath.tables(), door, frame).map_err(from)
+    }
+
     fn status(&self) -> Vec<TableStatus> {
         let tables = self.datapath.tables().status();
         tables
@@ -318,6 +345,27 @@ impl Connections for Kernel {
         let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost, sessions } =
             self.datapath.tables().sweep().map_err(from)?;
         Ok(Sweep { live, expired, capacity, refused, untracked, lost, sessions })
+    }
+}
+
+impl Counted for Kernel {
+    fn counters(&self) -> Result<PathCounters> {
+        let tables = self.datapath.tables();
+        let totals = tables.totals().map_err(from)?;
+        let mut counters = PathCounters {
+            stages: totals.stages().collect(),
+            drops: totals.drops().collect(),
+            ..PathCounters::default()
+        };
+        for port in tables.port_states().map_err(from)? {
+            let of_port = tables.port_counters(port).map_err(from)?;
+            counters.ports.extend(of_port.map(|of_port| (port, of_port)));
+        }
+        for rule in tables.rule_states().map_err(from)? {
+            let allowed = tables.rule_allowed(rule).map_err(from)?;
+            counters.rules.extend(allowed.map(|allowed| (rule, allowed)));
+        }
+        Ok(counters)
     }
 }
 

@@ -71,6 +71,7 @@ impl Memory {
                 connections: Arc::new(self.clone()),
                 sessions: Arc::new(self.clone()),
                 heard: None,
+                counted: None,
             },
             sender,
         )

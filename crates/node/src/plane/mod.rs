@@ -10,6 +10,11 @@ pub mod memory;
 use crate::apply::{Key, Value};
 use crate::connections::Connections;
 use futures_util::stream::BoxStream;
+use hadron_pipeline::drop::DropReason;
+use hadron_pipeline::host::Frame;
+use hadron_pipeline::host::trace::{Door as TraceDoor, Snapshot, Walk};
+use hadron_pipeline::stage::Stage;
+pub use hadron_pipeline::table::PortCounters;
 use hadron_pipeline::table::{HeardKey, LogEvent, PolicyKey};
 use hadron_pipeline::{Mac, PuntReason};
 use std::collections::BTreeSet;
@@ -74,6 +79,8 @@ impl TableStatus {
     }
 }
 
+const NO_TABLES: &str = "this packet path is simulated and has no tables to trace by";
+
 /// The packet path of a host, as something that holds entries.
 pub trait Plane: Send + 'static {
     /// Every entry that is there, written by this process or by one before it.
@@ -97,6 +104,26 @@ pub trait Plane: Send + 'static {
     /// Every entry that should be there is there: a plane that was filling new tables behind the back of old ones puts the
     /// new ones in force. Does nothing at any other time.
     fn commit(&mut self) -> Result<(), PlaneError>;
+
+    /// A snapshot of the tables for traces, empty as yet.
+    fn snapshot(&self) -> Result<Snapshot, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// The interface of a port of this host.
+    fn interface_of(&self, _snapshot: &mut Snapshot, _port: u32) -> Result<Option<u32>, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// The port behind an interface of this host.
+    fn port_of(&self, _snapshot: &mut Snapshot, _ifindex: u32) -> Result<Option<u32>, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// Tells what would become of a packet. What it would write is written into the snapshot alone.
+    fn walk(&self, _snapshot: &mut Snapshot, _door: TraceDoor, _frame: &Frame) -> Result<Walk, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
 
     /// How full the tables are.
     fn status(&self) -> Vec<TableStatus> {
@@ -151,6 +178,25 @@ pub trait Heard: Send + Sync + 'static {
     fn mac(&self, key: &HeardKey) -> Option<Mac>;
 }
 
+/// What the packet path has counted since its tables were made.
+#[derive(Clone, Debug, Default)]
+pub struct PathCounters {
+    /// Packets by stage.
+    pub stages: Vec<(Stage, u64)>,
+    /// Drops by reason.
+    pub drops: Vec<(DropReason, u64)>,
+    /// By port's number.
+    pub ports: Vec<(u32, PortCounters)>,
+    /// What rules allowed, by their numbers.
+    pub rules: Vec<(u32, u64)>,
+}
+
+/// A packet path that counts.
+pub trait Counted: Send + Sync + 'static {
+    /// Its counters at this moment.
+    fn counters(&self) -> Result<PathCounters, PlaneError>;
+}
+
 /// A plane with its way for frames to and from the responders.
 pub struct PlaneParts<P, Q> {
     /// The entries.
@@ -167,4 +213,6 @@ pub struct PlaneParts<P, Q> {
     pub sessions: Arc<dyn Sessions>,
     /// Who is still there; `None` where nobody can be asked.
     pub heard: Option<Arc<dyn Heard>>,
+    /// What is counted; `None` where nothing is.
+    pub counted: Option<Arc<dyn Counted>>,
 }

@@ -1,5 +1,6 @@
 //! The bytes of probes.
 
+use crate::announce::tagged;
 use hadron_pipeline::table::probe;
 use hadron_pipeline::{Address, Mac};
 
@@ -18,23 +19,11 @@ pub(super) fn between_hosts(vni: u32) -> Vec<u8> {
 
 /// The question for an IPv4 address that nobody learns anything from (RFC 5227 §2.1.1): its answer says that somebody has it.
 pub(super) fn to_next_hop(source: Mac, destination: Mac, address: Address, vlan: u32) -> Vec<u8> {
-    let tag = match vlan {
-        0 => Vec::new(),
-        vlan => [&[0x81, 0x00][..], &(vlan as u16).to_be_bytes()].concat(),
-    };
-    let mut bytes = [
-        &destination.0[..],
-        &source.0,
-        &tag,
-        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
-        &source.0,
-        &[0; 4],
-        &[0; 6],
-        &address.tail(),
-    ]
-    .concat();
-    bytes.resize(bytes.len().max(SMALLEST), 0);
-    bytes
+    let head = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+    let mut bytes =
+        [&destination.0[..], &source.0, &head, &source.0, &[0; 4], &[0; 6], &address.tail()].concat();
+    bytes.resize(SMALLEST, 0);
+    tagged(bytes, vlan)
 }
 
 #[cfg(test)]

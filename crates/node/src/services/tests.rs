@@ -234,6 +234,7 @@ fn router(addresses: &[(Ipv6Addr, u8)]) -> RouterInterfaceRow {
         mac: [2, 0, 0, 0, 0, 1],
         addresses: addresses.collect(),
         gateway: None,
+        scopes: [None; 2],
     }
 }
 

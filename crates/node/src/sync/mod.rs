@@ -21,7 +21,7 @@ use crate::cache::Position;
 use crate::error::{Error, chain};
 use crate::identity::Identity;
 use crate::join;
-use hadron_wire::proto::{Batch, goodbye, welcome};
+use hadron_wire::proto::{Batch, TraceRequest, goodbye, welcome};
 use outbox::Outbox;
 use session::{End, Session};
 use std::path::PathBuf;
@@ -47,6 +47,8 @@ pub enum ServerNews {
     Rows(Rows),
     /// Where does the node stand, after all that came before?
     Position(oneshot::Sender<Option<Position>>),
+    /// What would become of a packet, by the rows that came before?
+    Trace(TraceRequest),
 }
 
 /// Batches that are complete to a revision.

@@ -1,7 +1,8 @@
 //! What the server has yet to be told: the latest word on each port, the ports outside that are wanted, and how far the rows are in force.
 
 use hadron_wire::MAX_PORT_REPORTS;
-use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, PortsWanted, node_message::Message};
+use hadron_wire::proto::node_message::Message;
+use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, PortsWanted, TraceReply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -37,6 +38,8 @@ struct Inner {
     in_force: u64,
     acknowledged: u64,
     is_open: bool,
+    /// Answers to traces.
+    traced: Vec<TraceReply>,
 }
 
 impl Outbox {
@@ -84,6 +87,12 @@ impl Outbox {
         self.news.notify_one();
     }
 
+    /// Answers a trace. The answer to a stream that has ended is lost with it.
+    pub fn traced(&self, reply: TraceReply) {
+        self.lock().traced.push(reply);
+        self.news.notify_one();
+    }
+
     /// The state of each port.
     pub fn ports(&self) -> BTreeMap<u32, PortState> {
         self.lock().ports.clone()
@@ -99,6 +108,7 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.is_open = false;
+        inner.traced.clear();
         inner.acknowledged = 0;
         inner.in_force = 0;
     }
@@ -122,8 +132,9 @@ impl Outbox {
     /// What is unsaid, as messages; from here on it counts as said.
     pub(crate) fn take(&self) -> Vec<NodeMessage> {
         let mut inner = self.lock();
+        let traced = std::mem::take(&mut inner.traced).into_iter().map(Message::Traced);
         if !inner.is_open {
-            return Vec::new();
+            return traced.map(|message| NodeMessage { message: Some(message) }).collect();
         }
         let in_force = inner.in_force;
         let unsaid = std::mem::take(&mut inner.unsaid);
@@ -138,6 +149,7 @@ impl Outbox {
         let mut messages: Vec<Message> = reports
             .chunks(MAX_PORT_REPORTS)
             .map(|reports| Message::PortReports(PortReports { reports: reports.to_vec() }))
+            .chain(traced)
             .collect();
         for interface in std::mem::take(&mut inner.unsaid_wanted) {
             let blocks = inner.wanted.get(&interface).copied().unwrap_or(0);

@@ -116,6 +116,9 @@ impl Session {
                     let message = message.map_err(Error::refusal("follow the stream"))?;
                     match message.map(|message| message.message) {
                         Some(Some(server_message::Message::Batch(batch))) => self.take(batch, news).await,
+                        Some(Some(server_message::Message::Trace(request))) => {
+                            let _ = news.send(ServerNews::Trace(request)).await;
+                        }
                         Some(Some(server_message::Message::Goodbye(goodbye))) => return Ok(End::from(goodbye)),
                         Some(Some(server_message::Message::Welcome(_))) => {
                             return Err(Error::Protocol("a second Welcome"));

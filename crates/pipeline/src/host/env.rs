@@ -302,6 +302,10 @@ impl Env for Run<'_> {
         self.node.tables.nat_owners.get(key)
     }
 
+    fn forwarding(&self, key: &ForwardingKey) -> Option<&Forwarding> {
+        self.node.tables.forwardings.find(key.prefix_len, key)
+    }
+
     fn nat_session(&self, key: &NatSessionKey) -> Option<&NatSession> {
         self.node.tables.nat_sessions.get(key)
     }
@@ -362,6 +366,10 @@ impl Env for Run<'_> {
 
     fn insert_nat_fragment(&mut self, key: &NatFragmentKey, row: &NatFragment) {
         self.node.tables.nat_fragments.insert(*key, *row);
+    }
+
+    fn scope(&self, key: &ScopeKey) -> Option<&Scope> {
+        self.node.tables.scopes.get(key)
     }
 
     fn route(&self, key: &RouteKey) -> Option<&Route> {

@@ -2,10 +2,12 @@
 //! the kernel, and whoever wants to know what would become of a packet run it.
 //!
 //! [`Node`] is one host; put a packet in by [`Node::from_port`], [`Node::from_overlay`], [`Node::from_provider`] or [`Node::from_services`], and read the [`Outcome`].
+//! [`trace`] tells what a packet meets on the way.
 
 mod env;
 mod prefixes;
 mod tables;
+pub mod trace;
 
 use std::collections::BTreeSet;
 use std::vec::Vec;

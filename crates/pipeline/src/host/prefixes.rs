@@ -1,15 +1,24 @@
 //! A longest-prefix trie as the kernel's, by plain search: for each length in use, from the longest, a look-up.
 
-use crate::table::{AllowedPrefixKey, ClassKey, MemberPrefixKey, PrivacyPrefixKey, RouteKey, RuleKey};
+use crate::table::{
+    AllowedPrefixKey, Cell, Cells, ClassKey, Describe, ForwardingKey, MemberPrefixKey, PrivacyPrefixKey,
+    RouteKey, RuleKey,
+};
+use std::borrow::ToOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::string::{String, ToString};
 
 /// A key of a longest-prefix table.
 pub trait PrefixKey: Copy + Eq + Hash {
     /// Its length in bits, those of the length itself excluded.
     fn prefix_len(&self) -> u32;
-    /// The key cut to its first `prefix_len` bits, the rest zero.
+    /// The key cut to its first `prefix_len` bits, the rest zero; never before [`PrefixKey::FIXED`].
     fn cut(&self, prefix_len: u32) -> Self;
+    /// Bits that every key of the table has.
+    const FIXED: u32;
+    /// The key's fields, its prefix as people write it.
+    fn said(&self) -> Cells;
 }
 
 /// Rows by prefix.
@@ -80,6 +89,8 @@ fn cut(bytes: &mut [u8], length: u32) {
 macro_rules! address_keys {
     ($($key:ident: $before:literal;)*) => {$(
         impl PrefixKey for $key {
+            const FIXED: u32 = $before;
+
             fn prefix_len(&self) -> u32 {
                 self.prefix_len
             }
@@ -89,6 +100,13 @@ macro_rules! address_keys {
                 let mut key = Self { prefix_len, ..*self };
                 cut(&mut key.address.0, prefix_len - $before);
                 key
+            }
+
+            fn said(&self) -> Cells {
+                let address = self.address.ip();
+                let before = if address.is_ipv4() { $before + 96 } else { $before };
+                let prefix = std::format!("{address}/{}", self.prefix_len.saturating_sub(before));
+                with(self.cells(), &["prefix_len", "address"], [("prefix", prefix)])
             }
         }
     )*};
@@ -102,7 +120,29 @@ address_keys! {
     RouteKey: 64;
 }
 
+impl PrefixKey for ForwardingKey {
+    const FIXED: u32 = ForwardingKey::BEFORE;
+
+    fn prefix_len(&self) -> u32 {
+        self.prefix_len
+    }
+
+    fn cut(&self, prefix_len: u32) -> Self {
+        assert!(prefix_len >= Self::FIXED, "a prefix that ends before the port number");
+        let mut key = Self { prefix_len, ..*self };
+        cut(&mut key.port, prefix_len - Self::FIXED);
+        key
+    }
+
+    fn said(&self) -> Cells {
+        let ports = ports(u16::from_be_bytes(self.port), self.prefix_len - Self::FIXED);
+        with(self.cells(), &["prefix_len", "port"], [("destination port", ports)])
+    }
+}
+
 impl PrefixKey for RuleKey {
+    const FIXED: u32 = RuleKey::FAMILY;
+
     fn prefix_len(&self) -> u32 {
         self.prefix_len
     }
@@ -113,4 +153,33 @@ impl PrefixKey for RuleKey {
         cut(&mut tail, prefix_len - RuleKey::FAMILY);
         Self { prefix_len, protocol: tail[0], port: [tail[1], tail[2]], ..*self }
     }
+
+    fn said(&self) -> Cells {
+        let protocol = match self.prefix_len {
+            ..RuleKey::PROTOCOL => "any".to_owned(),
+            _ => self.protocol.to_string(),
+        };
+        let ports = ports(u16::from_be_bytes(self.port), self.prefix_len.saturating_sub(RuleKey::PROTOCOL));
+        with(
+            self.cells(),
+            &["prefix_len", "protocol", "port"],
+            [("protocol", protocol), ("destination port", ports)],
+        )
+    }
+}
+
+/// The port numbers whose first `bits` bits are those of `first`.
+fn ports(first: u16, bits: u32) -> String {
+    match bits {
+        0 => "any".to_owned(),
+        1..16 => std::format!("{first}-{}", first | u16::MAX >> bits),
+        _ => first.to_string(),
+    }
+}
+
+/// Fields without some of them, and with texts in their place.
+fn with<const N: usize>(mut cells: Cells, without: &[&str], texts: [(&'static str, String); N]) -> Cells {
+    cells.retain(|(name, _)| !without.contains(name));
+    cells.extend(texts.map(|(name, text)| (name, Cell::Text(text))));
+    cells
 }

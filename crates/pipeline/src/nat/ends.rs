@@ -1,7 +1,7 @@
 //! The two ends of the connection that a packet is of, or that an ICMP error quotes (RFC 5508 §4).
 
 use crate::env::Env;
-use crate::packet::{Packet, proto};
+use crate::packet::{Packet, Renumbered, proto, translated};
 use crate::policy::{NO_QUERY, is_error, query_of};
 use crate::table::direction;
 
@@ -31,20 +31,41 @@ impl Ends {
     /// An ICMP error.
     pub(super) const ERROR: u8 = 3;
 
-    /// False for a query that comes in, or an answer that goes out: instances behind a shared address are not asked.
+    /// False for what is neither a query nor an answer.
     #[inline(always)]
-    fn fill_query(&mut self, icmp_type: u8, id: u16, way: u32) -> bool {
+    fn fill_query(&mut self, icmp_type: u8, id: u16) -> bool {
         let request = query_of(proto::ICMP, icmp_type);
         let asks = icmp_type == request;
         let ports = (id, u16::from(request));
         (self.source_port, self.destination_port) = if asks { ports } else { (ports.1, ports.0) };
-        request != NO_QUERY && asks == (way == direction::EGRESS)
+        request != NO_QUERY
+    }
+
+    /// Notes what becomes of the port that is on the instance's side. False where it can't become another: SCTP's checksum is of the whole
+    /// packet. Where an instance is asked, its side has the type of the query, which stays.
+    #[inline(always)]
+    pub(super) fn renumber(&self, packet: &mut Packet, number: Renumbered, way: u32) -> bool {
+        let (place, flag) = match way {
+            direction::EGRESS => (0, translated::SOURCE_PORT),
+            _ => (1, translated::DESTINATION_PORT),
+        };
+        let is_same = number.from == number.to;
+        if is_same && self.kind != Ends::ERROR {
+            return true;
+        }
+        packet.translated |= flag;
+        packet.ports_protocol = self.protocol;
+        packet.ports[place] = number;
+        if self.kind == Ends::QUERY {
+            packet.icmp_id = number.to;
+        }
+        is_same || self.protocol != proto::SCTP
     }
 }
 
 /// False for a packet that has no ports, and for one of which no session can be.
 #[inline(always)]
-pub(super) fn fill<E: Env>(env: &E, packet: &Packet, way: u32, ends: &mut Ends) -> bool {
+pub(super) fn fill<E: Env>(env: &E, packet: &Packet, ends: &mut Ends) -> bool {
     *ends = Ends {
         source: packet.source_address.tail(),
         destination: packet.destination_address.tail(),
@@ -55,21 +76,21 @@ pub(super) fn fill<E: Env>(env: &E, packet: &Packet, way: u32, ends: &mut Ends) 
         pad: [0; 2],
     };
     match packet.protocol {
-        proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP => true,
+        proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP | proto::SCTP => true,
         proto::ICMP if is_error(proto::ICMP, packet.icmp_type) => {
             ends.kind = Ends::ERROR;
-            quoted(env, packet, way, ends)
+            quoted(env, packet, ends)
         }
         proto::ICMP => {
             ends.kind = Ends::QUERY;
-            ends.fill_query(packet.icmp_type, packet.icmp_id, way)
+            ends.fill_query(packet.icmp_type, packet.icmp_id)
         }
         _ => false,
     }
 }
 
 #[inline(never)]
-fn quoted<E: Env>(env: &E, packet: &Packet, way: u32, ends: &mut Ends) -> bool {
+fn quoted<E: Env>(env: &E, packet: &Packet, ends: &mut Ends) -> bool {
     let start = packet.l4_offset + QUOTE;
     let Some([version, ..]) = env.load::<4>(start) else { return false };
     let Some([fragment, offset, _, protocol]) = env.load(start + 6) else { return false };
@@ -84,22 +105,21 @@ fn quoted<E: Env>(env: &E, packet: &Packet, way: u32, ends: &mut Ends) -> bool {
     ends.destination = source;
     let Some(destination) = env.load(start + 16) else { return false };
     ends.source = destination;
-    quoted_ports(env, start + length, way, ends)
+    quoted_ports(env, start + length, ends)
 }
 
 #[inline(always)]
-fn quoted_ports<E: Env>(env: &E, message: u32, way: u32, ends: &mut Ends) -> bool {
+fn quoted_ports<E: Env>(env: &E, message: u32, ends: &mut Ends) -> bool {
     let Some([a, b, c, d]) = env.load::<4>(message) else { return false };
     match ends.protocol {
-        proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP => {
+        proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP | proto::SCTP => {
             ends.destination_port = u16::from_be_bytes([a, b]);
             ends.source_port = u16::from_be_bytes([c, d]);
             true
         }
         proto::ICMP => match env.load::<4>(message + 4) {
             Some([high, low, ..]) => {
-                // What an error that comes in quotes has gone out.
-                let is_known = ends.fill_query(a, u16::from_be_bytes([high, low]), way ^ 1);
+                let is_known = ends.fill_query(a, u16::from_be_bytes([high, low]));
                 core::mem::swap(&mut ends.source_port, &mut ends.destination_port);
                 is_known
             }

@@ -1,18 +1,24 @@
-//! Addresses outside that instances share (RFC 3022 §2.2): a router's own, for those without a floating IP. On the way out the source's
-//! port becomes one of those that this host has of the address; on the way in the port says which instance is meant, or which other
-//! host has it.
+//! Addresses outside that instances share (RFC 3022 §2.2): a router's own, for those without a floating IP, and floating IPs whose ports
+//! are forwarded. On the way out the source's port becomes one of those that this host has of the router's address; on the way in the port
+//! says which instance is meant, or which other host has it.
 //!
 //! ```text
 //! out ── session? ──────────────► source: shared address, port
 //!          └─ none: a free port of this host's blocks
-//! in ─── session? ──────────────► destination: instance
+//! in, router's address
+//!     ── session? ──────────────► destination: instance
 //!          ├─ none, block of another host ──► relayed there as it is
 //!          └─ none ─────────────► for the router itself
+//! in, floating IP
+//!     ── forwarded? ────────────► destination: instance, by a session
+//!          ├─ to another host ──► relayed there as it is
+//!          └─ not ──────────────► for the router itself
 //! ```
 //! Mappings depend on address and port of the other side, so one port serves many of them at once. As with floating IPs only [`Packet`]
 //! changes here; the header follows when the packet leaves the last router.
 
 mod ends;
+mod forward;
 mod fragment;
 mod session;
 
@@ -23,7 +29,7 @@ use crate::packet::{LATER, Packet, Renumbered, translated};
 use crate::route::answer;
 use crate::table::{
     FloatingIpKey, NAT_BLOCK, NatOwnerKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, direction,
-    target,
+    floating_flag, target,
 };
 use ends::Ends;
 pub use session::nat_try;
@@ -39,31 +45,33 @@ pub struct Translation {
     ends: Ends,
 }
 
-/// Gives a packet that leaves by the router's interface in [`Packet::exit`], and for the network of number `network`, a shared address
-/// as its source. 0, or the number of a [`DropReason`].
+/// Gives a packet that leaves by the router's interface in [`Packet::exit`] a shared address as its source: by a session that is there, or, with
+/// `may_begin`, by a new one. 0, or the number of a [`DropReason`].
 #[inline(always)]
-pub fn nat_leave<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Translation, network: u32) -> u32 {
+pub fn nat_leave<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Translation, may_begin: u32) -> u32 {
+    let Some(exit) = env.router_interface(packet.exit) else { return DropReason::RouterGone as u32 };
+    let network = exit.network;
     if packet.fragment == LATER {
         return if fragment::leave(env, packet) { 0 } else { DropReason::NoSession as u32 };
     }
-    if !ends::fill(env, packet, direction::EGRESS, &mut scratch.ends) {
+    if !ends::fill(env, packet, &mut scratch.ends) {
         return DropReason::NotTranslated as u32;
     }
     scratch.leave(packet.exit, network);
-    let reason = session::of_leaving(env, packet, scratch);
+    let reason = session::of_leaving(env, packet, scratch, may_begin != 0);
     if reason != 0 {
         return reason;
     }
     let Translation { session, ends, .. } = scratch;
     fragment::note(env, packet, direction::EGRESS, session.outside, session.port);
     packet.source_address = Address::v4(session.outside);
-    packet.translated |= translated::SOURCE | translated::SOURCE_PORT;
-    packet.ports_protocol = ends.protocol;
-    packet.ports[0] = Renumbered { from: ends.source_port, to: session.outside_port };
+    packet.translated |= translated::SOURCE;
+    let number = Renumbered { from: ends.source_port, to: session.outside_port };
+    if !ends.renumber(packet, number, direction::EGRESS) {
+        return DropReason::NotTranslated as u32;
+    }
     if ends.kind == Ends::CONNECTION {
-        packet.source_port = session.outside_port;
-    } else if ends.kind == Ends::QUERY {
-        packet.icmp_id = session.outside_port;
+        packet.source_port = number.to;
     }
     0
 }
@@ -75,28 +83,36 @@ pub fn nat_enter<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Transla
     let key = FloatingIpKey { network: packet.network, address: packet.destination_address };
     let Some(row) = env.floating_ip(&key) else { return DropReason::RouterGone as u32 };
     packet.target_id = row.interface;
+    let is_forwarding = row.flags & floating_flag::FORWARDS != 0;
     if packet.fragment == LATER {
         return fragment::enter(env, packet);
     }
-    if !ends::fill(env, packet, direction::INGRESS, &mut scratch.ends) {
+    if !ends::fill(env, packet, &mut scratch.ends) {
         return answer::LOCAL;
     }
     scratch.enter(packet.network);
-    if !session::of_entering(env, packet, scratch) {
-        return relay(env, packet, scratch);
+    let found = if is_forwarding {
+        forward::enter(env, packet, scratch)
+    } else if session::of_entering(env, packet, scratch) {
+        0
+    } else {
+        relay(env, packet, scratch)
+    };
+    if found != 0 {
+        return found;
     }
     let Translation { session, key, ends, .. } = scratch;
     fragment::note(env, packet, direction::INGRESS, key.inside, session.port);
     packet.port = session.port;
     packet.target_id = key.interface;
     packet.destination_address = Address::v4(key.inside);
-    packet.translated |= translated::DESTINATION | translated::DESTINATION_PORT;
-    packet.ports_protocol = ends.protocol;
-    packet.ports[1] = Renumbered { from: ends.destination_port, to: key.inside_port };
+    packet.translated |= translated::DESTINATION;
+    let number = Renumbered { from: ends.destination_port, to: key.inside_port };
+    if !ends.renumber(packet, number, direction::INGRESS) {
+        return DropReason::NotTranslated as u32;
+    }
     if ends.kind == Ends::CONNECTION {
-        packet.destination_port = key.inside_port;
-    } else if ends.kind == Ends::QUERY {
-        packet.icmp_id = key.inside_port;
+        packet.destination_port = number.to;
     }
     0
 }

@@ -6,7 +6,7 @@ use crate::drop::DropReason;
 use crate::env::{Env, Meter};
 use crate::meter;
 use crate::packet::{Packet, proto};
-use crate::policy::{Progress, advance, is_opening, lifetime, may_begin};
+use crate::policy::{Progress, advance, is_opening, lifetime, may_begin, query_of};
 use crate::route::mix;
 use crate::table::{
     NAT_BLOCK, NAT_POOL, NatPoolKey, NatSession, NatSessionKey, PuntHeader, SWEEP_OVERDUE, connection_state,
@@ -24,7 +24,12 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Finds or begins the session of a packet on the way out. 0, or the number of a [`DropReason`].
 #[inline(always)]
-pub(super) fn of_leaving<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
+pub(super) fn of_leaving<E: Env>(
+    env: &mut E,
+    packet: &Packet,
+    scratch: &mut Translation,
+    may_begin: bool,
+) -> u32 {
     let is_found = find(env, scratch);
     if scratch.ends.kind == Ends::ERROR {
         return if is_found { 0 } else { DropReason::NoSession as u32 };
@@ -32,7 +37,7 @@ pub(super) fn of_leaving<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tra
     if is_found && take_in(env, packet, scratch, direction::EGRESS) {
         return 0;
     }
-    begin(env, packet, scratch)
+    if may_begin { begin(env, packet, scratch) } else { DropReason::NoSession as u32 }
 }
 
 /// Finds the session of a packet on the way in.
@@ -49,6 +54,42 @@ pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tr
         take_in(env, packet, scratch, direction::INGRESS);
     }
     true
+}
+
+/// Finds or begins the session of a packet on the way in to a port that is forwarded. 0, or the number of a [`DropReason`].
+#[inline(never)]
+pub(super) fn of_forwarded<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
+    let is_found = find(env, scratch);
+    if is_found && !scratch.is_mutual() {
+        // The same two ends talk by another port outside.
+        return DropReason::NoOutsidePort as u32;
+    }
+    if scratch.ends.kind == Ends::ERROR {
+        return if is_found { 0 } else { DropReason::NoSession as u32 };
+    }
+    if is_found {
+        take_in(env, packet, scratch, direction::INGRESS);
+        return 0;
+    }
+    if !begins(packet, scratch) {
+        return DropReason::NoSession as u32;
+    }
+    if !insert(env, packet, scratch, direction::INGRESS) {
+        return DropReason::NatSessions as u32;
+    }
+    if !env.claim_nat_return(&scratch.back_key, &scratch.back) {
+        // Left by a session of who had the port before.
+        env.set_nat_return(&scratch.back_key, &scratch.back);
+    }
+    0
+}
+
+/// Whether a packet may begin a session.
+#[inline(always)]
+fn begins(packet: &Packet, scratch: &Translation) -> bool {
+    let is_answer =
+        scratch.ends.kind == Ends::QUERY && packet.icmp_type != query_of(proto::ICMP, packet.icmp_type);
+    may_begin(packet) && !is_answer
 }
 
 /// Copies the session in force.
@@ -106,7 +147,10 @@ fn holds_port<E: Env>(env: &mut E, scratch: &mut Translation) -> bool {
 /// Begins a session with a port that is free towards the other side.
 #[inline(always)]
 fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
-    if !may_begin(packet) {
+    if packet.protocol == proto::SCTP {
+        return DropReason::NotTranslated as u32;
+    }
+    if !begins(packet, scratch) {
         return DropReason::NoSession as u32;
     }
     let key = NatPoolKey { interface: scratch.key.interface };
@@ -118,7 +162,7 @@ fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32
         ports = pool.count.min(NAT_POOL as u32) * u32::from(NAT_BLOCK);
         scratch.back_key.outside = pool.address;
     }
-    if !insert(env, packet, scratch) {
+    if !insert(env, packet, scratch, direction::EGRESS) {
         return DropReason::NatSessions as u32;
     }
     let tried = if ports == 0 { TRIES + 1 } else { find_port(env, scratch, ports) };
@@ -196,9 +240,9 @@ fn claim<E: Env>(env: &mut E, scratch: &Translation) -> bool {
     true
 }
 
-/// Writes the session's row, without a port yet, and charges it to the sending port; false if that may have no more.
+/// Writes the session's row, on the way out without a port yet, and charges it to the instance's port; false if that may have no more.
 #[inline(never)]
-fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> bool {
+fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, way: u32) -> bool {
     let is_new = env.nat_session(&scratch.key).is_none();
     if is_new && !has_room(env, packet.port) {
         return false;
@@ -208,10 +252,10 @@ fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> bo
         expires: env.now() + lifetime(env, packet.protocol, state),
         port: packet.port,
         outside: scratch.back_key.outside,
-        outside_port: 0,
+        outside_port: scratch.back_key.outside_port,
         state,
         finished: 0,
-        direction: direction::EGRESS as u8,
+        direction: (way & 1) as u8,
         pad: [0; 3],
     };
     let is_kept = env.insert_nat_session(&scratch.key, &scratch.session);

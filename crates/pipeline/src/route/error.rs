@@ -55,6 +55,7 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
     const NOT_TRANSLATED: u32 = DropReason::NotTranslated as u32;
     const NEXT_HOP_UNKNOWN: u32 = DropReason::NextHopUnknown as u32;
     const UNSERVED: u32 = DropReason::RouterUnserved as u32;
+    const OTHER_SCOPE: u32 = DropReason::OtherScope as u32;
     const TOO_BIG: u32 = DropReason::RouteTooBig as u32;
     Some(match (reason, v4) {
         (HOP_LIMIT | LOOP, true) => (11, 0),
@@ -67,6 +68,9 @@ fn message(reason: u32, v4: bool) -> Option<(u8, u8)> {
         (NEXT_HOP_UNKNOWN, false) => (1, 3),
         (UNSERVED, true) => (3, 3),
         (UNSERVED, false) => (1, 4),
+        // Administratively prohibited (RFC 1812 §5.2.7.1, RFC 4443 §3.1).
+        (OTHER_SCOPE, true) => (3, 13),
+        (OTHER_SCOPE, false) => (1, 1),
         (TOO_BIG, true) => (3, 4),
         (TOO_BIG, false) => (2, 0),
         _ => return None,

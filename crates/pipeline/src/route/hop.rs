@@ -1,5 +1,6 @@
 //! One router: which way the packet goes on from it.
 
+use super::scope::{self, crossing};
 use super::{answer, path};
 use crate::address::{Address, Mac};
 use crate::drop::DropReason;
@@ -38,7 +39,7 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
     }
     let Some(entry) = env.router_interface(packet.target_id) else { return Err(GONE) };
     let (router, network, mac, own_mac) = (entry.router, entry.network, entry.mac, entry.own_mac);
-    let is_translated = entry.flags & flag::TRANSLATED_ONLY != 0 && packet.ether_type == ether::IPV4;
+    let flags = entry.flags;
     // A row that has just become another's must not lead into another network.
     if network != packet.network {
         return Err(GONE);
@@ -50,10 +51,6 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         return Err(DropReason::NotRouted as u32);
     }
     choose(env, packet, router)?;
-    // From outside to what has no address there; what another host relays only leaves.
-    if is_translated && !is_led_in && packet.relayed == 0 {
-        return Err(NO_ROUTE);
-    }
     // Who relays a packet has taken it through the router.
     if packet.relayed == 0 {
         if packet.hop_limit <= 1 {
@@ -61,7 +58,35 @@ fn step<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), u32> {
         }
         packet.hop_limit -= 1;
     }
-    leave(env, packet, router)
+    leave(env, packet, router, flags, is_led_in)
+}
+
+/// Whether the packet may go from one side of the router to the other, and as whom: its source becomes the one that it has there.
+#[inline(never)]
+fn cross<E: Env>(
+    env: &mut E,
+    packet: &mut Packet,
+    [before, after]: [u32; 2],
+    is_led_in: bool,
+) -> Result<(), u32> {
+    let is_scoped = (before | after) & flag::SCOPED != 0;
+    let crossing =
+        if is_scoped { scope::crossing_from(env, packet, packet.target_id) } else { crossing::UNSCOPED };
+    let is_v4 = packet.ether_type == ether::IPV4;
+    // From outside to what has no address there.
+    if before & flag::TRANSLATED_ONLY != 0 && is_v4 && !is_led_in && crossing != crossing::WITHIN {
+        return Err(NO_ROUTE);
+    }
+    let was = packet.translated;
+    if after & flag::EXTERNAL != 0 {
+        let flags = if crossing == crossing::WITHIN { after & !flag::TRANSLATED_ONLY } else { after };
+        let reason = floating::leave(env, packet, flags);
+        if reason != 0 {
+            return Err(reason);
+        }
+    }
+    let is_translated = is_led_in || packet.translated != was;
+    if crossing == crossing::BETWEEN && !is_translated { Err(OTHER_SCOPE) } else { Ok(()) }
 }
 
 /// Whether the packet is for the address that a router has by its MAC (RFC 4291 appendix A).
@@ -72,6 +97,7 @@ fn is_link_local_of(packet: &Packet, mac: Mac) -> bool {
 
 const GONE: u32 = DropReason::RouterGone as u32;
 const NO_ROUTE: u32 = DropReason::NoRoute as u32;
+const OTHER_SCOPE: u32 = DropReason::OtherScope as u32;
 
 /// Link-local, multicast and unspecified addresses stay in their network (RFC 4291 §2.5.6, RFC 3927 §7, RFC 1812 §5.3.7).
 #[inline(never)]
@@ -105,20 +131,24 @@ fn choose<E: Env>(env: &E, packet: &mut Packet, router: u32) -> Result<(), u32> 
     Ok(())
 }
 
-/// Puts the packet into the next network, on its way from the router's interface there to the next hop.
+/// Puts the packet into the next network, on its way from the router's interface in [`Packet::exit`] to the next hop.
+/// `before` has the flags of the interface that it came by.
 #[inline(always)]
-fn leave<E: Env>(env: &mut E, packet: &mut Packet, router: u32) -> Result<(), u32> {
+fn leave<E: Env>(
+    env: &mut E,
+    packet: &mut Packet,
+    router: u32,
+    before: u32,
+    is_led_in: bool,
+) -> Result<(), u32> {
     let Some(exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
     let (owner, network, mac, mtu) = (exit.router, exit.network, exit.mac, exit.mtu);
     let (flags, relay, own_mac) = (exit.flags, exit.relay, exit.own_mac);
     if owner != router {
         return Err(NO_ROUTE);
     }
-    if flags & flag::EXTERNAL != 0 && packet.relayed == 0 {
-        let reason = floating::leave(env, packet, flags, network);
-        if reason != 0 {
-            return Err(reason);
-        }
+    if packet.relayed == 0 {
+        cross(env, packet, [before, flags], is_led_in)?;
     }
     let mtu = if relay == 0 { mtu } else { mtu.min(nat::overlay_mtu(env)) };
     if packet.ip_length(env.gso_size()) > mtu {

@@ -16,6 +16,7 @@ mod hop;
 mod local;
 mod path;
 mod rewrite;
+mod scope;
 mod solicit;
 mod translate;
 

@@ -169,6 +169,9 @@ fn quoted_port<E: Env>(env: &mut E, packet: &Packet, message: u32, is_source: bo
     let at = if protocol == proto::ICMP { message + IDENTIFIER } else { message };
     let Some([a, b, c, d]) = env.load(at) else { return true };
     let number = if is_source { packet.ports[1] } else { packet.ports[0] };
+    if number.from == number.to {
+        return true;
+    }
     let [e, f] = number.to.to_be_bytes();
     let new = if is_source || protocol == proto::ICMP { [e, f, c, d] } else { [a, b, e, f] };
     put(env, packet, at, [a, b, c, d], new)

@@ -36,6 +36,8 @@ pub mod floating_flag {
     pub const RELAYED: u32 = 1 << 2;
     /// The router's own address, and no instance's: what is for it goes through the router.
     pub const OWN: u32 = 1 << 3;
+    /// Some of the shared address's ports are forwarded: `FORWARDINGS` says where they lead.
+    pub const FORWARDS: u32 = 1 << 4;
     /// The address is at the router's own MAC, not at that of the host's interface.
     pub const AT_OWN_MAC: u32 = SHARED | OWN;
 }
@@ -53,7 +55,7 @@ layout! {
 layout! {
     /// Value of `FLOATING_SOURCES`.
     FloatingSource: 16 {
-        /// The floating IP.
+        /// The floating IP; `::` for one whose ports are forwarded, of which sessions know.
         0 => address: Address,
     }
 }

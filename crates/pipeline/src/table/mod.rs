@@ -39,9 +39,17 @@ macro_rules! layout {
             $(assert!(core::mem::offset_of!($name, $field) == $offset);)*
         };
         rows!($name);
+        #[cfg(feature = "host")]
+        impl $crate::table::Describe for $name {
+            fn cells(&self) -> $crate::table::Cells {
+                $crate::table::cells(&[$((stringify!($field), &self.$field)),*])
+            }
+        }
     };
 }
 
+#[cfg(feature = "host")]
+mod cell;
 mod floating;
 mod heard;
 mod learned;
@@ -51,6 +59,8 @@ mod policy;
 mod route;
 mod service;
 
+#[cfg(feature = "host")]
+pub use cell::*;
 pub use floating::*;
 pub use heard::*;
 pub use learned::*;
@@ -587,6 +597,8 @@ tables! {
     PRIVACY_RINGS: Hash<PrivacyRingKey, PrivacyRing> = 4096;
     /// Routers' ports.
     ROUTER_INTERFACES: Hash<RouterInterfaceKey, RouterInterface> = 16_384;
+    /// (router's interface, family) → the address scope.
+    SCOPES: Hash<ScopeKey, Scope> = 16_384;
     /// (router, destination) → the way on.
     ROUTES: LpmTrie<RouteKey, Route> = 65_536;
     /// (external network, address) → the instance here that a floating IP leads to.
@@ -597,6 +609,8 @@ tables! {
     NAT_POOLS: Hash<NatPoolKey, NatPool> = 4096;
     /// Which other host has a block of ports of a shared address.
     NAT_OWNERS: Hash<NatOwnerKey, NatOwner> = 65_536;
+    /// (external network, floating IP, protocol, port) → the instance.
+    FORWARDINGS: LpmTrie<ForwardingKey, Forwarding> = 16_384;
     /// Sessions of instances here by a shared address; written by the programs.
     NAT_SESSIONS: Hash<NatSessionKey, NatSession> = 262_144;
     /// The same from outside; written by the programs.

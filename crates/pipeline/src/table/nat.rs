@@ -75,6 +75,71 @@ layout! {
 }
 
 layout! {
+    /// Key of `FORWARDINGS`: a protocol of a floating IP, and the first bits of a port number.
+    ForwardingKey: 16 {
+        /// 80 and how many bits of the port number count.
+        0 => prefix_len: u32,
+        /// The external network's id.
+        4 => network: u32,
+        /// The floating IP.
+        8 => address: [u8; 4],
+        /// IP protocol.
+        12 => protocol: u8,
+        /// Zero.
+        13 => pad: u8,
+        /// The port number in the order of the wire, bits behind the prefix zero.
+        14 => port: [u8; 2],
+    }
+}
+
+impl ForwardingKey {
+    /// Bits before the port number.
+    pub(crate) const BEFORE: u32 = 80;
+
+    /// The row of the port numbers whose first `bits` bits are those of `port`.
+    #[inline(always)]
+    pub const fn new(network: u32, address: [u8; 4], protocol: u8, port: u16, bits: u8) -> Self {
+        let prefix_len = Self::BEFORE + bits as u32;
+        ForwardingKey { prefix_len, network, address, protocol, pad: 0, port: port.to_be_bytes() }
+    }
+
+    /// Whether the port number is one of the row's.
+    pub const fn covers(&self, port: u16) -> bool {
+        let ignored = (Self::BEFORE + 16).saturating_sub(self.prefix_len);
+        (port ^ u16::from_be_bytes(self.port)) as u32 >> ignored == 0
+    }
+}
+
+layout! {
+    /// Value of `FORWARDINGS`: the instance that a range of a floating IP's ports leads to.
+    Forwarding: 20 {
+        /// The other host that has the instance; 0 for this one.
+        0 => host: u32,
+        /// The instance's port; 0 on another host.
+        4 => port: u32,
+        /// The instance's address.
+        8 => inside: [u8; 4],
+        /// The first port outside.
+        12 => outside_port: u16,
+        /// The instance's port that it leads to.
+        14 => inside_port: u16,
+        /// 1 if all ports outside lead to that one, 0 if each leads to one of its own.
+        16 => is_one: u32,
+    }
+}
+
+impl Forwarding {
+    /// The instance's port that a port outside leads to.
+    #[inline(always)]
+    pub const fn inside_port(&self, outside_port: u16) -> u16 {
+        if self.is_one != 0 {
+            return self.inside_port;
+        }
+        self.inside_port.wrapping_add(outside_port.wrapping_sub(self.outside_port))
+    }
+}
+
+layout! {
     /// Key of `NAT_SESSIONS`: a connection as the instance sees it.
     NatSessionKey: 20 {
         /// The router's interface to the external network.

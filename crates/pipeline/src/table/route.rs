@@ -47,6 +47,26 @@ pub mod router_interface_flag {
     pub const TRANSLATED_ONLY: u32 = 1 << 1;
     /// This host stands for the router on the external network: what comes there for its own MAC goes through it here.
     pub const STANDS: u32 = 1 << 2;
+    /// The network is in an address scope, of one family or of both: `SCOPES` says in which.
+    pub const SCOPED: u32 = 1 << 3;
+}
+
+layout! {
+    /// Key of `SCOPES`.
+    ScopeKey: 8 {
+        /// An interface of a router.
+        0 => interface: u32,
+        /// A constant of [`super::family`].
+        4 => family: u32,
+    }
+}
+
+layout! {
+    /// Value of `SCOPES`: the address scope of the interface's network, which is in none without a row.
+    Scope: 16 {
+        /// UUID.
+        0 => scope: [u8; 16],
+    }
 }
 
 /// In place of an interface's id: that of the router whose floating IP is the packet's destination.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::cloud::{Instance, assert_contained, node, vni, vtep};
 use crate::frames::*;
 
-fn instances() -> Vec<Instance> {
+pub fn instances() -> Vec<Instance> {
     let secure = [(1, 1, 1), (1, 2, 1), (1, 3, 2), (2, 1, 1), (2, 4, 1), (2, 5, 2)];
     let mut all: Vec<_> = secure.map(|(network, n, host)| Instance::new(network, n, host)).into();
     all[1].is_secure = false;
@@ -53,7 +53,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-fn any_frame() -> impl Strategy<Value = Frame> {
+pub fn any_frame() -> impl Strategy<Value = Frame> {
     let bytes = prop_oneof![4 => mutated(), 1 => prop::collection::vec(any::<u8>(), 0..120)];
     (bytes, prop_oneof![3 => Just(0u32), 1 => any::<u32>()], prop::bool::weighted(0.05), any::<bool>())
         .prop_map(|(bytes, gso_size, has_tag, has_partial_checksum)| Frame {

@@ -21,7 +21,7 @@ fn router() -> Mac {
 }
 
 /// The host stands for router 1, which translates IPv4 or not.
-fn standing(vlan: u32, is_translating: bool) -> (Node, [Instance; 3]) {
+pub fn standing(vlan: u32, is_translating: bool) -> (Node, [Instance; 3]) {
     let (mut node, all) = scene(vlan);
     let interface = id(1, EXTERNAL);
     let tables = &mut node.tables;
@@ -44,12 +44,12 @@ fn standing(vlan: u32, is_translating: bool) -> (Node, [Instance; 3]) {
     (node, all)
 }
 
-fn v6_to(to: Mac, destination: Ipv6Addr, size: usize, hop_limit: u8) -> Vec<u8> {
+pub fn v6_to(to: Mac, destination: Ipv6Addr, size: usize, hop_limit: u8) -> Vec<u8> {
     let payload = udp(4000, 53, &vec![7; size]);
     ethernet(to, UPSTREAM.0, 0x86dd, &ipv6(FAR.into(), destination.into(), UDP, hop_limit, &payload))
 }
 
-fn v4_to(destination: Ipv4Addr) -> Vec<u8> {
+pub fn v4_to(destination: Ipv4Addr) -> Vec<u8> {
     ethernet(router(), UPSTREAM.0, 0x0800, &ipv4(WORLD, destination, UDP, &udp(4000, 53, b"payload")))
 }
 

@@ -10,7 +10,7 @@ use hadron_pipeline::{Address, Mac, VerdictKind};
 use crate::cloud::{self, Instance, assert_drop, tunnelled};
 use crate::floating::{EXTERNAL, OWN, PROVIDER, UPSTREAM, scene, tagged};
 use crate::frames::*;
-use crate::nat::in_overlay;
+use crate::sharing::in_overlay;
 
 const OTHER: u32 = 2;
 

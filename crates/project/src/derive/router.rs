@@ -4,19 +4,21 @@ use super::Source;
 use crate::Interest;
 use crate::reach::{Reach, attached, gateway_hosts, gateway_ports_on, gateways, interfaces};
 use hadron_model::{
-    ExtraRoute, FloatingIpNumber, Host, HostNumber, Network, NetworkId, NetworkNumber, Port, PortLease,
-    PortNumber, Router, RouterNumber, Subnet,
+    AddressScopeId, Delegation, ExtraRoute, FloatingIp, FloatingIpNumber, Host, HostNumber, Network,
+    NetworkId, NetworkNumber, Port, PortForwarding, PortLease, PortNumber, PortRange, Router, RouterNumber,
+    Subnet, SubnetPool,
 };
 use hadron_store::Stored;
 use hadron_wire::Row;
 use hadron_wire::row::{
-    self, FloatingIpRow, FloatingRelayRow, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow,
-    RouterInterfaceRow,
+    self, FloatingIpRow, FloatingRelayRow, ForwardingRow, InterfaceAddress, PortLeaseRow, Prefix, RoutePath,
+    RouteRow, RouterInterfaceRow,
 };
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     pub(super) fn router_interface(self, router: u32, number: u32) -> Option<(Interest, Row)> {
         let port = self.model.port_by_number(PortNumber(number))?;
         let (of, gateway) = attached(self.model, port).filter(|(of, _)| of.number.0 == router)?;
@@ -35,8 +37,16 @@ impl Source<'_> {
                 snat: gateway.enable_snat,
                 hosts: gateway_hosts(self.model, port.id).map(|host| host.0).collect(),
             }),
+            scopes: [true, false].map(|is_v4| Some(self.scope_of(port.network_id, is_v4)?.0.into_bytes())),
         };
         Some((Interest::Router(of.number.0), Row::RouterInterface(row)))
+    }
+
+    /// The address scope that the network is in with its subnets of a family, which are of one.
+    fn scope_of(self, network: NetworkId, is_v4: bool) -> Option<AddressScopeId> {
+        let mut subnets =
+            self.model.subnets_of(network).filter(|subnet| subnet.cidr.addr().is_ipv4() == is_v4);
+        subnets.find_map(|subnet| self.model.get::<SubnetPool>(&subnet.subnetpool_id?)?.address_scope_id)
     }
 
     /// None while none of its next hops is in a subnet of the router's.
@@ -50,12 +60,33 @@ impl Source<'_> {
                 Some(RoutePath { port: port.number.0, gateway: row::address(route.next_hop) })
             })
             .collect();
+        paths.extend(self.delegated_paths(of, destination));
         if paths.is_empty() && DEFAULTS.contains(&destination) {
             paths.extend(self.default_path(of, destination));
         }
         paths.sort_unstable();
+        paths.dedup();
         let row = RouteRow { router, destination, paths };
         (!row.paths.is_empty()).then_some((Interest::Router(router), Row::Route(row)))
+    }
+
+    /// The ways to the ports beside the router to which the prefix is delegated: to the first IPv6 address of each that is beside, by the
+    /// first interface that is.
+    fn delegated_paths(self, router: &Router, destination: Prefix) -> impl Iterator<Item = RoutePath> {
+        let mut paths = BTreeMap::new();
+        for interface in interfaces(self.model, router.id) {
+            for holder in self.model.delegations_on(interface.network_id) {
+                if holder.details.delegation.is_none_or(|it| delegated(it) != destination) {
+                    continue;
+                }
+                let mut own = holder.fixed_ips.iter().map(|fixed| fixed.ip_address);
+                if let Some(next) = own.find(|next| next.is_ipv6() && self.has_subnet_with(interface, *next))
+                {
+                    paths.entry(row::address(next)).or_insert(interface.number.0);
+                }
+            }
+        }
+        paths.into_iter().map(|(gateway, port)| RoutePath { port, gateway })
     }
 
     /// The way out by the first of the router's gateways with an address of the family in a subnet that has a gateway itself.
@@ -73,12 +104,18 @@ impl Source<'_> {
         })
     }
 
-    pub(super) fn floating_ip(self, number: u32) -> Option<(Interest, Row)> {
-        let floating = self.model.floating_ip_by_number(FloatingIpNumber(number))?;
-        let association = floating.association?;
+    /// The router that translates a floating IP, and its port on the floating IP's network.
+    fn translator(self, floating: &FloatingIp) -> Option<(&'a Router, &'a Port)> {
         let router = self.model.get::<Router>(&floating.router_id?)?;
         let mut gateways = gateways(self.model, router.id);
         let gateway = gateways.find(|port| port.network_id == floating.floating_network_id)?;
+        Some((router, gateway))
+    }
+
+    pub(super) fn floating_ip(self, number: u32) -> Option<(Interest, Row)> {
+        let floating = self.model.floating_ip_by_number(FloatingIpNumber(number))?;
+        let association = floating.association?;
+        let (router, gateway) = self.translator(floating)?;
         let port = self.model.get::<Port>(&association.port_id)?;
         let host = self.host_of(port)?;
         let row = FloatingIpRow {
@@ -110,6 +147,35 @@ impl Source<'_> {
         (own.router == router).then_some((Interest::Router(router), Row::FloatingRelay(row)))
     }
 
+    pub(super) fn forwarding(
+        self,
+        router: u32,
+        number: u32,
+        (protocol, first): (u8, u16),
+    ) -> Option<(Interest, Row)> {
+        let floating = self.model.floating_ip_by_number(FloatingIpNumber(number))?;
+        let (of, gateway) = self.translator(floating).filter(|(of, _)| of.number.0 == router)?;
+        let mut all = self.model.forwardings_of_floating_ip(floating.id);
+        let found = all.find(|found| (found.protocol.number(), first_port(found)) == (protocol, first))?;
+        let port = self.model.get::<Port>(&found.internal_port_id)?;
+        let row = ForwardingRow {
+            router: of.number.0,
+            floating_ip: number,
+            protocol,
+            network: self.model.get::<Network>(&floating.floating_network_id)?.number.0,
+            address: row::address(floating.floating_ip_address),
+            interface: gateway.number.0,
+            first,
+            last: found.external.map_or(u16::MAX, PortRange::last),
+            host: self.host_of(port).map_or(0, |host| host.number.0),
+            port: port.number.0,
+            inside: row::address(found.internal_ip_address),
+            inside_port: found.internal.map_or(0, PortRange::first),
+            single: found.internal.is_some_and(|range| range.count() == 1),
+        };
+        Some((Interest::Router(router), Row::Forwarding(row)))
+    }
+
     pub(super) fn port_lease(self, router: u32, interface: u32, host: u32) -> Option<(Interest, Row)> {
         let port = self.model.port_by_number(PortNumber(interface))?;
         let (of, gateway) = attached(self.model, port).filter(|(of, _)| of.number.0 == router)?;
@@ -129,9 +195,13 @@ impl Source<'_> {
 
     /// Whether the route's next hop is in a subnet of the port.
     fn is_beside(self, port: &Port, route: &ExtraRoute) -> bool {
+        self.has_subnet_with(port, route.next_hop)
+    }
+
+    fn has_subnet_with(self, port: &Port, address: IpAddr) -> bool {
         let mut subnets =
             port.fixed_ips.iter().filter_map(|fixed| self.model.get::<Subnet>(&fixed.subnet_id));
-        subnets.any(|subnet| subnet.cidr.contains(&route.next_hop))
+        subnets.any(|subnet| subnet.cidr.contains(&address))
     }
 
     /// Whether the host has a port in the network, or in one from which routers lead there, or stands for a router that leads there.
@@ -175,7 +245,17 @@ pub(crate) const DEFAULTS: [Prefix; 2] = [
     Prefix { address: Ipv6Addr::UNSPECIFIED, length: 0 },
 ];
 
+/// The first of the forwarded ports; 0 of a protocol that has none.
+pub(crate) fn first_port(forwarding: &PortForwarding) -> u16 {
+    forwarding.external.map_or(0, PortRange::first)
+}
+
 /// Where the route leads, as rows have it.
 pub(crate) fn destination_of(route: &ExtraRoute) -> Prefix {
     Prefix::of(route.destination.network(), route.destination.prefix_len())
+}
+
+/// Where a delegated prefix is, as rows have it.
+pub(crate) fn delegated(delegation: Delegation) -> Prefix {
+    Prefix::of(delegation.prefix.network(), delegation.prefix.prefix_len())
 }

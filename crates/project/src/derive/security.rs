@@ -164,5 +164,8 @@ pub(super) fn allowed_pairs(port: &Port) -> Vec<AllowedPair> {
         prefix: wire_prefix(pair.ip),
         mac: pair.mac.unwrap_or(port.mac_address).0,
     });
-    pairs.collect::<BTreeSet<_>>().into_iter().collect()
+    let delegated = port.details.delegation.filter(|_| port.port_security_enabled);
+    let delegated =
+        delegated.map(|it| AllowedPair { prefix: wire_prefix(it.prefix), mac: port.mac_address.0 });
+    pairs.chain(delegated).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -2,11 +2,11 @@
 
 use super::Touched;
 use crate::Interest;
-use crate::derive::{DEFAULTS, destination_of};
+use crate::derive::{DEFAULTS, delegated, destination_of, first_port};
 use crate::reach::{Reach, attached, interface_of, vni};
 use hadron_model::{
-    FloatingIp, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortId, PortLease, Router,
-    RouterId, RouterNumber,
+    FloatingIp, FloatingIpId, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortForwarding,
+    PortId, PortLease, Router, RouterId, RouterNumber, SubnetPool, SubnetPoolId,
 };
 use hadron_store::Snapshot;
 use hadron_wire::RowKey;
@@ -128,7 +128,63 @@ impl Touched {
         }
     }
 
+    /// A subnet pool that may be of another address scope.
+    pub(super) fn subnet_pool(&mut self, id: SubnetPoolId, sides: [&Snapshot; 2]) {
+        let [before, after] =
+            sides.map(|side| side.get::<SubnetPool>(&id).and_then(|pool| pool.address_scope_id));
+        if before == after {
+            return;
+        }
+        for side in sides {
+            let networks: BTreeSet<NetworkId> =
+                side.subnets_of_pool(id).map(|subnet| subnet.network_id).collect();
+            for port in networks.into_iter().flat_map(|network| side.router_ports_on(network)) {
+                if let Some((router, _)) = port.router() {
+                    self.interface(port, router, sides);
+                }
+            }
+        }
+    }
+
+    /// A floating IP that came, went or has changed itself.
+    pub(super) fn floating_ip_changed(&mut self, id: FloatingIpId, sides: [&Snapshot; 2]) {
+        let [before, after] = sides.map(|side| side.get::<FloatingIp>(&id));
+        let is_moved = before.map(|floating| floating.router_id) != after.map(|floating| floating.router_id);
+        for floating in [before, after].into_iter().flatten() {
+            self.floating_ip_alone(floating, sides);
+            if is_moved {
+                self.forwardings(floating, sides);
+            }
+        }
+    }
+
     pub(super) fn floating_ip(&mut self, floating: &FloatingIp, sides: [&Snapshot; 2]) {
+        self.floating_ip_alone(floating, sides);
+        self.forwardings(floating, sides);
+    }
+
+    /// The forwardings of a floating IP, by the routers that it has or had.
+    fn forwardings(&mut self, floating: &FloatingIp, sides: [&Snapshot; 2]) {
+        for side in sides {
+            side.forwardings_of_floating_ip(floating.id).for_each(|found| self.forwarding(found, sides));
+        }
+    }
+
+    pub(super) fn forwarding(&mut self, forwarding: &PortForwarding, sides: [&Snapshot; 2]) {
+        let floating =
+            || sides.into_iter().filter_map(|side| side.get::<FloatingIp>(&forwarding.floating_ip_id));
+        let routers = floating().filter_map(|floating| floating.router_id);
+        for router in routers.flat_map(|router| numbers(router, sides)) {
+            self.rows.extend(floating().map(|floating| RowKey::Forwarding {
+                router: router.0,
+                floating_ip: floating.number.0,
+                protocol: forwarding.protocol.number(),
+                port: first_port(forwarding),
+            }));
+        }
+    }
+
+    fn floating_ip_alone(&mut self, floating: &FloatingIp, sides: [&Snapshot; 2]) {
         let floating_ip = floating.number.0;
         self.rows.insert(RowKey::FloatingIp(floating_ip));
         for router in floating.router_id.into_iter().flat_map(|router| numbers(router, sides)) {
@@ -165,6 +221,28 @@ impl Touched {
                     destination: destination_of(route),
                 }),
             );
+            for side in sides {
+                for port in side.router_ports(id) {
+                    let holders = side.delegations_on(port.network_id);
+                    let delegations = holders.filter_map(|holder| holder.details.delegation);
+                    self.rows.extend(delegations.map(|delegation| RowKey::Route {
+                        router: router_number,
+                        destination: delegated(delegation),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// A port on one of the sides: routes to what is delegated to it, where that or its addresses have changed.
+    pub(super) fn delegation(&mut self, port: &Port, sides: [&Snapshot; 2]) {
+        let facts = |port: &Port| (port.details.delegation, port.fixed_ips.clone());
+        let [before, after] = sides.map(|side| side.get::<Port>(&port.id).map(|port| facts(port)));
+        let Some(delegation) = port.details.delegation.filter(|_| before != after) else { return };
+        for side in sides {
+            for router in side.routers_on(port.network_id).flat_map(|router| numbers(router, sides)) {
+                self.rows.insert(RowKey::Route { router: router.0, destination: delegated(delegation) });
+            }
         }
     }
 

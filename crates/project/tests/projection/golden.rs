@@ -157,6 +157,8 @@ impl Call {
             ("router", false) => tx.put(self.router()),
             ("floating", true) => tx.delete::<FloatingIp>(&FloatingIpId(self.uuid(&self.name))),
             ("floating", false) => tx.put(self.floating_ip()),
+            ("forwarding", true) => tx.delete::<PortForwarding>(&PortForwardingId(self.uuid(&self.name))),
+            ("forwarding", false) => tx.put(self.forwarding()),
             ("log", true) => tx.delete::<PacketLog>(&PacketLogId(self.uuid(&self.name))),
             ("log", false) => tx.put(self.log()),
             ("policy", true) => tx.delete::<Policy>(&self.policy().groups),
@@ -343,6 +345,26 @@ impl Call {
         }
     }
 
+    /// `forwarding create NAME floating=… outside=FIRST:LAST port=… inside=… ports=FIRST:LAST`; without ports it is of ICMP.
+    fn forwarding(&self) -> PortForwarding {
+        let range = |key: &str| {
+            let (first, last) = self.values.get(key)?.split_once(':').expect("first:last");
+            PortRange::new(first.parse().expect("first"), last.parse().expect("last"))
+        };
+        let external = range("outside");
+        PortForwarding {
+            id: PortForwardingId(self.uuid(&self.name)),
+            floating_ip_id: FloatingIpId(self.uuid(&self.values["floating"])),
+            description: String::new(),
+            protocol: if external.is_some() { ForwardedProtocol::Tcp } else { ForwardedProtocol::Icmp },
+            external,
+            internal_port_id: PortId(self.uuid(&self.values["port"])),
+            internal_ip_address: self.value("inside").expect("inside"),
+            internal: range("ports"),
+            stamp: Stamp::default(),
+        }
+    }
+
     /// `router create NAME up=… routes=DESTINATION@NEXT_HOP,… gateway=PORT@NETWORK snat=…`
     fn router(&self) -> Router {
         let route = |text: &str| {
@@ -425,6 +447,9 @@ fn text(change: bytes::Bytes) -> String {
         RowKey::FloatingRelay { router, floating_ip } => {
             format!("router {router} relay of floating {floating_ip}")
         }
+        RowKey::Forwarding { router, floating_ip, protocol, port } => {
+            format!("router {router} floating {floating_ip} protocol {protocol} from {port}")
+        }
         RowKey::PortLease { router, interface, host } => {
             format!("router {router} port {interface} lease of host {host}")
         }
@@ -506,6 +531,14 @@ fn contents(row: &Row) -> String {
         Row::FloatingRelay(row) => {
             let address = row::unmapped(row.address);
             format!("{address} in net {} by port {} to host {}", row.network, row.interface, row.host)
+        }
+        Row::Forwarding(row) => {
+            let [address, inside] = [row.address, row.inside].map(row::unmapped);
+            let sort = if row.single { "one" } else { "each" };
+            format!(
+                "{address} in net {} by port {}, up to {}, {sort} to port {} {inside} {} on host {}",
+                row.network, row.interface, row.last, row.port, row.inside_port, row.host
+            )
         }
         Row::PortLease(row) => {
             format!("{} in net {}, blocks {:?}", row::unmapped(row.address), row.network, row.blocks)

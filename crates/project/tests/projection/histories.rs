@@ -47,8 +47,10 @@ fn any_state() -> impl Strategy<Value = Vec<Op>> {
             Op::PutLog { log, .. } => Some((7, *log)),
             Op::PutRouter { router, .. } => Some((8, *router)),
             Op::PutFloatingIp { floating, .. } => Some((9, *floating)),
-            Op::PutGatewayHosts { port, .. } => Some((10, *port)),
-            Op::PutLease { port, .. } => Some((11, *port)),
+            Op::PutForwarding { forwarding, .. } => Some((10, *forwarding)),
+            Op::PutPool { pool, .. } => Some((13, *pool)),
+            Op::PutGatewayHosts { port, .. } => Some((11, *port)),
+            Op::PutLease { port, .. } => Some((12, *port)),
             _ => None,
         };
         let last: BTreeMap<_, _> = ops.into_iter().filter_map(|op| Some((rank(&op)?, op))).collect();
@@ -68,6 +70,8 @@ fn removal(op: &Op) -> Op {
         Op::PutLog { log, .. } => Op::DropLog { log },
         Op::PutRouter { router, .. } => Op::DropRouter { router },
         Op::PutFloatingIp { floating, .. } => Op::DropFloatingIp { floating },
+        Op::PutForwarding { forwarding, .. } => Op::DropForwarding { forwarding },
+        Op::PutPool { pool, .. } => Op::DropPool { pool },
         Op::PutGatewayHosts { port, .. } => Op::DropGatewayHosts { port },
         Op::PutLease { port, host, .. } => Op::DropLease { port, host },
         ref other => other.clone(),

@@ -13,7 +13,6 @@
 //! and it writes options in the order of their numbers without a bound on the message's size.
 
 mod answer;
-mod counters;
 mod extra;
 mod frame;
 mod lease;
@@ -23,6 +22,7 @@ mod parameters;
 mod request;
 
 pub use answer::{MessageKind, Reply, Silence, answer};
-pub use counters::Counters;
 pub use extra::{Extra, Refusal};
 pub use lease::Lease;
+
+crate::counters::counters!();

@@ -14,7 +14,6 @@
 mod answer;
 mod association;
 mod binding;
-mod counters;
 mod delegation;
 mod extra;
 mod options;
@@ -22,5 +21,6 @@ mod request;
 
 pub use answer::{MessageKind, Reply, Silence, answer};
 pub use binding::{Binding, server_identity};
-pub use counters::Counters;
 pub use extra::{Extra, Refusal};
+
+crate::counters::counters!();

@@ -38,6 +38,59 @@ pub struct HostView {
     pub revision: u64,
 }
 
+/// `hadron status`: hosts, ports, and what is not in force.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Revision of the store.
+    pub revision: u64,
+    /// Every host.
+    pub hosts: Vec<HostStatus>,
+    /// How many ports have which status.
+    pub ports: BTreeMap<String, usize>,
+    /// Ports that are bound to a host and not active.
+    pub not_in_force: Vec<PortTrouble>,
+    /// How many more there are.
+    pub left_out: usize,
+}
+
+/// A host in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Name.
+    pub name: String,
+    /// Whether its node is connected to this server.
+    pub connected: bool,
+    /// What its node says that it runs; empty if it was never connected to this server.
+    pub version: String,
+    /// When it was last heard, RFC 3339.
+    pub last_heard: String,
+    /// The revision up to which its rows are in force; of a host that is away, when it went.
+    pub revision: u64,
+    /// By how much that is behind the store.
+    pub behind: u64,
+    /// Rows that wait to be sent to it.
+    pub waiting: usize,
+    /// Ports bound to it.
+    pub ports: usize,
+    /// Those of them that are active.
+    pub active: usize,
+}
+
+/// A port that is not in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PortTrouble {
+    /// UUID.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Host that it is bound to.
+    pub host: String,
+    /// As the API shows it.
+    pub status: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
 /// Asks for a copy of the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BackupRequest {

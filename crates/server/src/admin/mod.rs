@@ -1,6 +1,6 @@
 //! Administration of a running server: a Unix socket in its state directory, which only the directory's owner can reach.
 //!
-//! HTTP with JSON bodies: `GET /hosts`, `POST /tickets`, `DELETE /hosts/NAME`, `PUT /instances/ID`, `DELETE /instances/ID`, `POST /backup`, `POST /token-keys`,
+//! HTTP with JSON bodies: `GET /hosts`, `GET /status`, `POST /tickets`, `POST /trace`, `DELETE /hosts/NAME`, `PUT /instances/ID`, `DELETE /instances/ID`, `POST /backup`, `POST /token-keys`,
 //! `POST /authority`, `POST /administrator`. What goes wrong is answered as `{"error": "…"}`.
 
 mod client;
@@ -9,7 +9,7 @@ mod service;
 
 pub use client::{AdminClient, AdminError};
 pub use message::{
-    AuthorityReply, BackupRequest, HostView, InstanceKeyRequest, InstanceRequest, PasswordReply, TicketReply,
-    TicketRequest,
+    AuthorityReply, BackupRequest, HostStatus, HostView, InstanceKeyRequest, InstanceRequest, PasswordReply,
+    PortTrouble, StatusView, TicketReply, TicketRequest,
 };
 pub(crate) use service::{AdminState, listen, serve};

@@ -4,8 +4,10 @@ use super::message::{
     AuthorityReply, BackupRequest, Failure, HostView, InstanceKeyRequest, InstanceRequest, PasswordReply,
     TicketReply, TicketRequest,
 };
+use crate::gauges::Gauges;
 use crate::nodes::NodeService;
 use crate::state_dir;
+use crate::trace::Question;
 use crate::trust::Authority;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -65,6 +67,8 @@ pub(crate) async fn serve(
         .route("/hosts/{name}", delete(remove))
         .route("/instances/{id}", put(register).delete(forget))
         .route("/tickets", post(ticket))
+        .route("/trace", post(trace))
+        .route("/status", get(status))
         .route("/backup", post(backup))
         .route("/token-keys", post(rotate_keys))
         .route("/authority", post(rotate_authority))
@@ -126,6 +130,15 @@ async fn hosts(State(state): State<Arc<AdminState>>) -> Answer {
         })
         .collect();
     Ok(json(&hosts))
+}
+
+async fn status(State(state): State<Arc<AdminState>>) -> Answer {
+    Ok(json(&Gauges::new(state.store.clone(), state.nodes.clone()).status()))
+}
+
+async fn trace(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
+    let question: Question = serde_json::from_slice(&body)?;
+    Ok(json(&crate::trace::trace(&state.store, &state.nodes, &question).await?))
 }
 
 async fn ticket(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {

@@ -175,6 +175,12 @@ impl Hub {
             .collect()
     }
 
+    /// The stream of a host that is connected to this server.
+    pub(super) fn session(&self, host: &str) -> Option<Arc<Session>> {
+        let sessions = self.sessions.lock();
+        sessions.connected.values().find(|session| session.peer.host == host && !session.has_ended()).cloned()
+    }
+
     pub(super) fn status(&self, host: &str) -> Option<NodeStatus> {
         self.statuses().into_iter().find(|status| status.host == host)
     }

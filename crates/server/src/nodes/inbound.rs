@@ -7,7 +7,8 @@ use super::session::Session;
 use hadron_model::{PortNumber, Router};
 use hadron_project::Interest;
 use hadron_wire::proto::node_message::Message;
-use hadron_wire::proto::{NodeMessage, PortReports, PortsWanted};
+use hadron_wire::proto::{NodeMessage, PortReport, PortReports, PortsWanted};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tonic::Streaming;
@@ -60,6 +61,10 @@ fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Fa
             take_wanted(hub, session, wanted);
             Ok(())
         }
+        Some(Message::Traced(reply)) => {
+            session.traces.answer(reply);
+            Ok(())
+        }
         Some(Message::Heartbeat(_)) => {
             session.wants_catch_up.store(true, Relaxed);
             session.wake.notify_one();
@@ -93,19 +98,20 @@ fn take_reports(hub: &Hub, session: &Session, PortReports { reports }: PortRepor
     hub.counters.add(Counter::Reports, reports.len());
     let view = hub.store.snapshot();
     let (mut stale, mut refused) = (0, 0);
-    let mut waiting = session.reports.lock();
+    let (mut waiting, mut errors) = (session.reports.lock(), session.errors.lock());
     for report in reports {
         // Only ports of the host can wait, so that a node can't make the server hold more than these.
         match view.port_by_number(PortNumber(report.port)) {
             Some(port) if port.binding.host_id == session.peer.host => {
-                drop(waiting.insert(report.port, report))
+                note_error(&mut errors, &report);
+                drop(waiting.insert(report.port, report));
             }
             Some(port) if port.modified.0 <= report.revision => refused += 1,
             // The port was moved or deleted, and the node doesn't know it yet.
             _ => stale += 1,
         }
     }
-    drop(waiting);
+    drop((waiting, errors));
     hub.counters.add(Counter::ReportsStale, stale);
     if refused > 0 {
         hub.counters.add(Counter::ReportsRefused, refused);
@@ -118,3 +124,15 @@ fn take_reports(hub: &Hub, session: &Session, PortReports { reports }: PortRepor
     session.reported.notify_one();
     Ok(())
 }
+
+/// Keeps what is wrong with a port, for who asks.
+fn note_error(errors: &mut BTreeMap<u32, String>, report: &PortReport) {
+    if report.error.is_empty() {
+        errors.remove(&report.port);
+    } else {
+        errors.insert(report.port, report.error.chars().take(LONGEST_ERROR).collect());
+    }
+}
+
+/// Characters of an error that are kept.
+const LONGEST_ERROR: usize = 200;

@@ -31,6 +31,7 @@ mod outbound;
 mod peer;
 mod ports;
 mod presence;
+mod question;
 mod reporter;
 mod rpc;
 mod session;
@@ -39,10 +40,12 @@ pub use authority::{Authority, Issued, SigningRefused};
 pub use counters::{Counter, Counters};
 pub use hub::NodeStatus;
 pub use peer::{BadCertificate, Peer};
+pub use question::NoAnswer;
 
 use hadron_project::{Limits, Settings};
-use hadron_store::{Position, Store};
+use hadron_store::{Position, Revision, Store};
 use hadron_wire::proto::nodes_server::NodesServer;
+use hadron_wire::proto::{TraceReply, TraceRequest};
 use hub::Hub;
 use std::future::Future;
 use std::sync::Arc;
@@ -148,6 +151,24 @@ impl NodeService {
     /// What is known of one of them.
     pub fn node(&self, host: &str) -> Option<NodeStatus> {
         self.hub.status(host)
+    }
+
+    /// Asks a host what would become of a packet there.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]; what the host itself says of why there is no walk is in the reply.
+    pub async fn trace(&self, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
+        question::ask(&self.hub, host, request).await
+    }
+
+    /// What a host that is connected last said is wrong with a port of this number.
+    pub fn port_error(&self, host: &str, port: u32) -> Option<String> {
+        self.hub.session(host)?.errors.lock().get(&port).cloned()
+    }
+
+    /// The revision of a port's row.
+    pub fn row_revision(&self, port: u32) -> Option<Revision> {
+        self.hub.projection.read().port_revision(port)
     }
 
     /// What happened so far.

@@ -53,6 +53,9 @@ impl Open {
             if self.session.has_ended() {
                 return None;
             }
+            if let Some(request) = self.session.traces.next() {
+                return Some((ServerMessage { message: Some(Message::Trace(request)) }, true));
+            }
             if let Some(batch) = self.batch() {
                 return Some((ServerMessage { message: Some(Message::Batch(batch)) }, true));
             }

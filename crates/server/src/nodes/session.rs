@@ -2,6 +2,7 @@
 
 use super::goodbye::Farewell;
 use super::peer::Peer;
+use super::question::Questions;
 use hadron_model::Timestamp;
 use hadron_project::Subscription;
 use hadron_wire::proto::{Hello, PortReport};
@@ -40,6 +41,10 @@ pub(super) struct Session {
     pub(super) wanted: Mutex<BTreeMap<u32, u32>>,
     /// Wakes the reporter.
     pub(super) reported: Notify,
+    /// What the node last said is wrong with its ports, by their numbers.
+    pub(super) errors: Mutex<BTreeMap<u32, String>>,
+    /// Traces that the node is asked for.
+    pub(super) traces: Questions,
 }
 
 impl Session {
@@ -70,6 +75,8 @@ impl Session {
             reports: Mutex::new(BTreeMap::new()),
             wanted: Mutex::new(BTreeMap::new()),
             reported: Notify::new(),
+            errors: Mutex::default(),
+            traces: Questions::default(),
         }
     }
 
@@ -88,6 +95,7 @@ impl Session {
     /// The stream is over: its tasks end.
     pub(super) fn end(&self) {
         self.has_ended.store(true, Relaxed);
+        self.traces.end();
         self.ended.notify_waiters();
         self.wake.notify_one();
     }

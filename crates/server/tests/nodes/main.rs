@@ -7,4 +7,5 @@ mod reports;
 mod simulation;
 mod streams;
 mod test_node;
+mod traces;
 mod trust;

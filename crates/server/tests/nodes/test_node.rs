@@ -137,6 +137,7 @@ impl TestNode {
                 }
                 FromServer::Batch(batch) => drop(self.apply(batch)),
                 FromServer::Welcome(_) => panic!("a second welcome"),
+                FromServer::Trace(_) => panic!("a question that nobody asked"),
             }
         }
     }

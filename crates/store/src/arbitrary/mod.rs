@@ -210,6 +210,7 @@ prop_compose! {
     fn port_details()(
         texts in [text(), text()], options in vec((text(), any::<bool>(), text()), 0..3), is_addressless: bool,
         words in [of(text()), of(text()), of(text()), of(text()), of(text())], hides_uplink_status: bool, trusted in of(any::<bool>()),
+        delegated in of((IDS..2 * IDS, any::<u128>(), 40..=64_u8)),
     ) -> PortDetails {
         let [dns_name, dns_domain] = texts;
         let [data_plane_status, numa_affinity_policy, device_profile, hardware_offload_type, hints] = words;
@@ -219,6 +220,10 @@ prop_compose! {
             is_deferred: !is_addressless,
             data_plane_status, hides_uplink_status, numa_affinity_policy, device_profile, hardware_offload_type,
             hints, trusted,
+            delegation: delegated.and_then(|(pool, address, length)| {
+                let prefix = hadron_model::IpNet::new(std::net::IpAddr::V6(address.into()), length).ok()?.trunc();
+                Some(hadron_model::Delegation { subnetpool_id: hadron_model::SubnetPoolId(Uuid::from_u128(pool)), prefix })
+            }),
         }
     }
 }
@@ -394,6 +399,19 @@ fn own() -> impl Strategy<Value = AnyRecord> {
         (proptest::sample::select(&Counter::ALL[..]), any::<u32>())
             .prop_map(|(counter, next)| stored(CounterRecord { counter, next })),
         text().prop_map(|name| stored(Turn { name })),
+        (text(), uuid(), any::<u64>()).prop_map(|(name, holder, beat)| stored(crate::Duty {
+            name,
+            holder,
+            beat
+        })),
+        ([text(), text()], proptest::collection::btree_set(name_value(), 0..4), any::<bool>()).prop_map(
+            |([name, project_id], values, is_ours)| stored(hadron_model::PublishedName {
+                name,
+                project_id,
+                values,
+                is_ours
+            })
+        ),
         instance::instance().prop_map(stored).boxed(),
         agent().prop_map(stored).boxed(),
         (text(), proptest::collection::btree_map(text(), of(any::<u32>()), 0..3))
@@ -410,6 +428,13 @@ fn own() -> impl Strategy<Value = AnyRecord> {
             })
         }),
         uuid().prop_map(|network| stored(hadron_model::DefaultNetwork { network_id: NetworkId(network) })),
+    ]
+}
+
+fn name_value() -> impl Strategy<Value = hadron_model::NameValue> {
+    prop_oneof![
+        any::<std::net::IpAddr>().prop_map(hadron_model::NameValue::Address),
+        text().prop_map(hadron_model::NameValue::Name)
     ]
 }
 

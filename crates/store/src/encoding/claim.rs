@@ -4,7 +4,7 @@ use super::Encoded;
 use super::network::{tunnel_kind, tunnel_number};
 use super::parts::{address, address_bytes, bad, mac, uuid, uuid_bytes};
 use crate::{
-    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, MacClaim, Milestone,
+    AddressClaim, BulkIntent, Counter, CounterRecord, Created, DecodeError, Duty, MacClaim, Milestone,
     SegmentClaim, TunnelClaim, Turn, VniClaim,
 };
 use hadron_model::{
@@ -322,5 +322,28 @@ impl Encoded for Turn {
 
     fn from_message(message: TurnMessage) -> Result<Self, DecodeError> {
         Ok(Turn { name: message.name })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DutyMessage {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bytes = "vec", tag = "2")]
+    holder: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    beat: u64,
+}
+
+impl Encoded for Duty {
+    type Message = DutyMessage;
+    const LAST_FIELD: u32 = 3;
+
+    fn to_message(&self) -> DutyMessage {
+        DutyMessage { name: self.name.clone(), holder: uuid_bytes(self.holder), beat: self.beat }
+    }
+
+    fn from_message(message: DutyMessage) -> Result<Self, DecodeError> {
+        Ok(Duty { name: message.name, holder: uuid(&message.holder)?, beat: message.beat })
     }
 }

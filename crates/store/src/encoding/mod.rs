@@ -30,6 +30,7 @@ mod packet_log;
 mod parts;
 mod port;
 mod port_details;
+mod publication;
 mod quota;
 mod rbac;
 mod router;

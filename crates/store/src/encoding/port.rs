@@ -217,7 +217,7 @@ impl Encoded for Port {
                 .map(pair)
                 .collect::<Result<_, _>>()?,
             policy: (message.policy != 0).then_some(PolicyNumber(message.policy)),
-            details: port_details::details(message.details),
+            details: port_details::details(message.details)?,
             inactive_bindings: message.inactive_bindings.into_iter().map(binding).collect(),
             stamp: stamp(message.stamp),
         })

@@ -1,6 +1,8 @@
 //! What ports say for others.
 
-use hadron_model::{ExtraDhcpOpt, PortDetails};
+use super::parts::{address, address_bytes, bad, uuid, uuid_bytes};
+use crate::DecodeError;
+use hadron_model::{Delegation, ExtraDhcpOpt, IpNet, PortDetails, SubnetPoolId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PortDetailsMessage {
@@ -28,6 +30,18 @@ pub(crate) struct PortDetailsMessage {
     is_deferred: bool,
     #[prost(string, optional, tag = "12")]
     hardware_offload_type: Option<String>,
+    #[prost(message, optional, tag = "13")]
+    delegation: Option<DelegationMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DelegationMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    subnetpool_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    address: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    length: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -63,17 +77,22 @@ pub(super) fn message(details: &PortDetails) -> Option<PortDetailsMessage> {
         trusted: details.trusted,
         is_deferred: details.is_deferred,
         hardware_offload_type: details.hardware_offload_type.clone(),
+        delegation: details.delegation.map(|delegation| DelegationMessage {
+            subnetpool_id: uuid_bytes(delegation.subnetpool_id.0),
+            address: address_bytes(delegation.prefix.addr()),
+            length: delegation.prefix.prefix_len().into(),
+        }),
     })
 }
 
-pub(super) fn details(message: Option<PortDetailsMessage>) -> PortDetails {
+pub(super) fn details(message: Option<PortDetailsMessage>) -> Result<PortDetails, DecodeError> {
     let message = message.unwrap_or_default();
     let option = |option: ExtraDhcpOptMessage| ExtraDhcpOpt {
         name: option.name,
         is_ipv6: option.is_ipv6,
         value: option.value,
     };
-    PortDetails {
+    Ok(PortDetails {
         dns_name: message.dns_name,
         dns_domain: message.dns_domain,
         extra_dhcp_opts: message.extra_dhcp_opts.into_iter().map(option).collect(),
@@ -86,5 +105,12 @@ pub(super) fn details(message: Option<PortDetailsMessage>) -> PortDetails {
         trusted: message.trusted,
         is_deferred: message.is_deferred,
         hardware_offload_type: message.hardware_offload_type,
-    }
+        delegation: message.delegation.map(delegation).transpose()?,
+    })
+}
+
+fn delegation(message: DelegationMessage) -> Result<Delegation, DecodeError> {
+    let length = u8::try_from(message.length).map_err(|_| bad("prefix"))?;
+    let prefix = IpNet::new(address(&message.address)?, length).map_err(|_| bad("prefix"))?;
+    Ok(Delegation { subnetpool_id: SubnetPoolId(uuid(&message.subnetpool_id)?), prefix })
 }

@@ -23,7 +23,7 @@ pub(crate) use subnet_pool::size as prefix_size;
 
 use crate::interval::IntervalSet;
 use crate::record::Tables;
-use crate::{BulkIntent, CounterRecord, Milestone, Turn};
+use crate::{BulkIntent, CounterRecord, Duty, Milestone, Turn};
 use address::FreeAddresses;
 use hadron_model::identity::Secret;
 use hadron_model::{
@@ -227,6 +227,8 @@ not_indexed!(
     CounterRecord,
     Milestone,
     Turn,
+    Duty,
+    hadron_model::PublishedName,
     hadron_model::ProjectQuota,
     hadron_model::AutoTopology,
     hadron_model::GatewayHosts,

@@ -54,7 +54,8 @@ fn has_address_on(port: Option<&Port>, subnet: SubnetId) -> bool {
 }
 
 impl Indexed for Port {
-    fn index(indexes: &mut Indexes, _: &Tables, old: Option<&Self>, new: Option<&Self>) {
+    fn index(indexes: &mut Indexes, tables: &Tables, old: Option<&Self>, new: Option<&Self>) {
+        super::subnet_pool::index_port(indexes, tables, old, new);
         replace(
             indexes,
             old.map(|port| (port.number, port.id)),

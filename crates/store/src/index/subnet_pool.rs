@@ -5,7 +5,8 @@ use super::{Indexed, Indexes, replace};
 use crate::prefixes::PrefixSpace;
 use crate::record::Tables;
 use hadron_model::{
-    AddressScope, AddressScopeId, IpNet, IpVersion, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    AddressScope, AddressScopeId, IpNet, IpVersion, NetworkId, Port, PortId, Subnet, SubnetId, SubnetPool,
+    SubnetPoolId,
 };
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
@@ -15,7 +16,11 @@ use uuid::Uuid;
 pub(crate) struct Pools {
     pub(crate) free: OrdMap<SubnetPoolId, PrefixSpace>,
     pub(crate) subnets: OrdSet<(SubnetPoolId, SubnetId)>,
-    /// How many addresses of a pool a project's subnets have.
+    /// Ports with a delegated prefix.
+    pub(crate) delegations: OrdSet<(SubnetPoolId, PortId)>,
+    /// The same, by network.
+    pub(crate) delegations_on: OrdSet<(NetworkId, PortId)>,
+    /// How many addresses of a pool a project's subnets and ports have.
     pub(crate) taken: OrdMap<(SubnetPoolId, String), u128>,
     pub(crate) of_scope: OrdSet<(AddressScopeId, SubnetPoolId)>,
     pub(crate) defaults: OrdSet<(IpVersion, SubnetPoolId)>,
@@ -92,15 +97,17 @@ fn free(
     for subnet in subnets.filter_map(|pair| tables.subnets.get(&pair.1)) {
         free.remove(subnet.cidr);
     }
+    let first = (pool, PortId(Uuid::nil()));
+    let ports = indexes.pools.delegations.range(first..).take_while(|pair| pair.0 == pool);
+    let ports = ports.filter_map(|pair| tables.ports.get(&pair.1));
+    for delegation in ports.filter_map(|port| port.details.delegation) {
+        free.remove(delegation.prefix);
+    }
     free
 }
 
-/// What a pool knows of a subnet.
-type Taken<'a> = (SubnetPoolId, SubnetId, IpNet, &'a str);
-
-fn taken(subnet: &Subnet) -> Option<Taken<'_>> {
-    Some((subnet.subnetpool_id?, subnet.id, subnet.cidr, &subnet.project_id))
-}
+/// What a project has of a pool.
+type Taken<'a> = (SubnetPoolId, IpNet, &'a str);
 
 /// Brings the pools along with a subnet.
 pub(super) fn index_subnet(
@@ -111,22 +118,52 @@ pub(super) fn index_subnet(
 ) {
     replace(
         indexes,
-        old.and_then(taken),
-        new.and_then(taken),
-        |indexes, taken| give_back(indexes, tables, taken),
+        old.and_then(|subnet| Some((subnet.subnetpool_id?, subnet.id, subnet.cidr, &subnet.project_id))),
+        new.and_then(|subnet| Some((subnet.subnetpool_id?, subnet.id, subnet.cidr, &subnet.project_id))),
+        |indexes, (pool, subnet, cidr, project)| {
+            indexes.pools.subnets.remove(&(pool, subnet));
+            give_back(indexes, tables, (pool, cidr, project));
+        },
         |indexes, (pool, subnet, cidr, project)| {
             indexes.pools.subnets.insert((pool, subnet));
-            if let Some(free) = indexes.pools.free.get_mut(&pool) {
-                free.remove(cidr);
-            }
-            let taken = indexes.pools.taken.entry((pool, project.to_owned())).or_insert(0);
-            *taken = taken.wrapping_add(size(cidr));
+            take(indexes, (pool, cidr, project));
         },
     );
 }
 
-fn give_back(indexes: &mut Indexes, tables: &Tables, (pool, subnet, cidr, project): Taken<'_>) {
-    indexes.pools.subnets.remove(&(pool, subnet));
+/// Brings the pools along with a port.
+pub(super) fn index_port(indexes: &mut Indexes, tables: &Tables, old: Option<&Port>, new: Option<&Port>) {
+    replace(
+        indexes,
+        old.and_then(|port| Some((port.details.delegation?, port.id, &port.project_id))),
+        new.and_then(|port| Some((port.details.delegation?, port.id, &port.project_id))),
+        |indexes, (delegation, port, project)| {
+            indexes.pools.delegations.remove(&(delegation.subnetpool_id, port));
+            give_back(indexes, tables, (delegation.subnetpool_id, delegation.prefix, project));
+        },
+        |indexes, (delegation, port, project)| {
+            indexes.pools.delegations.insert((delegation.subnetpool_id, port));
+            take(indexes, (delegation.subnetpool_id, delegation.prefix, project));
+        },
+    );
+    replace(
+        indexes,
+        old.filter(|port| port.details.delegation.is_some()).map(|port| (port.network_id, port.id)),
+        new.filter(|port| port.details.delegation.is_some()).map(|port| (port.network_id, port.id)),
+        |indexes, pair| indexes.pools.delegations_on.remove(&pair),
+        |indexes, pair| indexes.pools.delegations_on.insert(pair),
+    );
+}
+
+fn take(indexes: &mut Indexes, (pool, cidr, project): Taken<'_>) {
+    if let Some(free) = indexes.pools.free.get_mut(&pool) {
+        free.remove(cidr);
+    }
+    let taken = indexes.pools.taken.entry((pool, project.to_owned())).or_insert(0);
+    *taken = taken.wrapping_add(size(cidr));
+}
+
+fn give_back(indexes: &mut Indexes, tables: &Tables, (pool, cidr, project): Taken<'_>) {
     let is_of_pool =
         tables.subnet_pools.get(&pool).is_some_and(|pool| pool.prefixes.iter().any(|it| it.contains(&cidr)));
     if let Some(free) = indexes.pools.free.get_mut(&pool).filter(|_| is_of_pool) {

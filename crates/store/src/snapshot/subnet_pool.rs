@@ -3,7 +3,8 @@
 use super::{Record1, Snapshot};
 use crate::index::prefix_size;
 use hadron_model::{
-    AddressScope, AddressScopeId, IpNet, IpVersion, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    AddressScope, AddressScopeId, IpNet, IpVersion, NetworkId, Port, PortId, Subnet, SubnetId, SubnetPool,
+    SubnetPoolId,
 };
 use uuid::Uuid;
 
@@ -41,6 +42,21 @@ impl Snapshot {
         pairs.filter_map(|pair| self.find::<Subnet>(&pair.1))
     }
 
+    /// The ports with a prefix of a pool that is delegated to them, by id.
+    pub fn delegations_of_pool(&self, pool: SubnetPoolId) -> impl Iterator<Item = &Record1<Port>> {
+        let first = (pool, PortId(Uuid::nil()));
+        let pairs = self.indexes.pools.delegations.range(first..).take_while(move |pair| pair.0 == pool);
+        pairs.filter_map(|pair| self.find::<Port>(&pair.1))
+    }
+
+    /// The ports of a network that have a delegated prefix, by id.
+    pub fn delegations_on(&self, network: NetworkId) -> impl Iterator<Item = &Record1<Port>> {
+        let first = (network, PortId(Uuid::nil()));
+        let pairs =
+            self.indexes.pools.delegations_on.range(first..).take_while(move |pair| pair.0 == network);
+        pairs.filter_map(|pair| self.find::<Port>(&pair.1))
+    }
+
     /// The pool that is the default of a family.
     pub fn default_subnet_pool(&self, version: IpVersion) -> Option<&Record1<SubnetPool>> {
         let first = (version, SubnetPoolId(Uuid::nil()));
@@ -56,12 +72,12 @@ impl Snapshot {
         self.indexes.pools.free.get(&pool)?.best(length)
     }
 
-    /// Whether the prefix is of the pool and no subnet has any of it.
+    /// Whether the prefix is of the pool and no subnet or port has any of it.
     pub fn is_prefix_free(&self, pool: SubnetPoolId, prefix: IpNet) -> bool {
         self.indexes.pools.free.get(&pool).is_some_and(|free| free.contains(prefix))
     }
 
-    /// How many addresses of the pool the project's subnets have.
+    /// How many addresses of the pool the project's subnets and ports have.
     pub fn pool_addresses_taken(&self, pool: SubnetPoolId, project: &str) -> u128 {
         self.indexes.pools.taken.get(&(pool, project.to_owned())).copied().unwrap_or(0)
     }

@@ -65,7 +65,7 @@ pub(super) fn change(bytes: Bytes) -> Result<Decoded, MalformedRow> {
     Ok(Decoded::Change(RowChange { key, row }))
 }
 
-/// None for a key that names nothing: a route to no prefix.
+/// None for a key that names nothing: a route to no prefix, a port beyond all numbers.
 fn key(kind: row_key::Kind) -> Option<RowKey> {
     Some(match kind {
         row_key::Kind::Network(number) => RowKey::Network(number),
@@ -85,6 +85,10 @@ fn key(kind: row_key::Kind) -> Option<RowKey> {
         row_key::Kind::FloatingIp(number) => RowKey::FloatingIp(number),
         row_key::Kind::FloatingRelay(proto::FloatingRelayKey { router, floating_ip }) => {
             RowKey::FloatingRelay { router, floating_ip }
+        }
+        row_key::Kind::Forwarding(proto::ForwardingKey { router, floating_ip, protocol, port }) => {
+            let (protocol, port) = (protocol.try_into().ok()?, port.try_into().ok()?);
+            RowKey::Forwarding { router, floating_ip, protocol, port }
         }
         row_key::Kind::PortLease(proto::PortLeaseKey { router, interface, host }) => {
             RowKey::PortLease { router, interface, host }
@@ -120,6 +124,7 @@ fn row(key: RowKey, kind: Kind) -> Result<Row, MalformedRow> {
         Kind::FloatingIp(row) => Row::FloatingIp(read.floating_ip(row)?),
         Kind::PortLease(row) => Row::PortLease(read.port_lease(row)?),
         Kind::FloatingRelay(row) => Row::FloatingRelay(read.floating_relay(row)?),
+        Kind::Forwarding(row) => Row::Forwarding(read.forwarding(row)?),
         Kind::Instance(row) => Row::Instance(read.instance(row)?),
         Kind::Port(row) => Row::Port(read.port(row)?),
     })
@@ -134,6 +139,10 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn bad(self, field: &'static str) -> MalformedRow {
         MalformedRow::Field { key: self.key, field }
+    }
+
+    fn small<N: TryFrom<u32>>(self, field: &'static str, number: u32) -> Result<N, MalformedRow> {
+        N::try_from(number).map_err(|_| self.bad(field))
     }
 
     fn octets<const N: usize>(self, field: &'static str, bytes: &[u8]) -> Result<[u8; N], MalformedRow> {

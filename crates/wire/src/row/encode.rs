@@ -1,9 +1,9 @@
 //! Typed rows to protobuf.
 
 use super::{
-    DhcpOption, Direction, Family, FloatingIpRow, FloatingRelayRow, HostRoute, Ipv6Mode, LocationRow,
-    LogObject, MemberRow, NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix, PresenceRow,
-    Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
+    DhcpOption, Direction, Family, FloatingIpRow, FloatingRelayRow, ForwardingRow, HostRoute, Ipv6Mode,
+    LocationRow, LogObject, MemberRow, NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix,
+    PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -35,6 +35,10 @@ fn key(key: RowKey) -> proto::RowKey {
         RowKey::FloatingRelay { router, floating_ip } => {
             Kind::FloatingRelay(proto::FloatingRelayKey { router, floating_ip })
         }
+        RowKey::Forwarding { router, floating_ip, protocol, port } => {
+            let (protocol, port) = (protocol.into(), port.into());
+            Kind::Forwarding(proto::ForwardingKey { router, floating_ip, protocol, port })
+        }
         RowKey::PortLease { router, interface, host } => {
             Kind::PortLease(proto::PortLeaseKey { router, interface, host })
         }
@@ -59,6 +63,7 @@ fn row(row: &Row) -> proto::Row {
         Row::FloatingIp(row) => Kind::FloatingIp(floating_ip(row)),
         Row::PortLease(row) => Kind::PortLease(port_lease(row)),
         Row::FloatingRelay(row) => Kind::FloatingRelay(floating_relay(row)),
+        Row::Forwarding(row) => Kind::Forwarding(forwarding(row)),
         Row::Instance(row) => Kind::Instance(super::instance::encode(row)),
         Row::Port(row) => Kind::Port(port(row)),
     };
@@ -123,6 +128,7 @@ fn name(row: &NameRow) -> proto::NameRow {
 
 fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
     let addresses = row.addresses.iter();
+    let [scope_v4, scope_v6] = row.scopes;
     proto::RouterInterfaceRow {
         router: row.router,
         port: row.port,
@@ -135,6 +141,8 @@ fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
             .gateway
             .as_ref()
             .map(|gateway| proto::Gateway { snat: gateway.snat, hosts: gateway.hosts.clone() }),
+        scope_v4: scope_v4.map(|scope| octets(&scope)).unwrap_or_default(),
+        scope_v6: scope_v6.map(|scope| octets(&scope)).unwrap_or_default(),
     }
 }
 
@@ -158,6 +166,24 @@ fn floating_relay(row: &FloatingRelayRow) -> proto::FloatingRelayRow {
         address: address(row.address),
         interface: row.interface,
         host: row.host,
+    }
+}
+
+fn forwarding(row: &ForwardingRow) -> proto::ForwardingRow {
+    proto::ForwardingRow {
+        router: row.router,
+        floating_ip: row.floating_ip,
+        protocol: row.protocol.into(),
+        network: row.network,
+        address: address(row.address),
+        interface: row.interface,
+        first: row.first.into(),
+        last: row.last.into(),
+        host: row.host,
+        port: row.port,
+        inside: address(row.inside),
+        inside_port: row.inside_port.into(),
+        single: row.single,
     }
 }
 

@@ -16,8 +16,8 @@ pub use decode::{Decoded, MalformedRow};
 pub use instance::{InstanceFacts, InstanceKey, InstanceRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 pub use router::{
-    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath,
-    RouteRow, RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow,
+    RoutePath, RouteRow, RouterInterfaceRow,
 };
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.
@@ -74,6 +74,17 @@ pub enum RowKey {
         /// The floating IP's number.
         floating_ip: u32,
     },
+    /// Ports of a floating IP that are forwarded.
+    Forwarding {
+        /// Router number.
+        router: u32,
+        /// The floating IP's number.
+        floating_ip: u32,
+        /// IP protocol.
+        protocol: u8,
+        /// The first of the ports.
+        port: u16,
+    },
     /// The ports of a router's address that a host may use.
     PortLease {
         /// Router number.
@@ -120,6 +131,7 @@ impl RowKey {
             | RowKey::Route { .. }
             | RowKey::PortLease { .. }
             | RowKey::FloatingRelay { .. }
+            | RowKey::Forwarding { .. }
             | RowKey::Rule { .. }
             | RowKey::Member { .. }
             | RowKey::Policy(_)
@@ -149,6 +161,8 @@ pub enum Row {
     Route(RouteRow),
     /// See [`FloatingRelayRow`].
     FloatingRelay(FloatingRelayRow),
+    /// See [`ForwardingRow`].
+    Forwarding(ForwardingRow),
     /// See [`PortLeaseRow`].
     PortLease(PortLeaseRow),
     /// See [`RuleRow`].
@@ -179,6 +193,12 @@ impl Row {
             Row::FloatingRelay(row) => {
                 RowKey::FloatingRelay { router: row.router, floating_ip: row.floating_ip }
             }
+            Row::Forwarding(row) => RowKey::Forwarding {
+                router: row.router,
+                floating_ip: row.floating_ip,
+                protocol: row.protocol,
+                port: row.first,
+            },
             Row::PortLease(row) => {
                 RowKey::PortLease { router: row.router, interface: row.interface, host: row.host }
             }

@@ -18,6 +18,8 @@ pub struct RouterInterfaceRow {
     pub addresses: Vec<InterfaceAddress>,
     /// Set when the network is an external one.
     pub gateway: Option<Gateway>,
+    /// UUID of the address scope that the network is in: of IPv4, of IPv6.
+    pub scopes: [Option<[u8; 16]>; 2],
 }
 
 /// How a router is attached to an external network.
@@ -64,6 +66,37 @@ pub struct FloatingRelayRow {
     pub interface: u32,
     /// The host's number.
     pub host: u32,
+}
+
+/// Ports of a floating IP that lead to ports of an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ForwardingRow {
+    /// The number of the router that translates.
+    pub router: u32,
+    /// The floating IP's number.
+    pub floating_ip: u32,
+    /// IP protocol.
+    pub protocol: u8,
+    /// The external network's number.
+    pub network: u32,
+    /// The address there.
+    pub address: Ipv6Addr,
+    /// The number of the router's port on the external network.
+    pub interface: u32,
+    /// The first port of the floating IP; 0 of a protocol that has none.
+    pub first: u16,
+    /// The last one, not below the first; 65,535 of a protocol that has none.
+    pub last: u16,
+    /// The number of the host that the instance's port is bound to; 0 for none.
+    pub host: u32,
+    /// The instance's port's number.
+    pub port: u32,
+    /// The port's address.
+    pub inside: Ipv6Addr,
+    /// The port there that the first one leads to.
+    pub inside_port: u16,
+    /// Whether all lead to that one, instead of each to one of its own.
+    pub single: bool,
 }
 
 /// A floating IP that leads to a port that is bound to the receiving host.

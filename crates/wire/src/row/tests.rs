@@ -197,9 +197,18 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
     });
     let gateway = (any::<bool>(), prop::collection::vec(any::<u32>(), 0..3));
     let gateway = proptest::option::of(gateway.prop_map(|(snat, hosts)| Gateway { snat, hosts }));
-    (any::<[u32; 3]>(), any::<[u8; 6]>(), prop::collection::vec(address, 0..4), gateway).prop_map(
-        |([router, port, network], mac, addresses, gateway)| {
-            Row::RouterInterface(RouterInterfaceRow { router, port, network, mac, addresses, gateway })
+    let addresses = prop::collection::vec(address, 0..4);
+    (any::<[u32; 3]>(), any::<[u8; 6]>(), addresses, gateway, any::<[Option<[u8; 16]>; 2]>()).prop_map(
+        |([router, port, network], mac, addresses, gateway, scopes)| {
+            Row::RouterInterface(RouterInterfaceRow {
+                router,
+                port,
+                network,
+                mac,
+                addresses,
+                gateway,
+                scopes,
+            })
         },
     )
 }
@@ -216,6 +225,34 @@ fn any_floating_relay() -> impl Strategy<Value = Row> {
     (any::<[u32; 5]>(), any_address()).prop_map(
         |([router, floating_ip, network, interface, host], address)| {
             Row::FloatingRelay(FloatingRelayRow { router, floating_ip, network, address, interface, host })
+        },
+    )
+}
+
+fn any_forwarding() -> impl Strategy<Value = Row> {
+    let ports = (any::<[u16; 2]>(), any::<u16>(), any::<bool>());
+    (any::<[u32; 6]>(), any::<u8>(), any_address(), any_address(), ports).prop_map(
+        |([router, floating_ip, network, interface, host, port], protocol, address, inside, ports)| {
+            let (mut range, inside_port, single) = ports;
+            range.sort_unstable();
+            let [first, last] = range;
+            let inside_port = if single { inside_port } else { inside_port.min(u16::MAX - (last - first)) };
+            let row = ForwardingRow {
+                router,
+                floating_ip,
+                protocol,
+                network,
+                address,
+                interface,
+                first,
+                last,
+                host,
+                port,
+                inside,
+                inside_port,
+                single,
+            };
+            Row::Forwarding(row)
         },
     )
 }
@@ -296,6 +333,7 @@ fn any_row() -> impl Strategy<Value = Row> {
         any_route(),
         any_floating_ip(),
         any_floating_relay(),
+        any_forwarding(),
         any_port_lease(),
         any_instance(),
         any_name()

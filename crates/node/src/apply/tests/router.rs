@@ -2,13 +2,13 @@
 
 use super::*;
 use hadron_pipeline::table::{
-    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, NatOwner, NatOwnerKey,
-    NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey, RouterInterface,
-    RouterInterfaceKey, floating_flag, neighbour_kind, router_interface_flag,
+    FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Forwarding, NatOwner,
+    NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey, OUTSIDE, Path, Route, RouteKey,
+    RouterInterface, RouterInterfaceKey, ScopeKey, floating_flag, neighbour_kind, router_interface_flag,
 };
 use hadron_wire::row::{
-    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PortLeaseRow, PresenceRow, RoutePath,
-    RouteRow, RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PortLeaseRow, PresenceRow,
+    RoutePath, RouteRow, RouterInterfaceRow,
 };
 
 pub(super) const ROUTER: u32 = 3;
@@ -23,6 +23,7 @@ fn interface(port: u32, network: u32, addresses: &[(Ipv6Addr, u8)]) -> RouterInt
         mac: mac(port as u8),
         addresses: addresses.collect(),
         gateway: None,
+        scopes: [None; 2],
     }
 }
 
@@ -74,6 +75,12 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                     interface,
                     host,
                 })
+            }
+        ),
+        (1..4u32, 1..3u32, 1..5u32, 0..4u32, 0..4u16, any::<bool>()).prop_map(
+            |(floating_ip, network, interface, host, first, single)| {
+                let Row::Forwarding(row) = forwarded(host, [first, 4], single) else { unreachable!() };
+                Row::Forwarding(ForwardingRow { router: 1, floating_ip, network, interface, ..row })
             }
         ),
         (1..3u32, 94..98u8, proptest::collection::vec(path, 1..3)).prop_map(|(router, length, paths)| {
@@ -295,6 +302,82 @@ fn a_floating_ip_follows_its_router_s_interface() {
     calculation.apply(remove([RowKey::RouterInterface { router: ROUTER, port: 9 }]));
     fold(&mut entries, &mut calculation);
     assert_eq!(flags_of(&entries, v4(99)), None);
+}
+
+/// Ports of floating IP 10.0.0.99 that lead to port 30 on a host.
+fn forwarded(host: u32, [first, last]: [u16; 2], single: bool) -> Row {
+    Row::Forwarding(ForwardingRow {
+        router: ROUTER,
+        floating_ip: 1,
+        protocol: 6,
+        network: 5,
+        address: v4(99),
+        interface: 9,
+        first,
+        last,
+        host,
+        port: 30,
+        inside: v4(3),
+        inside_port: 22,
+        single,
+    })
+}
+
+#[test]
+fn an_interface_s_scopes_are_rows_of_their_families() {
+    let scoped =
+        |scopes| Row::RouterInterface(RouterInterfaceRow { scopes, ..interface(9, 5, &[(v4(1), 120)]) });
+    let said = |scopes| {
+        let entries = calculated([network(5, Some(500)), scoped(scopes)], &[]);
+        let Some(Value::RouterInterface(row)) =
+            entries.get(&Key::RouterInterface(RouterInterfaceKey { interface: 9 }))
+        else {
+            panic!("no interface")
+        };
+        let scopes = [4, 6].map(|family| match entries.get(&Key::Scope(ScopeKey { interface: 9, family })) {
+            Some(Value::Scope(row)) => Some(row.scope),
+            _ => None,
+        });
+        (row.flags, scopes)
+    };
+    for scopes in [[Some([1; 16]), None], [None, Some([2; 16])], [Some([1; 16]), Some([2; 16])]] {
+        assert_eq!(said(scopes), (router_interface_flag::SCOPED, scopes));
+    }
+    assert_eq!(said([None; 2]), (0, [None; 2]));
+}
+
+#[test]
+fn forwarded_ports_lead_to_their_host_by_a_few_prefixes() {
+    let own = mapped().number;
+    let (shared, answered) = (floating_flag::SHARED | floating_flag::FORWARDS, floating_flag::ANSWERED);
+    let led = |entries: &Entries| -> Vec<(u32, [u8; 2], Forwarding)> {
+        let rows = entries.iter().filter_map(|(key, value)| match (key, value) {
+            (Key::Forwarding(key), Value::Forwarding(row)) => Some((key.prefix_len, key.port, *row)),
+            _ => None,
+        });
+        rows.collect()
+    };
+    let here = [external(5), gateway(5, &[own]), forwarded(own, [80, 80], true)];
+    let entries = calculated_on(mapped(), here, &[]);
+    assert_eq!(flags_of(&entries, v4(99)), Some((shared | answered, 0)));
+    let inside = [10, 0, 0, 3];
+    let row = Forwarding { host: 0, port: 30, inside, outside_port: 80, inside_port: 22, is_one: 1 };
+    assert_eq!(led(&entries), [(96, [0, 80], row)]);
+    let source = FloatingSourceKey { interface: 9, inside: v4(3).into() };
+    let by_session = Value::FloatingSource(FloatingSource::default());
+    assert_eq!(entries.get(&Key::FloatingSource(source)), Some(&by_session));
+
+    let there = [external(5), gateway(5, &[8]), forwarded(8, [1000, 1003], false)];
+    let entries = calculated_on(mapped(), there, &[]);
+    assert_eq!(flags_of(&entries, v4(99)), Some((shared, 0)), "another one stands for the router");
+    let row = Forwarding { host: 8, port: 0, inside, outside_port: 1000, inside_port: 22, is_one: 0 };
+    assert_eq!(led(&entries), [(94, 1000_u16.to_be_bytes(), row)]);
+    assert!(!entries.contains_key(&Key::FloatingSource(source)));
+
+    let unbound = [external(5), gateway(5, &[own]), forwarded(0, [80, 89], false)];
+    let entries = calculated_on(mapped(), unbound, &[]);
+    assert_eq!(flags_of(&entries, v4(99)), Some((shared | answered, 0)), "the router's own for now");
+    assert!(led(&entries).is_empty());
 }
 
 #[test]

@@ -6,11 +6,12 @@ mod router;
 mod security;
 
 use hadron_model::{
-    AddressGroup, Binding, ExtraDhcpOpt, FixedIp, FloatingIp, GatewayHosts, Host, HostNumber, Instance,
-    IpNet, LoggedEvents, Mac, Network, NetworkId, NetworkNumber, PacketLog, PhysicalSegment, PolicyNumber,
-    Port, PortDetails, PortId, PortLease, PortNumber, PortStatus, Router, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber, Timestamp, Vni,
-    port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY, router::DEVICE_OWNER_ROUTER_INTERFACE,
+    AddressGroup, Binding, Delegation, ExtraDhcpOpt, FixedIp, FloatingIp, GatewayHosts, Host, HostNumber,
+    Instance, IpNet, LoggedEvents, Mac, Network, NetworkId, NetworkNumber, PacketLog, PhysicalSegment,
+    PolicyNumber, Port, PortDetails, PortForwarding, PortId, PortLease, PortNumber, PortStatus, Router,
+    SecurityGroup, SecurityGroupId, SecurityGroupRule, Segment, Stamp, Subnet, SubnetId, SubnetNumber,
+    SubnetPool, SubnetPoolId, Timestamp, Vni, port::DEVICE_OWNER_DHCP, router::DEVICE_OWNER_ROUTER_GATEWAY,
+    router::DEVICE_OWNER_ROUTER_INTERFACE,
 };
 use hadron_store::{Commit, CommitInfo, Store, StoreError, Tx, Watch};
 use proptest::prelude::*;
@@ -28,6 +29,9 @@ pub const RULES: u8 = 7;
 pub const ADDRESS_GROUPS: u8 = 2;
 pub const ROUTERS: u8 = 3;
 pub const FLOATING_IPS: u8 = 4;
+pub const FORWARDINGS: u8 = 4;
+/// Subnet s is of pool s mod this.
+pub const POOLS: u8 = 4;
 pub const LOGS: u8 = 4;
 pub const PROJECTS: u8 = 2;
 pub const INSTANCES: u8 = 3;
@@ -45,6 +49,8 @@ pub struct Model {
     pub policies: BTreeMap<Vec<SecurityGroupId>, PolicyNumber>,
     pub routers: BTreeMap<u8, Router>,
     pub floating_ips: BTreeMap<u8, FloatingIp>,
+    pub forwardings: BTreeMap<u8, PortForwarding>,
+    pub pools: BTreeMap<u8, SubnetPool>,
     pub gateway_hosts: BTreeMap<PortId, GatewayHosts>,
     pub leases: BTreeMap<(PortId, HostNumber), PortLease>,
     pub logs: BTreeMap<u8, PacketLog>,
@@ -145,6 +151,23 @@ pub enum Op {
     },
     DropFloatingIp {
         floating: u8,
+    },
+    PutPool {
+        pool: u8,
+        scope: Option<u8>,
+    },
+    DropPool {
+        pool: u8,
+    },
+    /// No two have the same ports. Shape 0 is ICMP, 1 a port of TCP, 2 a range, 3 a range that leads to one port.
+    PutForwarding {
+        forwarding: u8,
+        floating: u8,
+        port: u8,
+        shape: u8,
+    },
+    DropForwarding {
+        forwarding: u8,
     },
     /// The hosts that stand for a router outside at a port that may be its gateway, a bit for each.
     PutGatewayHosts {
@@ -314,6 +337,10 @@ impl Model {
             | Op::DropRouter { .. }
             | Op::PutFloatingIp { .. }
             | Op::DropFloatingIp { .. }
+            | Op::PutPool { .. }
+            | Op::DropPool { .. }
+            | Op::PutForwarding { .. }
+            | Op::DropForwarding { .. }
             | Op::PutGatewayHosts { .. }
             | Op::DropGatewayHosts { .. }
             | Op::PutLease { .. }
@@ -367,13 +394,22 @@ impl Model {
             status: PortStatus::Down,
             port_security_enabled: security.policy.is_some(),
             security_groups: security.groups,
-            details: details(pair, up),
+            details: PortDetails {
+                delegation: (mac > 0 && router.is_none() && !dhcp).then(|| delegation(port)),
+                ..details(pair, up)
+            },
             inactive_bindings: vec![],
             allowed_address_pairs: security.pairs,
             policy: security.policy,
             stamp: Stamp::default(),
         }
     }
+}
+
+/// One of three prefixes, so that some ports have the same one.
+fn delegation(port: u8) -> Delegation {
+    let prefix = format!("fd00:d{}::/56", port % 3).parse().unwrap();
+    Delegation { subnetpool_id: SubnetPoolId(id(9, 0)), prefix }
 }
 
 /// What a port says beside its addresses.
@@ -430,7 +466,7 @@ fn a_subnet(subnet: u8, gateway: bool, dhcp: bool) -> Subnet {
         project_id: String::new(),
         name: String::new(),
         description: String::new(),
-        subnetpool_id: None,
+        subnetpool_id: Some(SubnetPoolId(id(10, subnet % POOLS))),
         cidr: IpNet::new(subnet_address(subnet, 0), prefix_len).unwrap(),
         gateway_ip: gateway.then(|| subnet_address(subnet, 1)),
         allocation_pools: vec![],

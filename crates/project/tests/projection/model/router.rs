@@ -1,11 +1,13 @@
 //! Routers and floating IPs of the small cloud. Interfaces and gateways are ports.
 
 use super::{
-    FLOATING_IPS, HOSTS, Model, NETWORKS, Op, PORTS, ROUTERS, id, network_id, port_id, subnet_address,
+    FLOATING_IPS, FORWARDINGS, HOSTS, Model, NETWORKS, Op, POOLS, PORTS, ROUTERS, id, network_id, port_id,
+    subnet_address,
 };
 use hadron_model::{
-    Association, ExtraRoute, FloatingIp, FloatingIpId, FloatingIpNumber, Gateway, GatewayHosts, PortLease,
-    Router, RouterId, RouterNumber, Stamp,
+    AddressScopeId, Association, ExtraRoute, FloatingIp, FloatingIpId, FloatingIpNumber, ForwardedProtocol,
+    Gateway, GatewayHosts, IpVersion, PortForwarding, PortForwardingId, PortLease, PortRange, Router,
+    RouterId, RouterNumber, Stamp, SubnetPool, SubnetPoolId,
 };
 use hadron_store::Tx;
 use proptest::prelude::*;
@@ -18,6 +20,11 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         3 => (0..FLOATING_IPS, 0..NETWORKS, prop::option::weighted(0.9, 0..ROUTERS), prop::option::weighted(0.9, 0..PORTS))
             .prop_map(|(floating, network, router, port)| Op::PutFloatingIp { floating, network, router, port }),
         1 => (0..FLOATING_IPS).prop_map(|floating| Op::DropFloatingIp { floating }),
+        3 => (0..POOLS, prop::option::weighted(0.8, 0u8..2)).prop_map(|(pool, scope)| Op::PutPool { pool, scope }),
+        1 => (0..POOLS).prop_map(|pool| Op::DropPool { pool }),
+        3 => (0..FORWARDINGS, 0..FLOATING_IPS, 0..PORTS, 0u8..4)
+            .prop_map(|(forwarding, floating, port, shape)| Op::PutForwarding { forwarding, floating, port, shape }),
+        1 => (0..FORWARDINGS).prop_map(|forwarding| Op::DropForwarding { forwarding }),
         3 => (0..PORTS, 0u8..1 << HOSTS).prop_map(|(port, hosts)| Op::PutGatewayHosts { port, hosts }),
         1 => (0..PORTS).prop_map(|port| Op::DropGatewayHosts { port }),
         3 => (0..PORTS, 0..HOSTS, 1u8..3).prop_map(|(port, host, blocks)| Op::PutLease { port, host, blocks }),
@@ -59,6 +66,28 @@ impl Model {
                     return false;
                 }
                 tx.delete::<FloatingIp>(&FloatingIpId(id(8, floating)));
+            }
+            Op::PutPool { pool, scope } => {
+                let record = a_pool(pool, scope);
+                self.pools.insert(pool, record.clone());
+                tx.put(record);
+            }
+            Op::DropPool { pool } => {
+                if self.pools.remove(&pool).is_none() {
+                    return false;
+                }
+                tx.delete::<SubnetPool>(&SubnetPoolId(id(10, pool)));
+            }
+            Op::PutForwarding { forwarding, floating, port, shape } => {
+                let record = a_forwarding(forwarding, floating, port, shape);
+                self.forwardings.insert(forwarding, record.clone());
+                tx.put(record);
+            }
+            Op::DropForwarding { forwarding } => {
+                if self.forwardings.remove(&forwarding).is_none() {
+                    return false;
+                }
+                tx.delete::<PortForwarding>(&PortForwardingId(id(9, forwarding)));
             }
             Op::PutGatewayHosts { port, hosts } => {
                 let named = (0..HOSTS).filter(|host| hosts & (1 << host) != 0);
@@ -109,6 +138,47 @@ fn a_floating_ip(floating: u8, network: u8, router: Option<u8>, port: Option<u8>
         router_id: router.map(router_id),
         dns_name: String::new(),
         dns_domain: String::new(),
+        stamp: Stamp::default(),
+    }
+}
+
+fn a_pool(pool: u8, scope: Option<u8>) -> SubnetPool {
+    let is_v4 = pool.is_multiple_of(2);
+    SubnetPool {
+        id: SubnetPoolId(id(10, pool)),
+        project_id: String::new(),
+        name: String::new(),
+        description: String::new(),
+        ip_version: if is_v4 { IpVersion::V4 } else { IpVersion::V6 },
+        prefixes: vec![if is_v4 { "10.0.0.0/8" } else { "fd00::/8" }.parse().unwrap()],
+        default_prefixlen: 24,
+        min_prefixlen: 8,
+        max_prefixlen: 32,
+        default_quota: None,
+        address_scope_id: scope.map(|scope| AddressScopeId(id(11, scope))),
+        is_default: false,
+        stamp: Stamp::default(),
+    }
+}
+
+fn a_forwarding(forwarding: u8, floating: u8, port: u8, shape: u8) -> PortForwarding {
+    let first = 1000 * (1 + u16::from(forwarding));
+    let (external, internal) = match shape {
+        // Only one of a floating IP can be without ports.
+        0 if forwarding == 0 => (None, None),
+        0 | 1 => (PortRange::new(first, first), PortRange::new(22, 22)),
+        2 => (PortRange::new(first, first + 9), PortRange::new(80, 89)),
+        _ => (PortRange::new(first + 5, first + 9), PortRange::new(80, 80)),
+    };
+    PortForwarding {
+        id: PortForwardingId(id(9, forwarding)),
+        floating_ip_id: FloatingIpId(id(8, floating)),
+        description: String::new(),
+        protocol: if external.is_none() { ForwardedProtocol::Icmp } else { ForwardedProtocol::Tcp },
+        external,
+        internal_port_id: port_id(port),
+        internal_ip_address: subnet_address(2 * (port % NETWORKS), 10 + port),
+        internal,
         stamp: Stamp::default(),
     }
 }

@@ -32,6 +32,7 @@ pub fn rows_of(model: &Model, host: &Host) -> Rows {
     }
     rows.extend(router::rows(model, host));
     rows.extend(router::floating_ips(model, host));
+    rows.extend(router::forwardings(model, host));
     rows.extend(security::rows(model, host));
     rows.into_iter().map(|row| (row.key(), row)).collect()
 }

@@ -2,11 +2,11 @@
 
 use super::is_on;
 use crate::model::Model;
-use hadron_model::{Host, IpNet, Network, NetworkId, Port, Router, Subnet};
+use hadron_model::{Host, IpNet, Network, NetworkId, Port, PortRange, Router, Subnet};
 use hadron_wire::Row;
 use hadron_wire::row::{
-    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix, RoutePath, RouteRow,
-    RouterInterfaceRow, address,
+    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix,
+    RoutePath, RouteRow, RouterInterfaceRow, address,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,6 +112,23 @@ pub fn rows(model: &Model, host: &Host) -> Vec<Row> {
                 routes.entry(destination).or_default().insert(path);
             }
         }
+        let mut interfaces: Vec<&Port> = interfaces(model, router).collect();
+        interfaces.sort_by_key(|port| std::cmp::Reverse(port.id));
+        for holder in model.ports.values() {
+            let Some(delegation) = holder.details.delegation else { continue };
+            let mut way = None;
+            for interface in interfaces.iter().filter(|it| it.network_id == holder.network_id) {
+                let beside = |next: &std::net::IpAddr| {
+                    next.is_ipv6() && subnets(model, interface).any(|(_, subnet)| subnet.cidr.contains(next))
+                };
+                let next = holder.fixed_ips.iter().map(|fixed| fixed.ip_address).find(beside);
+                way = next.map(|next| RoutePath { port: interface.number.0, gateway: address(next) }).or(way);
+            }
+            let prefix = Prefix::of(delegation.prefix.network(), delegation.prefix.prefix_len());
+            if let Some(way) = way {
+                routes.entry(prefix).or_default().insert(way);
+            }
+        }
         for (default, is_v4) in [("0.0.0.0/0", true), ("::/0", false)] {
             let default: IpNet = default.parse().unwrap();
             let default = Prefix::of(default.network(), default.prefix_len());
@@ -156,7 +173,17 @@ fn interface(model: &Model, router: &Router, port: &Port) -> RouterInterfaceRow 
                     .map(|gateway| gateway.hosts.iter().map(|host| host.0).collect())
                     .unwrap_or_default(),
             }),
+        scopes: [true, false].map(|is_v4| scope(model, network, is_v4)),
     }
+}
+
+/// Of the network's subnets of the family, by the pool that they are of.
+fn scope(model: &Model, network: &Network, is_v4: bool) -> Option<[u8; 16]> {
+    let of_family =
+        |subnet: &&Subnet| subnet.network_id == network.id && subnet.cidr.network().is_ipv4() == is_v4;
+    let pools = model.subnets.values().filter(of_family).filter_map(|subnet| subnet.subnetpool_id);
+    let scopes = pools.filter_map(|id| model.pools.values().find(|pool| pool.id == id)?.address_scope_id);
+    scopes.map(|scope| *scope.0.as_bytes()).next()
 }
 
 /// Who may use which ports of the router's first IPv4 address on each of its external networks.
@@ -218,4 +245,39 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// The ports of floating IPs that lead to instances, for every host that has the router.
+pub fn forwardings(model: &Model, host: &Host) -> Vec<Row> {
+    let near = networks(model, host);
+    let rows = model.forwardings.values().filter_map(|forwarding| {
+        let floating = model.floating_ips.values().find(|found| found.id == forwarding.floating_ip_id)?;
+        let router = model.routers.values().find(|found| Some(found.id) == floating.router_id)?;
+        let outside = floating.floating_network_id;
+        let gateway = gateways(model, router).find(|gateway| gateway.network_id == outside)?;
+        let network = model.networks.values().find(|found| found.id == outside)?;
+        let port = model.ports.values().find(|port| port.id == forwarding.internal_port_id)?;
+        let ports =
+            |range: Option<PortRange>| range.map_or((0, u16::MAX), |range| (range.first(), range.last()));
+        let ((first, last), (inside_port, inside_last)) =
+            (ports(forwarding.external), ports(forwarding.internal));
+        is_reached(model, host, router, &near).then(|| {
+            Row::Forwarding(ForwardingRow {
+                router: router.number.0,
+                floating_ip: floating.number.0,
+                protocol: forwarding.protocol as u8,
+                network: network.number.0,
+                address: address(floating.floating_ip_address),
+                interface: gateway.number.0,
+                first,
+                last,
+                host: super::wired_by(model, port).map_or(0, |host| host.number.0),
+                port: port.number.0,
+                inside: address(forwarding.internal_ip_address),
+                inside_port,
+                single: inside_port == inside_last,
+            })
+        })
+    });
+    rows.collect()
 }

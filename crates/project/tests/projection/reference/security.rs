@@ -76,7 +76,11 @@ fn member(group: &SecurityGroup, port: &Port) -> Option<Row> {
 pub fn allowed_pairs(port: &Port) -> Vec<AllowedPair> {
     let pair =
         |pair: &hadron_model::AddressPair| AllowedPair { prefix: wire(pair.ip), mac: port.mac_address.0 };
-    port.allowed_address_pairs.iter().map(pair).collect()
+    let delegated = port.details.delegation.filter(|_| port.port_security_enabled);
+    let delegated = delegated.map(|it| AllowedPair { prefix: wire(it.prefix), mac: port.mac_address.0 });
+    let pairs: std::collections::BTreeSet<_> =
+        port.allowed_address_pairs.iter().map(pair).chain(delegated).collect();
+    pairs.into_iter().collect()
 }
 
 fn wire(prefix: IpNet) -> Prefix {

@@ -3,8 +3,8 @@
 use super::{MalformedRow, Reader};
 use crate::proto;
 use crate::row::{
-    FloatingIpRow, FloatingRelayRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow, RoutePath,
-    RouteRow, RouterInterfaceRow,
+    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow,
+    RoutePath, RouteRow, RouterInterfaceRow,
 };
 use std::net::Ipv6Addr;
 
@@ -24,7 +24,12 @@ impl Reader {
                 .map(|address| self.interface_address(address))
                 .collect::<Result<_, _>>()?,
             gateway: row.gateway.map(|gateway| Gateway { snat: gateway.snat, hosts: gateway.hosts }),
+            scopes: [self.scope("scope_v4", &row.scope_v4)?, self.scope("scope_v6", &row.scope_v6)?],
         })
+    }
+
+    fn scope(self, field: &'static str, bytes: &[u8]) -> Result<Option<[u8; 16]>, MalformedRow> {
+        if bytes.is_empty() { Ok(None) } else { self.octets(field, bytes).map(Some) }
     }
 
     pub(super) fn floating_ip(self, row: proto::FloatingIpRow) -> Result<FloatingIpRow, MalformedRow> {
@@ -50,6 +55,33 @@ impl Reader {
             address: self.address("address", &row.address)?,
             interface: row.interface,
             host: row.host,
+        })
+    }
+
+    pub(super) fn forwarding(self, row: proto::ForwardingRow) -> Result<ForwardingRow, MalformedRow> {
+        let first = self.small("first", row.first)?;
+        let last: u16 = self.small("last", row.last)?;
+        let inside_port: u16 = self.small("inside_port", row.inside_port)?;
+        if last < first {
+            return Err(self.bad("last"));
+        }
+        if !row.single && inside_port.checked_add(last - first).is_none() {
+            return Err(self.bad("inside_port"));
+        }
+        Ok(ForwardingRow {
+            router: row.router,
+            floating_ip: row.floating_ip,
+            protocol: self.small("protocol", row.protocol)?,
+            network: row.network,
+            address: self.address("address", &row.address)?,
+            interface: row.interface,
+            first,
+            last,
+            host: row.host,
+            port: row.port,
+            inside: self.address("inside", &row.inside)?,
+            inside_port,
+            single: row.single,
         })
     }
 

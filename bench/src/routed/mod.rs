@@ -1,5 +1,10 @@
 //! What a router costs beside the same instances without one: between two networks on one host and on two; and from instances with a
-//! floating IP, and with none, to a machine outside, beside an instance that is on the external network itself.
+//! floating IP, and with none, to a machine outside, beside an instance that is on the external network itself. And beside routers that are
+//! namespaces: packets, and the time that many of them take to be set up.
+
+mod association;
+mod peers;
+mod set_up;
 
 use crate::course::{Course, figures, measure, ratios};
 use crate::path::peers::{MTU, ip, without_bridge_filter};
@@ -24,21 +29,38 @@ const SHARED: &str = "by the router's address, to outside";
 const RELAYED: &str = "the same, answers relayed by another host";
 
 /// Each path with a router beside the same without.
-const PEERS: [(&str, &str); 5] = [
+/// By a namespace, on one host.
+const NETNS_ROUTED: &str = "two networks, by a namespace";
+const NETNS_SHARED: &str = "by a namespace's address, to outside";
+
+const PEERS: [(&str, &str); 7] = [
     (ROUTED_HERE, SAME_HERE),
     (ROUTED_THERE, SAME_THERE),
     (FLOATING, DIRECT),
     (SHARED, DIRECT),
     (RELAYED, DIRECT),
+    (ROUTED_HERE, NETNS_ROUTED),
+    (SHARED, NETNS_SHARED),
 ];
 
 /// Runs the benchmark and reports.
 pub fn run() -> Result<()> {
     let mut report = Report::new("routed")?;
     let scene = Scene::up()?;
-    let all = measure(&scene.courses()?)?;
+    let linux = peers::Routed::up()?;
+    let courses: Vec<Course<'_>> =
+        scene.courses()?.into_iter().chain(linux.courses([NETNS_ROUTED, NETNS_SHARED])).collect();
+    let all = measure(&courses)?;
     report.table(&figures(&all));
     report.table(&ratios(&all, &PEERS));
+    report.write()
+}
+
+/// How long changes take: a floating IP that moves, and many routers.
+pub fn run_changes() -> Result<()> {
+    let mut report = Report::new("routers")?;
+    report.table(&association::table()?);
+    report.table(&set_up::table()?);
     report.write()
 }
 

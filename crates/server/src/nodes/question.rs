@@ -1,0 +1,116 @@
+//! Questions to a node that it answers by its stream: traces.
+
+use super::hub::Hub;
+use hadron_model::Host;
+use hadron_wire::proto::{TraceReply, TraceRequest};
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long a node has to answer: it does so between two passes of its loop, which take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Most questions to one node at a time.
+const MOST: usize = 16;
+
+/// Why a host did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// It never joined, or was removed.
+    #[error("there is no host {0}; `hadron host list` lists them")]
+    Unknown(String),
+    /// Its agent is not connected to this server.
+    #[error(
+        "host {0} is not connected to this server: its agent is down or cut off, or connected to another server of this cloud; \
+         its ports go on by the last rows that it has"
+    )]
+    Away(String),
+    /// It was connected, and is no more.
+    #[error("host {0} lost its connection before it answered; try again")]
+    Lost(String),
+    /// It is connected and says nothing.
+    #[error(
+        "host {0} has not answered for 5 s: its agent is overloaded, or of a release (it says {1}) without traces"
+    )]
+    Silent(String, String),
+    /// Too many ask at once.
+    #[error("host {0} is being asked by too many at once; try again in a moment")]
+    Busy(String),
+}
+
+/// Questions of a stream, and who waits for their answers.
+#[derive(Default)]
+pub(super) struct Questions(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last: u64,
+    unsaid: VecDeque<TraceRequest>,
+    waiting: HashMap<u64, oneshot::Sender<TraceReply>>,
+}
+
+impl Questions {
+    /// Takes a question; none when there are too many.
+    fn put(&self, mut request: TraceRequest) -> Option<(u64, oneshot::Receiver<TraceReply>)> {
+        let mut state = self.0.lock();
+        if state.waiting.len() >= MOST {
+            return None;
+        }
+        let (answer, waiting) = oneshot::channel();
+        state.last += 1;
+        request.id = state.last;
+        state.waiting.insert(request.id, answer);
+        state.unsaid.push_back(request);
+        Some((state.last, waiting))
+    }
+
+    /// The next one to be said.
+    pub(super) fn next(&self) -> Option<TraceRequest> {
+        self.0.lock().unsaid.pop_front()
+    }
+
+    /// The node answers. An answer that nobody waits for any more is dropped.
+    pub(super) fn answer(&self, reply: TraceReply) {
+        if let Some(waiting) = self.0.lock().waiting.remove(&reply.id) {
+            let _ = waiting.send(reply);
+        }
+    }
+
+    /// Nobody waits any more.
+    fn forget(&self, id: u64) {
+        let mut state = self.0.lock();
+        state.waiting.remove(&id);
+        state.unsaid.retain(|request| request.id != id);
+    }
+
+    /// The stream has ended; so who waits hears it at once.
+    pub(super) fn end(&self) {
+        *self.0.lock() = State::default();
+    }
+}
+
+/// Forgets a question when its asker goes away.
+struct Waiting<'a>(&'a Questions, u64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1);
+    }
+}
+
+/// Asks a host's node, and waits for its answer.
+pub(super) async fn ask(hub: &Hub, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
+    let name = || host.to_owned();
+    if !hub.store.snapshot().has::<Host>(&name()) {
+        return Err(NoAnswer::Unknown(name()));
+    }
+    let session = hub.session(host).ok_or_else(|| NoAnswer::Away(name()))?;
+    let (id, answer) = session.traces.put(request).ok_or_else(|| NoAnswer::Busy(name()))?;
+    let _waiting = Waiting(&session.traces, id);
+    session.wake.notify_one();
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_ended)) => Err(NoAnswer::Lost(name())),
+        Err(_late) => Err(NoAnswer::Silent(name(), session.software_version.clone())),
+    }
+}

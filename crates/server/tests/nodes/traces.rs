@@ -1,0 +1,185 @@
+//! Questions that a node answers by its stream.
+
+use crate::cloud::Cloud;
+use crate::test_node::TestNode;
+use hadron_model::{Host, Port};
+use hadron_server::nodes::NoAnswer;
+use hadron_server::trace::{Question, Report, TraceError, trace};
+use hadron_wire::proto::node_message::Message;
+use hadron_wire::proto::server_message::Message as FromServer;
+use hadron_wire::proto::trace_output::To;
+use hadron_wire::proto::trace_request::Door;
+use hadron_wire::proto::{TraceOutput, TraceReply, TraceRequest, TraceTunnel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::task::JoinHandle;
+
+async fn asked(node: &mut TestNode) -> TraceRequest {
+    loop {
+        match node.receive().await.expect("a question") {
+            FromServer::Trace(request) => return request,
+            FromServer::Batch(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_come_to_who_has_asked() {
+    let cloud = Cloud::start().await;
+    let mut node = cloud.node("compute1").await;
+    let ask = |vlan| {
+        let service = cloud.service.clone();
+        tokio::spawn(async move {
+            service.trace("compute1", TraceRequest { vlan, ..TraceRequest::default() }).await
+        })
+    };
+    let waiting = [ask(1), ask(2)];
+    let questions = [asked(&mut node).await, asked(&mut node).await];
+    // An answer to nothing is no breach; the others come in the other order.
+    node.send(Message::Traced(TraceReply { id: 4711, ..TraceReply::default() })).await;
+    for question in questions.iter().rev() {
+        let reply = TraceReply { id: question.id, revision: question.vlan.into(), ..TraceReply::default() };
+        node.send(Message::Traced(reply)).await;
+    }
+    for (vlan, answer) in (1..).zip(waiting) {
+        assert_eq!(answer.await.expect("no panic").expect("an answer").revision, vlan);
+    }
+}
+
+#[tokio::test]
+async fn who_can_not_answer_is_said_at_once() {
+    let cloud = Cloud::start().await;
+    let ask = || cloud.service.trace("compute1", TraceRequest::default());
+    assert!(matches!(ask().await, Err(NoAnswer::Unknown(_))));
+    cloud.host("compute2").await;
+    let away = cloud.service.trace("compute2", TraceRequest::default()).await;
+    assert!(matches!(away, Err(NoAnswer::Away(_))));
+    let mut node = cloud.node("compute1").await;
+    let service = cloud.service.clone();
+    let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
+    asked(&mut node).await;
+    drop(node);
+    assert!(matches!(waiting.await.expect("no panic"), Err(NoAnswer::Lost(_))));
+}
+
+/// A network with a port on each of two hosts.
+struct Pair {
+    cloud: Cloud,
+    ports: Vec<Port>,
+    /// Tunnel addresses of the hosts.
+    underlays: [bytes::Bytes; 2],
+}
+
+/// What a host does with a packet: from its own port it goes to the other host, from there to its port.
+fn carried(pair: &Pair, host: usize, request: &TraceRequest) -> TraceOutput {
+    let to = match request.door {
+        Some(Door::Port(_)) => To::Overlay(TraceTunnel {
+            vni: 7,
+            source: pair.underlays[host].clone(),
+            destination: pair.underlays[1 - host].clone(),
+        }),
+        _ => To::Port(pair.ports[host].number.0),
+    };
+    TraceOutput { to: Some(to), frame: request.frame.clone(), vlan: 0 }
+}
+
+impl Pair {
+    async fn raise() -> (Arc<Self>, [TestNode; 2]) {
+        let cloud = Cloud::start().await;
+        let nodes = [cloud.node("compute1").await, cloud.node("compute2").await];
+        let network = cloud.network().await;
+        let ports = cloud.ports(network, &["compute1", "compute2"]).await;
+        let underlays = ["compute1", "compute2"].map(|name| {
+            let view = cloud.store.snapshot();
+            let host = view.get::<Host>(&name.to_owned()).expect("a host");
+            hadron_wire::row::address(host.underlay).octets().to_vec().into()
+        });
+        (Arc::new(Self { cloud, ports, underlays }), nodes)
+    }
+
+    /// A node that answers what `carried` says, at revisions that rise by `step` with each answer; how many it has answered.
+    fn answers(
+        self: &Arc<Self>,
+        host: usize,
+        mut node: TestNode,
+        step: u64,
+    ) -> (JoinHandle<()>, Arc<AtomicU64>) {
+        let (pair, count) = (self.clone(), Arc::new(AtomicU64::new(0)));
+        let counted = count.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let request = asked(&mut node).await;
+                let revision = 100 + step * counted.fetch_add(1, Ordering::Relaxed);
+                let outputs = vec![carried(&pair, host, &request)];
+                let reply = TraceReply { id: request.id, revision, outputs, ..TraceReply::default() };
+                node.send(Message::Traced(reply)).await;
+            }
+        });
+        (task, count)
+    }
+
+    fn question(&self) -> Question {
+        Question {
+            from: Some(self.ports[0].id.to_string()),
+            to: Some(self.ports[1].fixed_ips[0].ip_address),
+            protocol: "udp".into(),
+            destination_port: 53,
+            source_port: 1000,
+            hop_limit: 64,
+            ..Question::default()
+        }
+    }
+
+    async fn trace(&self) -> Result<Report, TraceError> {
+        trace(&self.cloud.store, &self.cloud.service, &self.question()).await
+    }
+}
+
+#[tokio::test]
+async fn a_packet_is_followed_from_host_to_host_and_its_answer_back() {
+    let (pair, [one, two]) = Pair::raise().await;
+    let (tasks, counts): (Vec<_>, Vec<_>) =
+        [pair.answers(0, one, 0), pair.answers(1, two, 0)].into_iter().unzip();
+    let report = pair.trace().await.expect("a report");
+    let hosts =
+        |legs: &[hadron_server::trace::Leg]| legs.iter().map(|leg| leg.host.clone()).collect::<Vec<_>>();
+    assert_eq!(hosts(&report.there), ["compute1", "compute2"]);
+    assert_eq!(hosts(&report.back.clone().expect("an answer")), ["compute2", "compute1"]);
+    assert!(report.is_delivered && report.is_answered, "{report:#?}");
+    assert!(report.verdict.contains(&pair.ports[1].id.to_string()) && report.warnings.is_empty());
+    assert_eq!(read(&counts), [2, 2]);
+    tasks.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn tables_that_change_are_read_again_and_then_said_to_have() {
+    let (pair, [one, two]) = Pair::raise().await;
+    let (tasks, counts): (Vec<_>, Vec<_>) =
+        [pair.answers(0, one, 1), pair.answers(1, two, 0)].into_iter().unzip();
+    let report = pair.trace().await.expect("a report");
+    assert_eq!(read(&counts), [6, 6], "three attempts, there and back");
+    assert!(report.warnings.iter().any(|warning| warning.contains("rows came")), "{:?}", report.warnings);
+    tasks.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_host_that_goes_leaves_what_was_known_before() {
+    let (pair, [one, two]) = Pair::raise().await;
+    let (task, _) = pair.answers(0, one, 0);
+    drop(two);
+    crate::cloud::until("the host is away", || {
+        pair.cloud.service.node("compute2").is_none_or(|node| !node.is_connected)
+    })
+    .await;
+    let report = pair.trace().await.expect("the first leg");
+    assert_eq!((report.there.len(), report.is_delivered), (1, false));
+    assert!(report.warnings.iter().any(|warning| warning.contains("compute2")), "{:?}", report.warnings);
+    task.abort();
+    let _ = task.await;
+    assert!(matches!(pair.trace().await, Err(TraceError::NoAnswer(_))));
+}
+
+fn read(counts: &[Arc<AtomicU64>]) -> Vec<u64> {
+    counts.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+}
