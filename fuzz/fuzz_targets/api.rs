@@ -2,12 +2,9 @@
 //! are the ids of a network, a shared network, a subnet and a port that exist.
 #![no_main]
 
-#[path = "../../crates/control/tests/support/consistency.rs"]
-#[allow(dead_code)]
-mod consistency;
-#[path = "../../crates/api/tests/support/script.rs"]
+#[path = "../../crates/api/tests/api/regressions/script.rs"]
 mod script;
-#[path = "../../crates/api/tests/support/mod.rs"]
+#[path = "../../crates/api/tests/api/support/mod.rs"]
 mod support;
 
 use libfuzzer_sys::fuzz_target;
@@ -16,6 +13,6 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let view = runtime.block_on(script::run(text));
-        consistency::check(&view);
+        support::consistency::check(&view);
     }
 });

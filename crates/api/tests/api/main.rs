@@ -1,0 +1,34 @@
+//! The API as its clients see it, called without a network: one program, linked once.
+
+mod agents;
+mod attributes;
+mod auto_topology;
+mod bad_input;
+mod crud;
+mod default_statefulness;
+mod delegated_prefixes;
+mod errors;
+mod faults;
+mod floating_ips;
+mod hostile;
+mod isolation;
+mod lists;
+mod network_ip_availability;
+mod operations;
+mod ordering;
+mod packet_logs;
+mod port_bindings;
+mod privacy_addresses;
+mod quotas;
+mod regressions;
+mod roles;
+mod routers;
+mod samples;
+mod security_groups;
+mod security_isolation;
+mod segment_ranges;
+mod segments;
+mod sharing;
+mod subnet_pools;
+mod support;
+mod tags;

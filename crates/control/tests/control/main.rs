@@ -1,0 +1,32 @@
+//! The transactions of every resource: one program, linked once.
+
+mod addresses;
+mod delegation;
+mod enlarging;
+mod floating_ip_races;
+mod floating_ips;
+mod histories;
+mod instances;
+mod nat;
+mod network_segments;
+mod operations;
+mod packet_logs;
+mod peer_routes;
+mod port_bindings;
+mod port_security;
+mod publication;
+mod quotas;
+mod races;
+mod router_races;
+mod routers;
+mod security_groups;
+mod security_histories;
+mod security_races;
+mod segment_races;
+mod segment_ranges;
+mod sharing;
+mod sharing_races;
+mod subnet_pools;
+mod support;
+mod templates_and_address_groups;
+mod topology;
