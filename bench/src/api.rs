@@ -3,7 +3,7 @@
 
 use crate::cpu;
 use crate::load::{self, Bounds, Measured};
-use crate::report::{Cell, Report, Spread, Table, quantile, sorted};
+use crate::report::{Better, Cell, Figure, Report, Spread, Table, quantile, sorted};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use hadron_lab::Etcd;
@@ -25,6 +25,9 @@ const PAGE: usize = 4096;
 /// flush at commit): its own figures, measured on another day.
 const NEUTRON: [(usize, f64); 3] = [(1, 5.3), (8, 10.7), (32, 11.3)];
 
+/// In a table of all benches.
+const NEUTRONS: &str = "Neutron, another day";
+
 /// Runs the benchmark on the embedded store and reports.
 pub fn run() -> Result<()> {
     report("api", Subject::start)
@@ -40,8 +43,8 @@ fn report<F: Future<Output = Result<Subject>>>(name: &'static str, start: impl F
     runtime.block_on(async {
         let mut report = Report::new(name)?;
         let subject = start().await?;
-        report.table(&creation(&subject).await?);
-        report.table(&reads(&subject).await?);
+        creation(&subject, &mut report).await?;
+        reads(&subject, &mut report).await?;
         report.table(&limits(&subject).await?);
         report.write()
     })
@@ -135,7 +138,7 @@ impl Created {
     }
 }
 
-async fn creation(subject: &Subject) -> Result<Table> {
+async fn creation(subject: &Subject, report: &mut Report) -> Result<()> {
     let warm_up = Bounds { requests: 500, ..CREATE };
     subject.create_ports(8, warm_up).await?;
     let mut all = NEUTRON.map(|_| Created::default());
@@ -173,13 +176,22 @@ async fn creation(subject: &Subject) -> Result<Table> {
             Cell::Number(neutron, 1),
             Cell::Number(rate.median / neutron, 0),
         ]);
+        report.figure(Figure {
+            what: format!("ports created, {clients} clients"),
+            unit: "/s",
+            value: rate.median,
+            beside: NEUTRONS.to_owned(),
+            other: neutron,
+            better: Better::More,
+        });
     }
-    Ok(table)
+    report.table(&table);
+    Ok(())
 }
 
 /// Neutron's figures: a list of 1,000 ports takes 818 ms at the median, one of 5,000 ports 7.07 s; a read of one port 16.4 ms, with 8 clients 119 a second;
 /// 1,000 ports in one POST 143 s.
-async fn reads(subject: &Subject) -> Result<Table> {
+async fn reads(subject: &Subject, report: &mut Report) -> Result<()> {
     let mut client = subject.client().await?;
     let network = subject.network().await?;
     let ports: Vec<Value> =
@@ -206,6 +218,11 @@ async fn reads(subject: &Subject) -> Result<Table> {
         ["request", "clients", "requests/s", "p50 ms", "p99 ms", "Neutron", "ratio"],
     );
     let ratio = |ours: f64, neutron: f64| Cell::Number(neutron / ours, 0);
+    let beside = |what: String, value: f64, other: f64| {
+        let (unit, beside) = ("ms", NEUTRONS.to_owned());
+        Figure { what, unit, value, beside, other, better: Better::Less }
+    };
+    report.figure(beside(format!("POST of {BULK} ports"), bulk, 143e3));
     table.row(vec![
         format!("POST of {BULK} ports").as_str().into(),
         Cell::Number(1.0, 0),
@@ -234,8 +251,10 @@ async fn reads(subject: &Subject) -> Result<Table> {
             neutron.into(),
             ratio(ours, milliseconds),
         ]);
+        report.figure(beside(format!("{what}, {clients} clients"), ours, milliseconds));
     }
-    Ok(table)
+    report.table(&table);
+    Ok(())
 }
 
 /// What no port can be faster than: the disk's flush, and an HTTP answer that needs neither store nor token.

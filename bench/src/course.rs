@@ -1,7 +1,7 @@
 //! Paths between two namespaces, measured side by side. Every round measures every path in turn, each round begins with another path,
 //! and ratios are taken within a round: what else the machine does meanwhile weighs on all alike.
 
-use crate::report::{Cell, Spread, Table};
+use crate::report::{Better, Cell, Figure, Report, Spread, Table};
 use crate::traffic::{Pair, Sample};
 use anyhow::{Context, Result};
 use hadron_lab::Namespace;
@@ -76,8 +76,42 @@ fn head(first: &[&'static str], last: &[&'static str]) -> Vec<&'static str> {
     [first, &COLUMNS.map(|(name, _, _)| name), last].concat()
 }
 
+/// Reports what each path did, and each beside its peer (path, peer).
+pub fn tell(report: &mut Report, all: &[Rounds], peers: &[(&'static str, &'static str)]) {
+    report.table(&figures(all));
+    report.table(&ratios(all, peers));
+    for (ours, peer, family) in pairs(all, peers) {
+        for (column, better) in [(0, Better::More), (2, Better::More), (4, Better::Less)] {
+            let (name, of, _) = COLUMNS[column];
+            let median =
+                |rounds: &Rounds| Spread::of(&rounds.samples.iter().map(of).collect::<Vec<_>>()).median;
+            report.figure(Figure {
+                what: format!("{}, {family}, {name}", ours.course),
+                unit: "",
+                value: median(ours),
+                beside: peer.course.to_owned(),
+                other: median(peer),
+                better,
+            });
+        }
+    }
+}
+
+/// Each path and its peer in the families that both have.
+fn pairs<'a>(
+    all: &'a [Rounds],
+    peers: &'a [(&'static str, &'static str)],
+) -> impl Iterator<Item = (&'a Rounds, &'a Rounds, &'static str)> {
+    peers.iter().flat_map(move |(ours, peer)| {
+        FAMILIES.into_iter().filter_map(move |family| {
+            let find = |course: &str| all.iter().find(|it| it.course == course && it.family == family);
+            Some((find(ours)?, find(peer)?, family))
+        })
+    })
+}
+
 /// What each path did.
-pub fn figures(all: &[Rounds]) -> Table {
+fn figures(all: &[Rounds]) -> Table {
     let title = format!("Figures, {ROUNDS} rounds, median (least–greatest):");
     let head = head(&["path", "family"], &["small packets lost %"]);
     let mut table = Table::new(title, head);
@@ -91,21 +125,17 @@ pub fn figures(all: &[Rounds]) -> Table {
     table
 }
 
-/// Each path beside its peer (path, peer), in the families that both have.
-pub fn ratios(all: &[Rounds], peers: &[(&str, &str)]) -> Table {
+/// Each path beside its peer.
+fn ratios(all: &[Rounds], peers: &[(&'static str, &'static str)]) -> Table {
     let title = "Ratios to the peer within each round, median (least–greatest); above 1 is better for TCP and packets, below 1 for round trips:";
     let mut table = Table::new(title, head(&["path", "peer", "family"], &[]));
-    for (ours, peer) in peers {
-        for family in FAMILIES {
-            let find = |course: &str| all.iter().find(|it| it.course == course && it.family == family);
-            let (Some(ours), Some(peer)) = (find(ours), find(peer)) else { continue };
-            let mut cells = vec![ours.course.into(), peer.course.into(), family.into()];
-            cells.extend(COLUMNS.map(|(_, of, _)| {
-                let pairs = ours.samples.iter().zip(&peer.samples);
-                Cell::Spread(Spread::of(&pairs.map(|(a, b)| of(a) / of(b)).collect::<Vec<_>>()), 2)
-            }));
-            table.row(cells);
-        }
+    for (ours, peer, family) in pairs(all, peers) {
+        let mut cells = vec![ours.course.into(), peer.course.into(), family.into()];
+        cells.extend(COLUMNS.map(|(_, of, _)| {
+            let pairs = ours.samples.iter().zip(&peer.samples);
+            Cell::Spread(Spread::of(&pairs.map(|(a, b)| of(a) / of(b)).collect::<Vec<_>>()), 2)
+        }));
+        table.row(cells);
     }
     table
 }

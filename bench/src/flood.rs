@@ -2,7 +2,7 @@
 //! beside another project that creates ports on ever more connections at once.
 
 use crate::load::{self, Bounds, Measured};
-use crate::report::{Cell, Report, Table};
+use crate::report::{Better, Cell, Figure, Report, Table};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use hadron_tests::client::{Client, token};
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
         let mut report = Report::new("flood")?;
         let options = ["--quota-network=-1", "--quota-subnet=-1", "--quota-port=-1"];
         let server = Server::start_with(&options).await?;
-        report.table(&rounds(&server).await?);
+        rounds(&server, &mut report).await?;
         report.write()
     })
 }
@@ -62,7 +62,7 @@ impl Project {
     }
 }
 
-async fn rounds(server: &Server) -> Result<Table> {
+async fn rounds(server: &Server, report: &mut Report) -> Result<()> {
     let mut table = Table::new(
         "One project creates ports on one connection while another does so on many; milliseconds:",
         [
@@ -75,6 +75,7 @@ async fn rounds(server: &Server) -> Result<Table> {
         ],
     );
     let quiet = Project::new(server, "quiet").await?;
+    let mut alone = f64::NAN;
     for connections in FLOODS {
         // A project of its own each time: what a flood has left does not count to the next.
         let loud = Project::new(server, &format!("loud-{connections}")).await?;
@@ -93,6 +94,19 @@ async fn rounds(server: &Server) -> Result<Table> {
             Cell::Number(other.quantile(0.5), 1),
             Cell::Number(other.quantile(0.99), 1),
         ]);
+        if connections == 0 {
+            alone = other.quantile(0.5);
+            continue;
+        }
+        report.figure(Figure {
+            what: format!("a project's POST beside another's {connections} connections, p50"),
+            unit: "ms",
+            value: other.quantile(0.5),
+            beside: "alone".to_owned(),
+            other: alone,
+            better: Better::Less,
+        });
     }
-    Ok(table)
+    report.table(&table);
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! The benchmarks: `cargo xtask bench [NAME …]`.
 //!
 //! Each starts the `hadron` of the same build, measures it beside a peer or a limit of the same machine in the same run, prints
-//! Markdown, and writes `bench/<name>.json` beside the build's products. What the figures mean is in `docs/performance.md`. Begin
-//! reading at [`BENCHES`].
+//! Markdown, and writes `bench/<name>.json` beside the build's products. From these files comes the one table of all figures,
+//! [`summary`]. What they mean is in `docs/performance.md`. Begin reading at [`BENCHES`].
 #![forbid(unsafe_code)]
 
 mod api;
@@ -17,6 +17,7 @@ mod policy;
 mod report;
 mod routed;
 mod rules;
+mod summary;
 mod traffic;
 mod wired;
 
@@ -56,5 +57,6 @@ fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|(bench, _)| bench != name)) {
         bail!("no bench {unknown:?}; there are {}", BENCHES.map(|(bench, _)| bench).join(", "));
     }
-    BENCHES.into_iter().filter(|(bench, _)| is_wanted(bench)).try_for_each(|(_, bench)| bench())
+    BENCHES.into_iter().filter(|(bench, _)| is_wanted(bench)).try_for_each(|(_, bench)| bench())?;
+    summary::write(&BENCHES.map(|(bench, _)| bench))
 }

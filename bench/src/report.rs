@@ -98,7 +98,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    fn markdown(&self) -> String {
+    /// As Markdown, after an empty line.
+    pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let head = line(self.head.iter().map(|name| (*name).to_owned()).collect());
         let rows = self.rows.iter().map(|row| line(row.iter().map(Cell::markdown).collect()));
@@ -114,11 +115,53 @@ impl Table {
     }
 }
 
+/// Which of two figures is the better one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Better {
+    /// The greater one.
+    More,
+    /// The smaller one.
+    Less,
+}
+
+/// One figure of a bench, beside that of a peer or beside a limit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Figure {
+    /// What was measured.
+    pub what: String,
+    /// Of both values.
+    pub unit: &'static str,
+    /// What it was.
+    pub value: f64,
+    /// Whose or which limit the other value is.
+    pub beside: String,
+    /// The other value.
+    pub other: f64,
+    /// Which of them is better if it is greater.
+    pub better: Better,
+}
+
+impl Figure {
+    /// How many times as good as the other: above 1 is better, below 1 is worse.
+    pub fn ratio(&self) -> f64 {
+        match self.better {
+            Better::More => self.value / self.other,
+            Better::Less => self.other / self.value,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self { what, unit, value, beside, other, .. } = self;
+        json!({"what": what, "unit": unit, "value": value, "beside": beside, "other": other, "ratio": self.ratio()})
+    }
+}
+
 /// The result of one bench.
 pub struct Report {
     name: &'static str,
     machine: machine::Facts,
     tables: Vec<Value>,
+    figures: Vec<Figure>,
 }
 
 impl Report {
@@ -126,7 +169,7 @@ impl Report {
     pub fn new(name: &'static str) -> Result<Self> {
         let machine = machine::Facts::read()?;
         println!("\n# {name}\n\n{machine}");
-        Ok(Self { name, machine, tables: Vec::new() })
+        Ok(Self { name, machine, tables: Vec::new(), figures: Vec::new() })
     }
 
     /// Prints a table and keeps it.
@@ -135,24 +178,50 @@ impl Report {
         self.tables.push(table.json());
     }
 
+    /// Keeps a figure for the table of all benches.
+    pub fn figure(&mut self, figure: Figure) {
+        self.figures.push(figure);
+    }
+
+    /// Keeps one that a goal of its own is set for.
+    pub fn goal(
+        &mut self,
+        what: impl Into<String>,
+        unit: &'static str,
+        value: f64,
+        goal: f64,
+        better: Better,
+    ) {
+        let (what, beside) = (what.into(), "goal".to_owned());
+        self.figure(Figure { what, unit, value, beside, other: goal, better });
+    }
+
     /// Writes `bench/<name>.json` beside the build's products.
     pub fn write(self) -> Result<()> {
-        let directory = products()?.join("bench");
-        std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
-        let path = directory.join(format!("{}.json", self.name));
-        let content = json!({"bench": self.name, "machine": self.machine.json(), "tables": self.tables});
-        std::fs::write(&path, format!("{content:#}\n"))
-            .with_context(|| format!("write {}", path.display()))?;
+        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
+        let machine = self.machine.json();
+        let content =
+            json!({"bench": self.name, "machine": machine, "tables": self.tables, "figures": figures});
+        let path = keep(&format!("{}.json", self.name), &format!("{content:#}\n"))?;
         println!("\nAs JSON: {}", path.display());
         Ok(())
     }
 }
 
-/// The directory of the build's products, two above this program.
-fn products() -> Result<PathBuf> {
+/// Writes a file of this name to where results are kept.
+pub fn keep(name: &str, content: &str) -> Result<PathBuf> {
+    let directory = directory()?;
+    std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    let path = directory.join(name);
+    std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Where results are kept: beside the build's products, two above this program.
+pub fn directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let directory = program.ancestors().nth(2).context("this program lies in no build directory")?;
-    Ok(directory.to_owned())
+    let products = program.ancestors().nth(2).context("this program lies in no build directory")?;
+    Ok(products.join("bench"))
 }
 
 #[cfg(test)]
@@ -163,6 +232,20 @@ mod tests {
     fn spread_takes_the_middle_and_the_ends() {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, greatest: 3.0 });
         assert_eq!(quantile(&sorted((0..=100).rev().map(f64::from).collect()), 0.99), 99.0);
+    }
+
+    #[test]
+    fn a_ratio_above_one_is_better() {
+        let figure = |value, better| Figure {
+            what: "x".into(),
+            unit: "ms",
+            value,
+            beside: "goal".into(),
+            other: 10.0,
+            better,
+        };
+        assert_eq!(figure(5.0, Better::Less).ratio(), 2.0);
+        assert_eq!(figure(5.0, Better::More).ratio(), 0.5);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 mod interface;
 
-use crate::report::{Cell, Report, Table, quantile, sorted};
+use crate::report::{Better, Cell, Report, Table, quantile, sorted};
 use anyhow::{Context, Result, ensure};
 use hadron_lab::Underlay;
 use hadron_tests::client::Client;
@@ -55,10 +55,18 @@ pub fn run() -> Result<()> {
         Ok(())
     });
     measured.with_context(|| cloud.logs())?;
-    report.table(&table(&[
-        ("interface there, then PUT binding:host_id", &bound),
-        ("POST of a bound port, then the interface", &posted),
-    ]));
+    let variants = [
+        ("interface there, then PUT binding:host_id", &bound[..]),
+        ("POST of a bound port, then the interface", &posted[..]),
+    ];
+    report.table(&table(&variants));
+    for (variant, times) in variants {
+        let wired = sorted(times.iter().map(|times| times.wired).collect());
+        for (q, name, goal) in [(0.5, "p50", 5.0), (0.99, "p99", 20.0)] {
+            let what = format!("{variant}: ACTIVE, {name}");
+            report.goal(what, "ms", quantile(&wired, q), goal, Better::Less);
+        }
+    }
     report.write()
 }
 

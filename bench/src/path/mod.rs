@@ -4,7 +4,7 @@
 mod cloud;
 pub mod peers;
 
-use crate::course::{figures, measure, ratios};
+use crate::course::{measure, tell};
 use crate::report::Report;
 use anyhow::Result;
 
@@ -24,7 +24,6 @@ pub fn run() -> Result<()> {
     let instances = cloud::Instances::up()?;
     let courses = [peers.courses()?.as_slice(), &instances.courses()?].concat();
     let all = measure(&courses)?;
-    report.table(&figures(&all));
-    report.table(&ratios(&all, &PEERS));
+    tell(&mut report, &all, &PEERS);
     report.write()
 }

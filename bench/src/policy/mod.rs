@@ -8,7 +8,7 @@ mod connect;
 mod peer;
 
 use crate::cpu::Processors;
-use crate::report::{Cell, Report, Spread, Table, quantile};
+use crate::report::{Better, Cell, Figure, Report, Spread, Table, quantile};
 use crate::traffic::Pair;
 use anyhow::{Context, Result};
 use hadron_lab::Namespace;
@@ -89,6 +89,17 @@ pub fn run() -> Result<()> {
             Cell::Spread(Spread::of(&pairs.collect::<Vec<_>>()), 2)
         });
         ratios.row([ours.into(), other.into()].into_iter().chain(spreads).collect());
+        for (column, (name, of, _)) in COLUMNS.into_iter().enumerate() {
+            let median = |samples: &[Sample]| Spread::of(&samples.iter().map(of).collect::<Vec<_>>()).median;
+            report.figure(Figure {
+                what: format!("{ours}, {name}"),
+                unit: "",
+                value: median(samples),
+                beside: other.to_owned(),
+                other: median(others),
+                better: if column == 3 { Better::Less } else { Better::More },
+            });
+        }
     }
     report.table(&ratios);
     report.write()

@@ -1,6 +1,6 @@
 //! How long it takes from the call that gives an instance its floating IP until the world is answered by it, when another host had it before.
 
-use crate::report::{Cell, Spread, Table};
+use crate::report::{Better, Cell, Report, Spread, Table};
 use anyhow::{Result, bail};
 use hadron_lab::{Instance, Underlay};
 use hadron_tests::behind::{Behind, Plan};
@@ -18,7 +18,7 @@ const ROUNDS: usize = 21;
 const PACE: Duration = Duration::from_micros(500);
 
 /// The floating IP goes from host to host and back.
-pub fn table() -> Result<Table> {
+pub fn run(report: &mut Report) -> Result<()> {
     let plan =
         Plan { underlay: Underlay::V4, hosts: &HOSTS, unmapped: &[], places: &HOSTS, enable_snat: true };
     let Behind { guests, outside, cloud, .. } = &Behind::raise("association", plan)?;
@@ -55,7 +55,10 @@ pub fn table() -> Result<Table> {
     for (name, values) in [("the call is answered", &calls), ("the world is answered", &answers)] {
         table.row(vec![name.into(), Cell::Spread(Spread::of(values), 1)]);
     }
-    Ok(table)
+    report.table(&table);
+    let what = "a floating IP from another host until the world is answered";
+    report.goal(what, "ms", Spread::of(&answers).median, 20.0, Better::Less);
+    Ok(())
 }
 
 /// A socket of the world's.

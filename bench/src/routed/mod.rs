@@ -6,7 +6,7 @@ mod association;
 mod peers;
 mod set_up;
 
-use crate::course::{Course, figures, measure, ratios};
+use crate::course::{Course, measure, tell};
 use crate::path::peers::{MTU, ip, without_bridge_filter};
 use crate::report::Report;
 use anyhow::{Context, Result};
@@ -51,16 +51,15 @@ pub fn run() -> Result<()> {
     let courses: Vec<Course<'_>> =
         scene.courses()?.into_iter().chain(linux.courses([NETNS_ROUTED, NETNS_SHARED])).collect();
     let all = measure(&courses)?;
-    report.table(&figures(&all));
-    report.table(&ratios(&all, &PEERS));
+    tell(&mut report, &all, &PEERS);
     report.write()
 }
 
 /// How long changes take: a floating IP that moves, and many routers.
 pub fn run_changes() -> Result<()> {
     let mut report = Report::new("routers")?;
-    report.table(&association::table()?);
-    report.table(&set_up::table()?);
+    association::run(&mut report)?;
+    set_up::run(&mut report)?;
     report.write()
 }
 

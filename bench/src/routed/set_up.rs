@@ -1,7 +1,7 @@
 //! How long many routers take from the first call until the last one answers from outside, beside namespaces for as many.
 
 use super::peers::Crowd;
-use crate::report::{Cell, Spread, Table};
+use crate::report::{Better, Cell, Figure, Report, Spread, Table};
 use anyhow::{Context, Result};
 use hadron_lab::{Instance, Underlay, until};
 use hadron_tests::client::Client;
@@ -18,7 +18,7 @@ const ROUTERS: usize = 100;
 const ROUNDS: usize = 3;
 
 /// Both, in turn.
-pub fn table() -> Result<Table> {
+pub fn run(report: &mut Report) -> Result<()> {
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(cloud()?);
@@ -32,7 +32,16 @@ pub fn table() -> Result<Table> {
     {
         table.row(vec![Cell::Text(name.to_owned()), Cell::Spread(Spread::of(values), 2)]);
     }
-    Ok(table)
+    report.table(&table);
+    report.figure(Figure {
+        what: format!("{ROUTERS} routers until the last one answers"),
+        unit: "s",
+        value: Spread::of(&ours).median,
+        beside: "namespaces".to_owned(),
+        other: Spread::of(&peers).median,
+        better: Better::Less,
+    });
+    Ok(())
 }
 
 fn cloud() -> Result<f64> {

@@ -6,7 +6,7 @@
 
 mod node;
 
-use crate::report::{Cell, Report, Table, quantile, sorted};
+use crate::report::{Better, Cell, Report, Table, quantile, sorted};
 use anyhow::{Context, Result, bail};
 use hadron_lab::Underlay;
 use hadron_tests::client::Client;
@@ -54,7 +54,13 @@ pub fn run() -> Result<()> {
         })
     })?;
     let (added, removed) = measured.with_context(|| cloud.logs())?;
-    report.table(&table(&[("rule added", added), ("rule removed", removed)]));
+    let changes = [("rule added", added), ("rule removed", removed)];
+    report.table(&table(&changes));
+    for (change, times) in &changes {
+        let in_force = sorted(times.iter().map(|times| times.in_force).collect());
+        let what = format!("{change}, in force on {NODES} nodes, p99");
+        report.goal(what, "ms", quantile(&in_force, 0.99), 100.0, Better::Less);
+    }
     report.write()
 }
 
