@@ -12,11 +12,13 @@ mod cpu;
 mod flood;
 mod load;
 mod machine;
+mod memory;
 mod path;
 mod policy;
 mod report;
 mod routed;
 mod rules;
+mod scale;
 mod summary;
 mod traffic;
 mod wired;
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 type Bench = fn() -> Result<()>;
 
 /// Every bench, in the order in which all are run.
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 11] = [
     ("api", api::run),
     ("api-etcd", api::run_on_etcd),
     ("flood", flood::run),
@@ -38,6 +40,7 @@ const BENCHES: [(&str, Bench); 10] = [
     ("routers", routed::run_changes),
     ("policy", policy::run),
     ("rules", rules::run),
+    ("scale", scale::run),
     ("asks", asks::run),
 ];
 

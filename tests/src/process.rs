@@ -2,6 +2,7 @@
 
 use crate::client::{self, Client};
 use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ impl FirstStart {
 /// A server process. It is killed and its store removed when this is dropped.
 pub struct Server {
     process: Child,
+    /// What it was started with.
+    arguments: Vec<OsString>,
     /// State directory.
     pub directory: tempfile::TempDir,
     api: SocketAddr,
@@ -88,24 +91,25 @@ impl Server {
         let program = hadron()?;
         let directory = tempfile::tempdir_in(program.parent().unwrap_or(Path::new(".")))?;
         let [api, identity, nodes] = [free_address()?, free_address()?, free_address()?];
-        let process = Command::new(program)
-            .args(["--log", "warn", "server", "--public-name", "127.0.0.1", "--state-dir"])
-            .arg(directory.path())
-            .args([
-                "--api",
-                &api.to_string(),
-                "--identity",
-                &identity.to_string(),
-                "--nodes",
-                &nodes.to_string(),
-            ])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        Ok(Self { process, directory, api, identity, password: String::new() })
+        let mut arguments: Vec<OsString> =
+            ["--log", "warn", "server", "--public-name", "127.0.0.1"].map(Into::into).into();
+        arguments.extend(["--state-dir".into(), directory.path().into()]);
+        for (option, address) in [("--api", api), ("--identity", identity), ("--nodes", nodes)] {
+            arguments.extend([option.into(), address.to_string().into()]);
+        }
+        arguments.extend(options.iter().map(Into::into));
+        let process = Command::new(program).args(&arguments).stdout(Stdio::piped()).spawn()?;
+        Ok(Self { process, arguments, directory, api, identity, password: String::new() })
     }
 
-    async fn until_it_listens(&mut self) -> Result<()> {
+    /// Starts it again on its store and at its addresses, after it has ended, without waiting until it listens.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = Command::new(hadron()?).args(&self.arguments).stdout(Stdio::null()).spawn()?;
+        Ok(())
+    }
+
+    /// Waits until both its APIs take connections.
+    pub async fn until_it_listens(&mut self) -> Result<()> {
         self.until(async |server| server.identity_api().await.is_ok() && server.network_api().await.is_ok())
             .await
     }
@@ -156,6 +160,11 @@ impl Server {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Address of the Networking API.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// URL of the Networking API, without its version.
     pub fn network_url(&self) -> String {
         format!("https://{}", self.api)
@@ -176,7 +185,8 @@ impl Server {
         self.process.id()
     }
 
-    fn ca(&self) -> Result<Vec<u8>> {
+    /// The authority's certificate, PEM.
+    pub fn ca(&self) -> Result<Vec<u8>> {
         Ok(std::fs::read(self.ca_path())?)
     }
 }
