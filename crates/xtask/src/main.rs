@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod busybox;
 mod check;
 mod command;
 mod conformance;

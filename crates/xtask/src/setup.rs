@@ -15,6 +15,7 @@ const TEST_PACKAGES: &[&str] = &[
     "busybox-static",
     "dhcpcd-base",
     "dnsmasq-base",
+    "dpkg-dev",
     "etcd-client",
     "etcd-server",
     "ethtool",
@@ -51,6 +52,7 @@ pub fn run() -> Result<()> {
     openstack_client()?;
     keystone();
     debian();
+    udhcpc6();
     Ok(())
 }
 
@@ -206,5 +208,12 @@ fn keystone() {
 fn debian() {
     if let Err(error) = crate::debian::root() {
         eprintln!("no Debian packages for guests, the tests with real guests will be skipped: {error:#}");
+    }
+}
+
+/// A client of DHCPv6 that no package has; its test is skipped without it.
+fn udhcpc6() {
+    if let Err(error) = crate::busybox::udhcpc6() {
+        eprintln!("no busybox with udhcpc6, the test with it will be skipped: {error:#}");
     }
 }
