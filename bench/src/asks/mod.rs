@@ -2,10 +2,12 @@
 //! floods, and for metadata. Beside it dnsmasq with its file of hosts, under the same load by the same clients.
 
 mod client;
+mod flood;
 mod metadata;
 mod wiring;
 
-use crate::report::{Cell, Report, Table, quantile, sorted};
+use crate::memory;
+use crate::report::{Better, Cell, Figure, Report, Spread, Table, quantile, sorted};
 use anyhow::{Context, Result, ensure};
 use client::{Client, Lease};
 use hadron_lab::{Namespace, Underlay, until};
@@ -14,7 +16,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wiring::Seat;
 
@@ -52,7 +53,7 @@ pub fn run() -> Result<()> {
 
     let ours = measure(&guests, &seats).with_context(|| cloud.logs())?;
     let after = resident(&cloud)?;
-    let floods = flood(&guests, &seats)?;
+    let floods = flood::measure(cloud.host(HOST)?, &guests, &seats).with_context(|| cloud.logs())?;
 
     let peer = cloud.host(CONTROLLER)?;
     let other = cloud.host(CONTROLLER)?.instance("others", "00000000-01", "02:00:00:00:00:02")?;
@@ -71,22 +72,16 @@ pub fn run() -> Result<()> {
     let theirs = measure(&other, &beside).with_context(|| dnsmasq.log())?;
 
     report.table(&leases(&[("hadron", &ours), ("dnsmasq on a bridge", &theirs)]));
-    let mut table = Table::new(
-        "One port's leases, milliseconds of a question, while another port floods:",
-        ["load", "p50", "p99"],
-    );
-    for (name, trips) in
-        ["none", "a program sends as fast as it can, nowhere", "a port sends as fast as it can"]
-            .into_iter()
-            .zip(&floods)
-    {
-        table.row(vec![
-            name.into(),
-            Cell::Number(quantile(trips, 0.5), 2),
-            Cell::Number(quantile(trips, 0.99), 2),
-        ]);
-    }
-    report.table(&table);
+    report.figure(Figure {
+        what: format!("a question when {PORTS} instances ask at once, p99"),
+        unit: "ms",
+        value: ours.burst(0.99).median,
+        beside: "dnsmasq".to_owned(),
+        other: theirs.burst(0.99).median,
+        better: Better::Less,
+    });
+    report.goal(format!("node with {PORTS} ports"), "MB", after, 100.0, Better::Less);
+    flood::tell(&mut report, &floods);
     let mut table = Table::new("Memory of the node's process, MB resident:", ["ports", "MB"]);
     table.row(vec![Cell::Number(0.0, 0), Cell::Number(before, 1)]);
     table.row(vec![Cell::Number(PORTS as f64, 0), Cell::Number(after, 1)]);
@@ -129,6 +124,13 @@ struct Measured {
     alone: Vec<f64>,
 }
 
+impl Measured {
+    /// A quantile of each round's burst.
+    fn burst(&self, q: f64) -> Spread {
+        Spread::of(&self.bursts.iter().map(|trips| quantile(trips, q)).collect::<Vec<_>>())
+    }
+}
+
 fn measure(guests: &Namespace, seats: &[Seat]) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -168,38 +170,6 @@ async fn one_by_one(clients: &[Arc<Client>], first: u32) -> Result<Vec<f64>> {
     Ok(sorted(trips))
 }
 
-/// Ports' questions one after the other: alone, beside a program that sends frames nowhere as fast as it can, and beside a port that
-/// sends them to its network. The second takes as much of the processors as the third.
-fn flood(guests: &Namespace, seats: &[Seat]) -> Result<[Vec<f64>; 3]> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let clients = clients(guests, &seats[..=ALONE])?;
-        let quiet = one_by_one(&clients[..ALONE], 1 << 21).await?;
-        let nowhere = Arc::new(Client::on(guests, "lo", [2, 0, 0, 0, 0, 1])?);
-        let busy = beside(&nowhere, &clients[..ALONE], 1 << 22).await?;
-        let flooded = beside(&clients[ALONE], &clients[..ALONE], 1 << 23).await?;
-        Ok([quiet, busy, flooded])
-    })
-}
-
-async fn beside(flooder: &Arc<Client>, clients: &[Arc<Client>], first: u32) -> Result<Vec<f64>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (flooder, is_over) = (Arc::clone(flooder), Arc::clone(&stop));
-    let thread = std::thread::spawn(move || -> Result<u64> {
-        let (frame, mut sent) = (flooder.discovery(7), 0);
-        while !is_over.load(Ordering::Relaxed) {
-            flooder.send(&frame)?;
-            sent += 1;
-        }
-        Ok(sent)
-    });
-    let trips = one_by_one(clients, first).await;
-    stop.store(true, Ordering::Relaxed);
-    let sent = thread.join().ok().context("the flood has panicked")??;
-    ensure!(sent > 1000, "no flood: {sent} frames");
-    trips
-}
-
 fn leases(all: &[(&str, &Measured)]) -> Table {
     let title = format!(
         "{PORTS} instances ask for their addresses; milliseconds of a question, {ROUNDS} bursts and one after the other:"
@@ -214,15 +184,10 @@ fn leases(all: &[(&str, &Measured)]) -> Table {
     ];
     let mut table = Table::new(title, head);
     for (name, measured) in all {
-        let of = |q: f64| {
-            crate::report::Spread::of(
-                &measured.bursts.iter().map(|trips| quantile(trips, q)).collect::<Vec<_>>(),
-            )
-        };
         table.row(vec![
             (*name).into(),
-            Cell::Spread(of(0.5), 1),
-            Cell::Spread(of(0.99), 1),
+            Cell::Spread(measured.burst(0.5), 1),
+            Cell::Spread(measured.burst(0.99), 1),
             Cell::Number(measured.repeated as f64, 0),
             Cell::Number(quantile(&measured.alone, 0.5), 2),
             Cell::Number(quantile(&measured.alone, 0.99), 2),
@@ -258,9 +223,5 @@ fn metadata_table(cloud: &Cloud, network: &str) -> Result<Table> {
 
 /// Memory of the node's process, MB.
 fn resident(cloud: &Cloud) -> Result<f64> {
-    let agent = cloud.agent(HOST).context("no agent")?;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024.0 / 1e6)
+    memory::resident(cloud.agent(HOST).context("no agent")?.pid())
 }

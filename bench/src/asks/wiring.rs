@@ -46,6 +46,13 @@ pub fn plug(host: &Namespace, guests: &Namespace, seats: &[Seat]) -> Result<()> 
     batch(guests, "up", &far)
 }
 
+/// A pair of interfaces of these names that is nothing's but the kernel's: what `near` receives goes to the host's own stack.
+pub fn bare(host: &Namespace, guests: &Namespace, near: &str, far: &str) -> Result<()> {
+    let net = guests.dir().join("net");
+    batch(host, "bare", &format!("link add {near} up type veth peer name {far} netns {}\n", net.display()))?;
+    batch(guests, "bare", &format!("link set {far} up\n"))
+}
+
 /// dnsmasq on a bridge with all seats, which can't hear each other: a question goes to the server alone.
 pub fn dnsmasq(host: &Namespace, seats: &[Seat]) -> Result<Process> {
     let mut bridge =
