@@ -177,7 +177,7 @@ async fn creation(subject: &Subject, report: &mut Report) -> Result<()> {
             Cell::Number(rate.median / neutron, 0),
         ]);
         report.figure(Figure {
-            what: format!("ports created, {clients} clients"),
+            what: format!("ports created, {clients} at a time"),
             unit: "/s",
             value: rate.median,
             beside: NEUTRONS.to_owned(),
@@ -251,7 +251,7 @@ async fn reads(subject: &Subject, report: &mut Report) -> Result<()> {
             neutron.into(),
             ratio(ours, milliseconds),
         ]);
-        report.figure(beside(format!("{what}, {clients} clients"), ours, milliseconds));
+        report.figure(beside(format!("{what}, {clients} at a time"), ours, milliseconds));
     }
     report.table(&table);
     Ok(())

@@ -22,7 +22,8 @@ pub fn write(benches: &[&str]) -> Result<()> {
         let report: Value =
             serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
         for figure in report["figures"].as_array().into_iter().flatten() {
-            all.push(Line::of(bench, figure).with_context(|| format!("a figure of {}", path.display()))?);
+            let line = Line::of(bench, &report["machine"], figure);
+            all.push(line.with_context(|| format!("a figure of {}", path.display()))?);
         }
     }
     let markdown = table(&all).markdown();
@@ -44,10 +45,12 @@ struct Line {
     beside: String,
     other: f64,
     ratio: f64,
+    /// Of the machine, before the bench began.
+    load: f64,
 }
 
 impl Line {
-    fn of(bench: &str, figure: &Value) -> Result<Self> {
+    fn of(bench: &str, machine: &Value, figure: &Value) -> Result<Self> {
         let text = |name: &str| figure[name].as_str().map(str::to_owned).with_context(|| name.to_owned());
         // What is not a number, as of no measurement, is written as null.
         let number = |name: &str| figure[name].as_f64().unwrap_or(f64::NAN);
@@ -59,19 +62,22 @@ impl Line {
             beside: text("beside")?,
             other: number("other"),
             ratio: number("ratio"),
+            load: machine["load_before"].as_f64().unwrap_or(f64::NAN),
         })
     }
 
     fn json(&self) -> Value {
-        let Self { bench, what, unit, value, beside, other, ratio } = self;
-        json!({"bench": bench, "what": what, "unit": unit, "value": value, "beside": beside, "other": other, "ratio": ratio})
+        let Self { bench, what, unit, value, beside, other, ratio, load } = self;
+        json!({"bench": bench, "what": what, "unit": unit, "value": value, "beside": beside, "other": other,
+            "ratio": ratio, "load_before": load})
     }
 }
 
 fn table(all: &[Line]) -> Table {
     let title =
         "Every figure beside a peer's in the same run, or a limit; a ratio above 1 is better than that:";
-    let mut table = Table::new(title, ["bench", "figure", "measured", "beside", "that one's", "ratio"]);
+    let mut table =
+        Table::new(title, ["bench", "figure", "measured", "beside", "that one's", "ratio", "load before"]);
     for line in all {
         let of = |value: f64| Cell::Text(format!("{} {}", shown(value), line.unit).trim_end().to_owned());
         table.row(vec![
@@ -81,6 +87,7 @@ fn table(all: &[Line]) -> Table {
             line.beside.as_str().into(),
             of(line.other),
             Cell::Number(line.ratio, if line.ratio < 10.0 { 2 } else { 0 }),
+            Cell::Number(line.load, 1),
         ]);
     }
     table
@@ -141,13 +148,13 @@ mod tests {
 
     fn line(what: &str, ratio: f64) -> Line {
         let (bench, unit, beside) = ("api".to_owned(), "ms".to_owned(), "Neutron".to_owned());
-        Line { bench, what: what.to_owned(), unit, value: 12.34, beside, other: 0.001, ratio }
+        Line { bench, what: what.to_owned(), unit, value: 12.34, beside, other: 0.001, ratio, load: 2.5 }
     }
 
     #[test]
     fn the_table_has_three_digits_of_each_value() {
         let text = table(&[line("ports", 0.5)]).markdown();
-        assert!(text.contains("| api | ports | 12.3 ms | Neutron | 0.001 ms | 0.50 |"), "{text}");
+        assert!(text.contains("| api | ports | 12.3 ms | Neutron | 0.001 ms | 0.50 | 2.5 |"), "{text}");
     }
 
     #[test]
