@@ -9,6 +9,7 @@
 
 mod admission;
 mod attribute;
+pub mod audit;
 pub mod auth;
 mod bodies;
 mod body;
@@ -24,6 +25,7 @@ mod page;
 mod path;
 pub mod policy;
 mod query;
+pub mod receipt;
 mod request;
 mod resource;
 mod router;

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::admission::{Admission, Crowded};
+use crate::audit::Watched;
 use crate::bodies::{Bodies, Room};
 use crate::error::json_response;
 use crate::json::Writer;
@@ -13,7 +14,7 @@ use crate::query::Query;
 use crate::request::Call;
 use crate::resource::{self, Endpoint};
 use crate::state::ApiState;
-use crate::{ApiError, AuthError, auth, extension, openapi, version};
+use crate::{ApiError, AuthError, Caller, auth, extension, openapi, version};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
@@ -82,8 +83,11 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
     if let Some(from) = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()) {
         tracing::debug!(request_id, from, "a request of another service's request");
     }
+    let mut watched = Watched::begin(api.state.audit.as_ref(), &request, &request_id);
+    let caller = watched.as_mut().map(|watched| &mut watched.asked.caller);
     // A fault in one request must not take the others of its connection with it.
-    let answer = AssertUnwindSafe(answer(&api, path, request, request_id.clone())).catch_unwind().await;
+    let answer =
+        AssertUnwindSafe(answer(&api, path, request, request_id.clone(), caller)).catch_unwind().await;
     let mut response = match answer {
         Ok(answer) => answer.unwrap_or_else(ApiError::into_response),
         Err(_) => {
@@ -91,6 +95,9 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
             ApiError::internal().into_response()
         }
     };
+    if let Some(watched) = &mut watched {
+        watched.asked.status = Some(response.status().as_u16());
+    }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -113,6 +120,7 @@ async fn answer(
     path: Path,
     request: Request<Body>,
     request_id: String,
+    told: Option<&mut Option<Arc<Caller>>>,
 ) -> Result<Response<Body>, ApiError> {
     let config = &api.state.config;
     let url = request.uri().path_and_query().map_or(0, |url| url.as_str().len());
@@ -135,6 +143,9 @@ async fn answer(
         Ok(caller) => caller,
         Err(error) => return Ok(unauthenticated(api, &error)),
     };
+    if let Some(told) = told {
+        *told = Some(caller.clone());
+    }
     if !accepts_json(request.headers()) {
         return Err(ApiError::not_acceptable());
     }

@@ -1,6 +1,8 @@
 //! What every request works with.
 
+use crate::audit::Audit;
 use crate::policy::{LivePolicy, Policy};
+use crate::receipt::{NoHosts, Receipts};
 use crate::{Authenticate, BodyShares, Shares};
 use hadron_control::Config;
 use hadron_store::{Snapshot, Store};
@@ -52,6 +54,10 @@ pub struct ApiState {
     pub auth: Arc<dyn Authenticate>,
     /// Settings.
     pub config: Arc<ApiConfig>,
+    /// Who knows what hosts have acknowledged.
+    pub receipts: Arc<dyn Receipts>,
+    /// Who keeps an audit log, if somebody does.
+    pub audit: Option<Arc<dyn Audit>>,
     /// Who may do what, in this request.
     pub(crate) policy: Arc<Policy>,
     /// Where that comes from.
@@ -71,7 +77,8 @@ impl ApiState {
         config: ApiConfig,
         live_policy: Arc<LivePolicy>,
     ) -> Self {
-        Self { store, auth, config: Arc::new(config), policy: live_policy.current(), live_policy }
+        let (receipts, policy) = (Arc::new(NoHosts), live_policy.current());
+        Self { store, auth, config: Arc::new(config), receipts, audit: None, policy, live_policy }
     }
 
     /// The state that a request is judged in and answered from: it has what any server has acknowledged. If a shared

@@ -47,6 +47,8 @@ pub enum Command {
     Counters(Counters),
     /// Hosts and ports of a running server: what is not in force, and why.
     Status(Status),
+    /// On which of the hosts that need an object its last change is in force.
+    Receipt(crate::receipt::Options),
     /// What this host's packet path does at this moment: talkers, drops, connections.
     Top(Top),
     /// Tells where a packet would go and why, there and back, by the live tables of the hosts; nothing is sent or changed.
@@ -117,6 +119,9 @@ pub struct Server {
     /// Listener of metrics for Prometheus, without TLS [default: none].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// File in which every commit, and every request that would change something, is written down as a line of JSON [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
     /// Name or address under which clients and nodes reach this server [default: this machine's host name].
     #[arg(long)]
     pub public_name: Option<String>,

@@ -12,6 +12,7 @@ mod instance;
 mod lab;
 mod metrics;
 mod policy;
+mod receipt;
 mod server;
 mod shutdown;
 mod status;
@@ -62,6 +63,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Restore(command) => server::restore(command).await,
             Command::Counters(command) => counters::show(&command),
             Command::Status(command) => status::run(command).await,
+            Command::Receipt(command) => receipt::run(command).await,
             Command::Top(command) => top::run(command).await,
             Command::Trace(command) => return trace::run(*command).await,
             Command::Lab(_) | Command::Policy(_) => Ok(()),

@@ -99,6 +99,7 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         keystone: keystone(&options.keystone)?,
         policy: crate::policy::config(&options.policy),
         lease_seconds: u32::try_from(options.dhcp_lease_duration).unwrap_or(u32::MAX),
+        audit_log: options.audit_log.clone(),
         publisher: publisher(&options.dns_update)?,
         control,
     })

@@ -37,6 +37,13 @@ fn text(view: &StatusView) -> String {
     let counts: Vec<String> = view.ports.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let _ =
         writeln!(text, "\nports: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
+    if let Some(audit) = &view.audit_log {
+        let path = audit.path.display();
+        let _ = writeln!(text, "audit log {path}: {} lines written, {} lost", audit.written, audit.lost);
+        if let Some(trouble) = &audit.trouble {
+            let _ = writeln!(text, "audit log {path} can't be written: {trouble}; make room, lines wait");
+        }
+    }
     if view.not_in_force.is_empty() {
         text.push_str("everything that is bound to a host is in force\n");
         return text;

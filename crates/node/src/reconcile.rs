@@ -81,6 +81,10 @@ pub(crate) struct Reconciler<P, L> {
     position: Option<Position>,
     /// Revision to be acknowledged by the next pass, and whether it is the stream's first.
     due: Option<(u64, bool)>,
+    /// The API request that the last rows come from; empty if none.
+    request: String,
+    /// The last one that was applied.
+    last_request: String,
     is_committed: bool,
     /// Ports to look at in the next pass.
     touched: BTreeSet<u32>,
@@ -139,6 +143,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             underlay: None,
             position: None,
             due: None,
+            request: String::new(),
+            last_request: String::new(),
             is_committed: false,
             touched: BTreeSet::new(),
             attached: HashMap::new(),
@@ -237,7 +243,10 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         if let Some(mode) = rows.mode {
             self.calculation.begin(mode);
         }
-        for batch in rows.batches {
+        for mut batch in rows.batches {
+            if !batch.request_id.is_empty() {
+                self.request = std::mem::take(&mut batch.request_id);
+            }
             let applied = self.calculation.apply(batch);
             for malformed in applied.malformed {
                 tracing::error!(
@@ -604,6 +613,13 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             }
             self.parts.outbox.set(port, state);
         }
+        if let Some((revision, _)) = self.due
+            && !self.request.is_empty()
+        {
+            let (request_id, pending) = (std::mem::take(&mut self.request), self.writer.pending());
+            tracing::info!(request_id, revision, pending, "a change is applied");
+            self.last_request = request_id;
+        }
         match self.due.take() {
             Some((revision, true)) => self.parts.outbox.open(revision),
             Some((revision, false)) => self.parts.outbox.in_force(revision),
@@ -612,6 +628,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.parts.summary.send_replace(Summary {
             rows: self.calculation.rows().len(),
             position: self.position,
+            last_request: self.last_request.clone(),
             pending: if self.position.is_some() { self.writer.pending() } else { 0 },
             overlay_error: self.overlay_error.clone(),
             nearly_full: self.nearly_full.iter().copied().collect(),

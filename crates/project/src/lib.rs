@@ -18,6 +18,7 @@
 
 mod delta;
 mod derive;
+mod footprint;
 mod interest;
 mod projection;
 mod reach;
@@ -26,6 +27,7 @@ mod tombstone;
 mod touch;
 
 pub use delta::{Delta, Note};
+pub use footprint::Footprint;
 pub use interest::Interest;
 pub use projection::{Projection, Settings};
 pub use subscription::{Limits, Subscription, UnknownHost};

@@ -67,6 +67,13 @@ impl Subscription {
         self.told
     }
 
+    /// Up to which revision the node has everything in force, having acknowledged `acknowledged`: if it is told nothing more, that is where
+    /// the projection is, however long ago something of its own changed.
+    pub fn watermark(&self, acknowledged: Revision, projection: &Projection) -> Revision {
+        let is_settled = !self.is_first && self.waiting() == 0 && acknowledged == self.told;
+        if is_settled { projection.position().revision } else { acknowledged }
+    }
+
     /// How many keys wait to be sent.
     pub fn waiting(&self) -> usize {
         self.dirty.len() + self.forget.len()

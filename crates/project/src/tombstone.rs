@@ -44,7 +44,12 @@ impl Tombstones {
 
     /// What went after `revision`.
     pub(crate) fn since(&self, revision: Revision) -> impl Iterator<Item = Gone> {
+        self.dated_since(revision).map(|(_, gone)| gone)
+    }
+
+    /// What went after `revision`, and when.
+    pub(crate) fn dated_since(&self, revision: Revision) -> impl Iterator<Item = (Revision, Gone)> {
         let first = self.gone.partition_point(|(at, _)| *at <= revision);
-        self.gone.range(first..).map(|(_, gone)| *gone)
+        self.gone.range(first..).copied()
     }
 }

@@ -34,6 +34,8 @@ pub struct Config {
     pub policy: hadron_api::policy::PolicyConfig,
     /// Seconds that instances may use an address that they got by DHCP; `u32::MAX` means for ever.
     pub lease_seconds: u32,
+    /// File in which every commit and every request that would change something is written down, if one is.
+    pub audit_log: Option<PathBuf>,
     /// The name server outside that gets the names of ports and floating IPs, if one does.
     pub publisher: Option<crate::PublisherConfig>,
     /// What the operations on objects depend on.

@@ -54,6 +54,14 @@ pub enum ServerError {
     /// An operator's policy.
     #[error("the policy")]
     Policy(#[from] hadron_api::policy::PolicyError),
+    /// The audit log can't be opened.
+    #[error("the audit log {path} can't be opened")]
+    Audit {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Keys or certificates.
     #[error("certificates")]
     Trust(#[from] crate::trust::TrustError),

@@ -1,6 +1,7 @@
 //! What can be read of a running server at any moment: for metrics, and for `hadron status`.
 
-use crate::admin::{HostStatus, PortTrouble, StatusView};
+use crate::admin::{AuditStatus, HostStatus, PortTrouble, StatusView};
+use crate::audit::{AuditLog, AuditReading};
 use crate::nodes::{Counter, NodeService, NodeStatus};
 use hadron_model::{
     FloatingIp, Host, Network, Port, PortStatus, Router, SecurityGroup, SecurityGroupRule, Subnet,
@@ -16,6 +17,7 @@ const MOST_TROUBLES: usize = 1000;
 pub struct Gauges {
     store: Store,
     nodes: NodeService,
+    pub(crate) audit: Option<AuditLog>,
 }
 
 /// What is read for metrics.
@@ -29,6 +31,8 @@ pub struct Reading {
     pub ports: BTreeMap<&'static str, usize>,
     /// Every host.
     pub hosts: Vec<HostReading>,
+    /// The audit log, if one is kept.
+    pub audit: Option<AuditReading>,
 }
 
 /// A host in metrics.
@@ -45,8 +49,8 @@ pub struct HostReading {
 }
 
 impl Gauges {
-    pub(crate) fn new(store: Store, nodes: NodeService) -> Self {
-        Self { store, nodes }
+    pub(crate) fn new(store: Store, nodes: NodeService, audit: Option<AuditLog>) -> Self {
+        Self { store, nodes, audit }
     }
 
     /// The server at this moment.
@@ -76,6 +80,7 @@ impl Gauges {
             ],
             ports: by_status(&view),
             hosts: view.iter::<Host>().map(|stored| host(&stored.value)).collect(),
+            audit: self.audit.as_ref().map(AuditLog::read),
         }
     }
 
@@ -110,6 +115,9 @@ impl Gauges {
             ports: by_status(&view).into_iter().map(|(status, count)| (status.to_owned(), count)).collect(),
             not_in_force: troubled.into_iter().map(trouble).collect(),
             left_out,
+            audit_log: self.audit.as_ref().map(AuditLog::read).map(
+                |AuditReading { path, written, lost, trouble }| AuditStatus { path, written, lost, trouble },
+            ),
         }
     }
 

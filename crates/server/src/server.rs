@@ -1,6 +1,7 @@
 //! A running server, from its configuration to its end.
 
 use crate::admin::{self, AdminState};
+use crate::audit::AuditLog;
 use crate::gauges::Gauges;
 use crate::maintenance::Maintenance;
 use crate::nodes::{NodeConfig, NodeService};
@@ -8,6 +9,7 @@ use crate::publisher::Publisher;
 use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
 use axum_server::Handle;
+use hadron_api::audit::Audit;
 use hadron_api::policy::LivePolicy;
 use hadron_api::{ApiConfig, ApiState, Authenticate};
 use hadron_cloud::identity::{self, Identity, IdentityConfig};
@@ -16,7 +18,7 @@ use hadron_store::etcd::{Etcd, EtcdOptions};
 use hadron_store::{HistoryId, Store};
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,7 +83,8 @@ impl Server {
             }
         };
         let nodes = NodeService::start(store.clone(), authority.clone(), node_config(&config));
-        let gauges = Gauges::new(store.clone(), nodes.clone());
+        let audit = open_audit_log(&config, &store)?;
+        let gauges = Gauges::new(store.clone(), nodes.clone(), audit.clone());
         let mut server = Self {
             handles: [Handle::new(), Handle::new()],
             stop: watch::channel(false).0,
@@ -93,8 +96,10 @@ impl Server {
             first_start,
             _lock: lock,
         };
-        let api_state =
+        let mut api_state =
             ApiState::with_policy(server.store.clone(), auth, api_config(&server.config), policy.clone());
+        api_state.receipts = Arc::new(nodes.clone());
+        api_state.audit = audit.map(|audit| Arc::new(audit) as Arc<dyn Audit>);
         server.follow_policy(policy)?;
         server.serve_https(0, "the API", api, hadron_api::router(api_state))?;
         if let (Some(listener), Some(identity)) = (identity_listener, &identity) {
@@ -154,6 +159,9 @@ impl Server {
         self.stop.send_replace(true);
         self.handles.iter().for_each(listener::stop);
         while self.tasks.join_next().await.is_some() {}
+        if let Some(audit) = &self.gauges.audit {
+            audit.settle().await;
+        }
         let _ = std::fs::remove_file(self.config.admin_socket());
     }
 
@@ -203,6 +211,7 @@ impl Server {
             authority: self.authority.clone(),
             identity,
             nodes,
+            gauges: self.gauges.clone(),
             node_address: self.config.node_addresses(),
             ca_path: self.config.ca_path(),
         };
@@ -293,6 +302,14 @@ async fn open_store(config: &Config) -> Result<(Store, Option<File>), ServerErro
     let lock = state_dir::lock(&config.state_dir)?;
     let options = EtcdOptions { seen_file: Some(config.seen_path()), ..options.clone() };
     Ok((Store::open_with(Arc::new(Etcd::new(options)?)).await?, Some(lock)))
+}
+
+/// The audit log, if one is asked for.
+fn open_audit_log(config: &Config, store: &Store) -> Result<Option<AuditLog>, ServerError> {
+    let open = |path: &PathBuf| {
+        AuditLog::start(path, store).map_err(|source| ServerError::Audit { path: path.clone(), source })
+    };
+    config.audit_log.as_ref().map(open).transpose()
 }
 
 fn node_config(config: &Config) -> NodeConfig {

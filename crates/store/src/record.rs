@@ -60,6 +60,11 @@ pub trait Record: held::Held + Clone + PartialEq + Debug + Send + Sync + 'static
 
     /// Its key.
     fn key(&self) -> Self::Key;
+
+    /// A key of the kind among those of all kinds.
+    fn among_all(key: Self::Key) -> RecordKey {
+        Self::record_key(key)
+    }
 }
 
 /// A persistent table of one kind.

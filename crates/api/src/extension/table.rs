@@ -81,6 +81,8 @@ pub const EXTENSIONS: &[Extension] = &[
         "Instances that are routers get prefixes of subnet pools"),
     extension("hadron-privacy-addresses", "2026-11-21T00:00:00-00:00", "Privacy addresses",
         "Hosts of a network may choose further addresses in the prefixes in which they form one"),
+    extension("hadron-receipts", "2026-11-22T00:00:00-00:00", "Receipts",
+        "Objects tell on how many of the hosts that need them their last change is in force"),
     extension("hadron-subnet-enlarging", "2026-11-21T00:00:00-00:00", "Enlarging subnets",
         "The prefix of a subnet can become one that covers it"),
     extension("ip-substring-filtering", "2017-11-28T09:00:00-00:00", "IP address substring filtering",

@@ -115,6 +115,7 @@ impl Resource for AddressGroups {
     const NOT_FOUND: &'static str = "AddressGroupNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<AddressGroup, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const ACTIONS: &'static [&'static str] = &[ADD, REMOVE];
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<AddressGroup>>> {

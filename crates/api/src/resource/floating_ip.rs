@@ -147,6 +147,7 @@ impl Resource for FloatingIps {
     const NOT_FOUND: &'static str = "FloatingIPNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<FloatingIp, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<FloatingIp>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<FloatingIp>>> {

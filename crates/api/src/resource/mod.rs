@@ -9,6 +9,7 @@ pub mod address_scope;
 pub mod agent;
 mod answer;
 mod auto_topology;
+pub(crate) mod changed;
 mod default_group;
 pub mod default_rule;
 pub mod default_statefulness;
@@ -185,6 +186,8 @@ pub trait Resource: Sized + Send + Sync + 'static {
     const IS_BULK: bool = true;
     /// Whether requests create its objects.
     const IS_CREATED: bool = true;
+    /// Whether hosts need its objects, so that each has a receipt.
+    const IS_ON_HOSTS: bool = false;
     /// How its objects are tagged, if they can be.
     const TAGS: Option<Tagging<Self::Record>> = None;
     /// What can be done with an object beside changing its attributes, as paths behind the object's and names of policy rules.

@@ -213,6 +213,7 @@ impl Resource for Networks {
     const NOT_FOUND: &'static str = "NetworkNotFound";
     const ATTRIBUTES: &'static [Attribute<Network>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Network, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<Network>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Network>>> {

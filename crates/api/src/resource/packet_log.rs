@@ -117,6 +117,7 @@ impl Resource for PacketLogs {
     const NOT_FOUND: &'static str = "LogResourceNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<PacketLog, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<PacketLog>>> {
         if let Some(ids) = filters.ids("id") {

@@ -207,6 +207,7 @@ impl Resource for Ports {
     const NOT_FOUND: &'static str = "PortNotFound";
     const ATTRIBUTES: &'static [Attribute<Port>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Port, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<Port>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Port>>> {

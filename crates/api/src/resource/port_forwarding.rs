@@ -120,6 +120,7 @@ impl Resource for PortForwardings {
     });
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<PortForwarding, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
 
     fn candidates(view: &Snapshot, _: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<PortForwarding>>> {
         match filters.parent {

@@ -157,6 +157,7 @@ impl Resource for Routers {
     const NOT_FOUND: &'static str = "RouterNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Router, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<Router>> = Some(Tagging::OF_STAMP);
     const ACTIONS: &'static [&'static str] = router_action::ACTIONS;
 

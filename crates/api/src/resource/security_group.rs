@@ -109,6 +109,7 @@ impl Resource for SecurityGroups {
     const NOT_FOUND: &'static str = "SecurityGroupNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<SecurityGroup, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<SecurityGroup>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<SecurityGroup>>> {

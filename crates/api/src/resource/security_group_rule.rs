@@ -119,6 +119,7 @@ impl Resource for SecurityGroupRules {
     const NOT_FOUND: &'static str = "SecurityGroupRuleNotFound";
     const ATTRIBUTES: &'static [Column] = TABLE;
     const NAMES: &'static [&'static str] = &names::<SecurityGroupRule, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
 
     fn candidates(
         view: &Snapshot,

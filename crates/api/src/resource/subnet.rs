@@ -202,6 +202,7 @@ impl Resource for Subnets {
     const NOT_FOUND: &'static str = "SubnetNotFound";
     const ATTRIBUTES: &'static [Attribute<Subnet>] = TABLE;
     const NAMES: &'static [&'static str] = &names::<Subnet, { TABLE.len() }>(TABLE);
+    const IS_ON_HOSTS: bool = true;
     const TAGS: Option<Tagging<Subnet>> = Some(Tagging::OF_STAMP);
 
     fn candidates(view: &Snapshot, scope: Scope<'_>, filters: &Filters) -> Vec<Arc<Stored<Subnet>>> {

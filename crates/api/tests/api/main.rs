@@ -2,6 +2,7 @@
 
 mod agents;
 mod attributes;
+mod audit;
 mod auto_topology;
 mod bad_input;
 mod crud;
@@ -20,6 +21,7 @@ mod packet_logs;
 mod port_bindings;
 mod privacy_addresses;
 mod quotas;
+mod receipts;
 mod regressions;
 mod roles;
 mod routers;

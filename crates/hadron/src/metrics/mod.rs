@@ -87,6 +87,8 @@ metrics! {
         HOST_CONNECTED: Gauge "hadron_server_host_connected" ["host"] = "1 while the host's node is connected to this server.";
         HOST_LAG: Gauge "hadron_server_host_lag" ["host"] = "Revisions by which what is in force on the host is behind the store.";
         HOST_WAITING: Gauge "hadron_server_host_waiting_rows" ["host"] = "Rows that wait to be sent to the host.";
+        AUDIT_LINES: Counter "hadron_server_audit_lines_total" ["result"] = "Lines of the audit log: written, or lost because too many waited.";
+        AUDIT_FAILING: Gauge "hadron_server_audit_failing" [] = "1 while the audit log can't be written.";
         EVENTS: Counter "hadron_server_events_total" ["event"] = "What happened between this server and its nodes.";
     }
 }

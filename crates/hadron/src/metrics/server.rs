@@ -16,6 +16,11 @@ pub fn page(server: &ServerGauges) -> String {
     let lag = |revision: u64| seen.revision.saturating_sub(revision);
     page.write(&HOST_LAG, connected().map(|host| ([host.name.clone()], lag(host.revision))));
     page.write(&HOST_WAITING, connected().map(|host| ([host.name.clone()], host.waiting as u64)));
+    if let Some(audit) = &seen.audit {
+        let lines = [("written", audit.written), ("lost", audit.lost)];
+        page.write(&AUDIT_LINES, lines.map(|(result, count)| ([result.to_owned()], count)));
+        page.single(&AUDIT_FAILING, audit.trouble.is_some().into());
+    }
     let events = Counter::ALL.iter().map(|counter| ([counter.name().to_owned()], server.count(*counter)));
     page.write(&EVENTS, events);
     page.finish()

@@ -471,6 +471,29 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
 }
 
 #[tokio::test]
+async fn the_request_of_what_was_applied_is_told() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), policy(1)]).await;
+    talk.acknowledged(20).await;
+    // It is what the last batch of a revision says, or an earlier one of the same.
+    let parts = [(0, vec![RowChange::encode_set(&port(9, 21))], "req-7"), (21, vec![], "")];
+    for (complete_to, changes, request) in parts {
+        let request_id = request.to_owned();
+        talk.say(Message::Batch(Batch { complete_to, changes, request_id, ..Batch::default() })).await;
+    }
+    talk.acknowledged(21).await;
+    soon(async {
+        while running.node.status().summary.last_request != "req-7" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn programs_that_somebody_took_off_are_put_back() {
     tokio::time::pause();
     let machine = Machine::with_rows([network(), policy(1), port(9, 20)]).await;

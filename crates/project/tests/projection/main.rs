@@ -4,4 +4,5 @@ mod golden;
 mod histories;
 mod model;
 mod nodes;
+mod receipts;
 mod reference;

@@ -51,6 +51,22 @@ pub struct StatusView {
     pub not_in_force: Vec<PortTrouble>,
     /// How many more there are.
     pub left_out: usize,
+    /// The server's audit log, if it keeps one.
+    #[serde(default)]
+    pub audit_log: Option<AuditStatus>,
+}
+
+/// An audit log in it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Its file.
+    pub path: PathBuf,
+    /// Lines written since the server started.
+    pub written: u64,
+    /// Lines of requests that were left out since then, because too many waited.
+    pub lost: u64,
+    /// Why nothing can be written now; null if it can.
+    pub trouble: Option<String>,
 }
 
 /// A host in it.

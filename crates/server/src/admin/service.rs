@@ -40,6 +40,7 @@ pub(crate) struct AdminState {
     /// The embedded identity, if it is in use.
     pub identity: Option<Identity>,
     pub nodes: NodeService,
+    pub gauges: Gauges,
     pub node_address: String,
     /// Where the authorities' certificates are published.
     pub ca_path: PathBuf,
@@ -69,6 +70,7 @@ pub(crate) async fn serve(
         .route("/tickets", post(ticket))
         .route("/trace", post(trace))
         .route("/status", get(status))
+        .route("/receipts/{id}", get(receipt))
         .route("/backup", post(backup))
         .route("/token-keys", post(rotate_keys))
         .route("/authority", post(rotate_authority))
@@ -133,7 +135,14 @@ async fn hosts(State(state): State<Arc<AdminState>>) -> Answer {
 }
 
 async fn status(State(state): State<Arc<AdminState>>) -> Answer {
-    Ok(json(&Gauges::new(state.store.clone(), state.nodes.clone()).status()))
+    Ok(json(&state.gauges.status()))
+}
+
+async fn receipt(State(state): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer {
+    match super::receipt::of(&state.store, &state.nodes, id.parse()?).await {
+        Some(receipt) => Ok(json(&receipt)),
+        None => Err(Refusal(StatusCode::NOT_FOUND, format!("hosts need no object with the id {id}"))),
+    }
 }
 
 async fn trace(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {

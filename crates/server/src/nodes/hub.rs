@@ -7,7 +7,7 @@ use super::session::Session;
 use hadron_control::agent::Report;
 use hadron_model::{Host, Timestamp};
 use hadron_project::{Note, Projection, Subscription, UnknownHost};
-use hadron_store::{Commit, Position, RecordKey, Revision, Store, Watch};
+use hadron_store::{Commit, Position, RecordKey, Revision, Snapshot, Store, Watch};
 use hadron_wire::proto::goodbye::Reason;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +37,15 @@ struct Sessions {
     /// The last of those that went, by host name.
     gone: BTreeMap<String, NodeStatus>,
     is_stopping: bool,
+}
+
+/// How far a host is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Watermark {
+    /// The revision up to which it has everything in force; of one that has gone, when it went.
+    pub(super) revision: Revision,
+    pub(super) is_connected: bool,
+    pub(super) last_heard: Timestamp,
 }
 
 /// What a server knows of a node.
@@ -106,6 +115,7 @@ impl Hub {
                 if note == Note::Removed {
                     session.close(Farewell::removed(&session.peer.host));
                 } else if session.subscription.lock().note(note, &projection) {
+                    session.note_request(&commit.info.request_id);
                     session.wake.notify_one();
                 }
             });
@@ -194,6 +204,23 @@ impl Hub {
             statuses.insert(session.peer.host.clone(), status(session, !session.has_ended()));
         }
         statuses.into_values().collect()
+    }
+
+    /// How far each of `hosts` is, by number, and whether it is connected; none for those of which nothing was ever heard here.
+    pub(super) fn watermarks(&self, projection: &Projection, view: &Snapshot) -> HashMap<u32, Watermark> {
+        let sessions = self.sessions.lock();
+        let gone = sessions.gone.iter().filter_map(|(name, status)| {
+            let host = view.get::<Host>(name)?;
+            let NodeStatus { acknowledged: revision, last_heard, .. } = *status;
+            Some((host.number.0, Watermark { revision, is_connected: false, last_heard }))
+        });
+        let connected = sessions.connected.iter().map(|(host, session)| {
+            let acknowledged = Revision(session.acked());
+            let revision = session.subscription.lock().watermark(acknowledged, projection);
+            let (is_connected, last_heard) = (!session.has_ended(), session.last_heard());
+            (*host, Watermark { revision, is_connected, last_heard })
+        });
+        gone.chain(connected).collect()
     }
 
     pub(super) fn count_goodbye(&self) {

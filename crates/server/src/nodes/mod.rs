@@ -32,6 +32,7 @@ mod peer;
 mod ports;
 mod presence;
 mod question;
+mod receipt;
 mod reporter;
 mod rpc;
 mod session;
@@ -42,8 +43,9 @@ pub use hub::NodeStatus;
 pub use peer::{BadCertificate, Peer};
 pub use question::NoAnswer;
 
+use hadron_api::receipt::{Needed, Receipts};
 use hadron_project::{Limits, Settings};
-use hadron_store::{Position, Revision, Store};
+use hadron_store::{Position, RecordKey, Revision, Snapshot, Store};
 use hadron_wire::proto::nodes_server::NodesServer;
 use hadron_wire::proto::{TraceReply, TraceRequest};
 use hub::Hub;
@@ -174,6 +176,12 @@ impl NodeService {
     /// What happened so far.
     pub fn counters(&self) -> &Counters {
         &self.hub.counters
+    }
+}
+
+impl Receipts for NodeService {
+    fn hosts(&self, key: RecordKey, changed: Revision, view: Arc<Snapshot>) -> Needed<'_> {
+        Box::pin(receipt::hosts(&self.hub, key, changed, view))
     }
 }
 

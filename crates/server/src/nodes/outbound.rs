@@ -67,10 +67,11 @@ impl Open {
     fn batch(&self) -> Option<Batch> {
         let projection = self.hub.projection.read();
         let mut subscription = self.session.subscription.lock();
-        let batch = projection.next_batch(&mut subscription, self.hub.config.batch).or_else(|| {
+        let mut batch = projection.next_batch(&mut subscription, self.hub.config.batch).or_else(|| {
             let is_asked = self.session.wants_catch_up.swap(false, Relaxed);
             is_asked.then(|| projection.catch_up(&mut subscription)).flatten()
         })?;
+        batch.request_id = self.session.request_of_batch(batch.complete_to != 0);
         let counters = &self.hub.counters;
         counters.one(Counter::Batches);
         counters.add(Counter::Rows, batch.changes.len());

@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) errors: Mutex<BTreeMap<u32, String>>,
     /// Traces that the node is asked for.
     pub(super) traces: Questions,
+    /// The API request of the last commit that waits to be sent; empty if none made it.
+    request: Mutex<String>,
 }
 
 impl Session {
@@ -77,7 +79,21 @@ impl Session {
             reported: Notify::new(),
             errors: Mutex::default(),
             traces: Questions::default(),
+            request: Mutex::default(),
         }
+    }
+
+    /// A commit of an API request has something for the node.
+    pub(super) fn note_request(&self, id: &str) {
+        if !id.is_empty() {
+            id.clone_into(&mut self.request.lock());
+        }
+    }
+
+    /// The request to name in a batch; forgotten if that is the last of what waits.
+    pub(super) fn request_of_batch(&self, is_complete: bool) -> String {
+        let mut request = self.request.lock();
+        if is_complete { std::mem::take(&mut request) } else { request.clone() }
     }
 
     /// Ends the stream with a goodbye; the first one counts.

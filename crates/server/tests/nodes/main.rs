@@ -3,6 +3,7 @@
 mod authority;
 mod cloud;
 mod joining;
+mod receipts;
 mod reports;
 mod simulation;
 mod streams;

@@ -1,6 +1,7 @@
 //! The operations of a resource over HTTP, written once for all.
 
 mod read;
+mod receipt;
 mod tags;
 mod write;
 
@@ -58,6 +59,8 @@ struct Rules {
     update: Operation,
     delete: Option<RuleId>,
     get: Option<RuleId>,
+    /// Who may know the hosts that have an object.
+    see_hosts: Option<RuleId>,
     /// For each of the resource's actions.
     actions: Vec<Operation>,
     /// For each attribute, the rule that it takes to see it, if it has one.
@@ -97,6 +100,7 @@ impl<R: Resource> Served<R> {
             update: Operation::new::<R>(policy, "update"),
             delete: policy.deciding(&format!("delete_{}", R::POLICY_NAME)),
             get: policy.deciding(&format!("get_{}", R::POLICY_NAME)),
+            see_hosts: policy.deciding("get_port:binding:host_id"),
             actions: R::ACTIONS.iter().map(|action| Operation::action(policy, action)).collect(),
             see: see.collect(),
         };
@@ -293,6 +297,9 @@ impl<R: Resource> Endpoint for Served<R> {
         if R::ATTRIBUTES.iter().any(|attribute| attribute.put) {
             parts.push(("PUT", "/{id}".to_owned(), OperationKind::Update));
         }
+        if R::IS_ON_HOSTS {
+            parts.push(("GET", format!("/{{id}}/{}", receipt::RECEIPT), OperationKind::Other));
+        }
         parts.extend(
             R::ACTIONS.iter().map(|action| ("PUT", format!("/{{id}}/{action}"), OperationKind::Other)),
         );
@@ -319,7 +326,9 @@ impl<R: Resource> Endpoint for Served<R> {
             }
             let id = call.id.take();
             if let (Some(id), [action, rest @ ..]) = (&id, &*std::mem::take(&mut call.below)) {
-                return if rest.is_empty() {
+                return if R::IS_ON_HOSTS && action == receipt::RECEIPT && rest.is_empty() {
+                    self.receipt(state, &call, id).await
+                } else if rest.is_empty() {
                     self.act(state, call, id, action).await
                 } else {
                     Err(ApiError::not_found())

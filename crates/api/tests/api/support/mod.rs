@@ -33,7 +33,7 @@ pub const FRESH_PROJECT: &str = "55555555555555555555555555555555";
 pub const NOBODY: &str = "11111111-2222-3333-4444-555555555555";
 
 /// Tokens whose text says who has them.
-struct Tokens;
+pub struct Tokens;
 
 impl Authenticate for Tokens {
     fn authenticate<'a>(&'a self, token: &'a str) -> Authentication<'a> {
