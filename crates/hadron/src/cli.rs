@@ -51,6 +51,8 @@ pub enum Command {
     Receipt(crate::receipt::Options),
     /// What this host's packet path does at this moment: talkers, drops, connections.
     Top(Top),
+    /// Looks at this host: kernel, limits, interfaces, underlay, clock, certificate, tables, leftovers of other systems; says what is wrong, and what to do.
+    Doctor(crate::doctor::Options),
     /// Tells where a packet would go and why, there and back, by the live tables of the hosts; nothing is sent or changed.
     Trace(Box<crate::trace::Options>),
     /// The rules that decide who may do what: shows them, or checks a file before a server reads it.
@@ -586,7 +588,7 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected an address, as 192.0.2.53 or [2001:db8::53]:53".to_owned())
 }
 
-fn bridge_mapping(text: &str) -> Result<(String, String), String> {
+pub fn bridge_mapping(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((network, interface)) if !network.is_empty() && (1..=15).contains(&interface.len()) => {
             Ok((network.to_owned(), interface.to_owned()))

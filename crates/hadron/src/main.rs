@@ -7,6 +7,7 @@
 mod agent;
 mod cli;
 mod counters;
+mod doctor;
 mod host;
 mod instance;
 mod lab;
@@ -65,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Status(command) => status::run(command).await,
             Command::Receipt(command) => receipt::run(command).await,
             Command::Top(command) => top::run(command).await,
+            Command::Doctor(command) => return doctor::run(command).await,
             Command::Trace(command) => return trace::run(*command).await,
             Command::Lab(_) | Command::Policy(_) => Ok(()),
         }?;

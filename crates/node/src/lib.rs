@@ -14,6 +14,7 @@ mod backoff;
 pub mod cache;
 pub mod connections;
 pub mod delta;
+pub mod doctor;
 pub mod error;
 mod file;
 pub mod identity;

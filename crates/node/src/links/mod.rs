@@ -4,6 +4,7 @@
 //! found by name; [`overlay`] keeps the VXLAN device, and `untracked` its packets out of conntrack; [`Netlink`] makes the few
 //! changes that the node makes. Interfaces that no port names are looked at and never touched.
 
+pub(crate) mod chains;
 pub mod monitor;
 pub mod overlay;
 pub mod simulated;
