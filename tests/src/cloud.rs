@@ -19,6 +19,8 @@ pub const CONTROLLER: &str = "controller";
 
 /// The physical network of hosts that have an interface to one.
 pub const PHYSICAL_NETWORK: &str = "physnet1";
+/// The second one.
+pub const SECOND_PHYSICAL_NETWORK: &str = "physnet2";
 
 /// How far the second server's ports are from the first one's.
 const SECOND: u16 = 1000;
@@ -50,6 +52,8 @@ pub struct Options {
     pub is_on_etcd: bool,
     /// Whether the hosts have an interface to the physical network [`PHYSICAL_NETWORK`].
     pub has_physical: bool,
+    /// Whether they have one to [`SECOND_PHYSICAL_NETWORK`] too.
+    pub has_second_physical: bool,
     /// Hosts that have none all the same.
     pub unmapped: &'static [&'static str],
     /// Largest packet of the underlay, octets.
@@ -60,7 +64,24 @@ impl Default for Options {
     /// Many hosts on one machine.
     fn default() -> Self {
         let (server, unmapped) = (Vec::new(), &[][..]);
-        Self { server, tables: "small", is_on_etcd: false, has_physical: false, unmapped, mtu: 1500 }
+        Self {
+            server,
+            tables: "small",
+            is_on_etcd: false,
+            has_physical: false,
+            has_second_physical: false,
+            unmapped,
+            mtu: 1500,
+        }
+    }
+}
+
+impl Options {
+    /// Physical networks and the hosts' interfaces to them.
+    fn mappings(&self) -> impl Iterator<Item = String> {
+        let first = self.has_physical.then(|| format!("{PHYSICAL_NETWORK}:physical"));
+        let second = self.has_second_physical.then(|| format!("{SECOND_PHYSICAL_NETWORK}:physical2"));
+        first.into_iter().chain(second)
     }
 }
 
@@ -74,7 +95,7 @@ impl Cloud {
     pub fn up_with(name: &str, underlay: Underlay, computes: &[&str], options: Options) -> Result<Self> {
         let hosts = std::iter::once(CONTROLLER).chain(computes.iter().copied());
         let mut lab = Topology::new(name).underlay(underlay).mtu(options.mtu).hosts(hosts);
-        if options.has_physical {
+        for _ in options.mappings() {
             lab = lab.physical();
         }
         let lab = lab.up()?;
@@ -225,9 +246,9 @@ impl Cloud {
     }
 
     fn mappings(&self, host: &str) -> Vec<String> {
-        let is_mapped = self.options.has_physical && !self.options.unmapped.contains(&host);
-        let mapping = is_mapped.then(|| format!("--bridge-mappings={PHYSICAL_NETWORK}:physical"));
-        mapping.into_iter().collect()
+        let all = self.options.mappings().collect::<Vec<_>>().join(",");
+        let is_mapped = !all.is_empty() && !self.options.unmapped.contains(&host);
+        is_mapped.then(|| format!("--bridge-mappings={all}")).into_iter().collect()
     }
 
     /// Kills the agent of `host` as a crash would.
@@ -311,10 +332,12 @@ impl Cloud {
         self.physical_network_with(json!({"name": name}), vlan)
     }
 
-    /// The same with further attributes.
+    /// The same with further attributes, of which the physical network may be one.
     pub fn physical_network_with(&self, mut network: Value, vlan: Option<u16>) -> Result<String> {
         network["provider:network_type"] = if vlan.is_some() { "vlan" } else { "flat" }.into();
-        network["provider:physical_network"] = PHYSICAL_NETWORK.into();
+        if network["provider:physical_network"].is_null() {
+            network["provider:physical_network"] = PHYSICAL_NETWORK.into();
+        }
         if let Some(vlan) = vlan {
             network["provider:segmentation_id"] = vlan.into();
         }

@@ -1,6 +1,6 @@
 //! What is outside in scenarios: an external network, a machine on it that is no host of the cloud, and floating IPs.
 
-use crate::cloud::{Cloud, PATIENCE};
+use crate::cloud::{Cloud, PATIENCE, SECOND_PHYSICAL_NETWORK};
 use anyhow::{Context, Result};
 use hadron_lab::Instance;
 use hyper::Method;
@@ -18,6 +18,9 @@ pub const UPSTREAM_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 
 /// [`WORLD`] of IPv6, likewise.
 pub const WORLD_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 9);
 const MAC: &str = "52:54:00:00:00:01";
+/// [`UPSTREAM`] of the second physical network.
+pub const SECOND_UPSTREAM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const SECOND_MAC: &str = "52:54:00:00:00:02";
 
 /// An external network of the physical one: 203.0.113.0/24.
 pub struct Outside {
@@ -25,6 +28,8 @@ pub struct Outside {
     pub network: String,
     /// The upstream router, which has [`WORLD`] too.
     pub world: Instance,
+    /// Its address there.
+    upstream: Ipv4Addr,
 }
 
 impl Outside {
@@ -47,7 +52,27 @@ impl Outside {
             subnet[key] = value.clone();
         }
         cloud.made("subnet", subnet)?;
-        Ok(Self { network, world: world(cloud)? })
+        Ok(Self { network, world: world(cloud)?, upstream: UPSTREAM })
+    }
+
+    /// An external network of the second physical one: 192.0.2.0/24. Its upstream router leads to [`WORLD`] too.
+    pub fn create_second(cloud: &Cloud) -> Result<Self> {
+        let physical = json!({
+            "name": "ext2",
+            "router:external": true,
+            "provider:physical_network": SECOND_PHYSICAL_NETWORK,
+        });
+        let network = cloud.physical_network_with(physical, None)?;
+        let subnet = json!({
+            "network_id": network,
+            "ip_version": 4,
+            "cidr": "192.0.2.0/24",
+            "gateway_ip": SECOND_UPSTREAM,
+            "enable_dhcp": false,
+        });
+        cloud.made("subnet", subnet)?;
+        let world = cloud.lab.outsider_on("physical2", "world2", SECOND_MAC)?;
+        Ok(Self { network, world: leading_on(world, SECOND_UPSTREAM)?, upstream: SECOND_UPSTREAM })
     }
 
     /// Adds IPv6: 2001:db8:ffff::/64.
@@ -64,6 +89,11 @@ impl Outside {
         let far = format!("{WORLD_V6}/128");
         self.world.command("ip").args(["address", "add", &far, "dev", "lo"]).succeed(PATIENCE).map(drop)?;
         Ok(())
+    }
+
+    /// The upstream router's address on the network, of IPv4.
+    pub fn world_address(&self) -> IpAddr {
+        self.upstream.into()
     }
 
     /// As whom the world is seen that connects without saying from where.
@@ -88,8 +118,12 @@ impl Outside {
 
 /// A machine on the physical network that has [`UPSTREAM`] and [`WORLD`].
 pub fn world(cloud: &Cloud) -> Result<Instance> {
-    let world = cloud.lab.outsider("world", MAC)?;
-    world.add_address(&format!("{UPSTREAM}/24"))?;
+    leading_on(cloud.lab.outsider("world", MAC)?, UPSTREAM)
+}
+
+/// Makes a machine an upstream router.
+fn leading_on(world: Instance, own: Ipv4Addr) -> Result<Instance> {
+    world.add_address(&format!("{own}/24"))?;
     world.command("ip").args(["address", "add", &format!("{WORLD}/32"), "dev", "lo"]).succeed(PATIENCE)?;
     Ok(world)
 }

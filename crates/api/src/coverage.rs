@@ -12,9 +12,6 @@ pub struct Missing {
 /// Every effect that is missing. None of them protects anything: what protects is refused until it works.
 pub const MISSING: &[Missing] = &[
     Missing { alias: "router", effect: "external networks of no physical network carry no traffic" },
-    Missing { alias: "external-gateway-multihoming", effect: "further gateways carry no traffic" },
-    Missing { alias: "enable-default-route-bfd", effect: "default routes are not watched" },
-    Missing { alias: "enable-default-route-ecmp", effect: "traffic is not shared among gateways" },
     Missing { alias: "agent", effect: "admin_state_up of an agent changes what is shown, and nothing else" },
     Missing {
         alias: "network_availability_zone",

@@ -17,7 +17,7 @@ use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
     Address, Changed, Env, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain, copy_to_slot,
-    find_rule, hop, nat_enter, nat_leave, nat_try, policy_verdict,
+    find_rule, hop, nat_enter, nat_knows, nat_leave, nat_try, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -459,6 +459,11 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn nat_knows(&mut self, packet: &mut Packet) -> u32 {
+        knows_sender(self.skb, packet)
+    }
+
+    #[inline(always)]
     fn nat_enter(&mut self, packet: &mut Packet) -> u32 {
         find_sharer(self.skb, packet)
     }
@@ -732,6 +737,18 @@ pub extern "C" fn share_address(skb: *mut __sk_buff, packet: *mut Packet, may_be
     let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
     // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
     nat_leave(&mut kernel, packet, unsafe { &mut *scratch }, may_begin)
+}
+
+/// Whether the sender has an address by the packet's exit, as `hadron_pipeline::nat_knows` says. Global for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn knows_sender(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
+    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return 0 };
+    // SAFETY: as in `share_address`.
+    nat_knows(&mut kernel, packet, unsafe { &mut *scratch })
 }
 
 /// Finds who shares the packet's destination, as `hadron_pipeline::nat_enter` does. Global for the same reason.

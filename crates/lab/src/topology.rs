@@ -63,7 +63,7 @@ pub struct Topology {
     id: String,
     underlay: Underlay,
     mtu: u32,
-    has_physical: bool,
+    physical: usize,
     hosts: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Topology {
     }
 
     pub(crate) fn with_id(id: String) -> Self {
-        Self { id, underlay: Underlay::default(), mtu: 1500, has_physical: false, hosts: Vec::new() }
+        Self { id, underlay: Underlay::default(), mtu: 1500, physical: 0, hosts: Vec::new() }
     }
 
     /// Which family the underlay has [default: IPv4].
@@ -91,9 +91,10 @@ impl Topology {
         self
     }
 
-    /// Gives the hosts another network in common, by an interface `physical` without addresses: see [`Lab::outsider`].
+    /// Gives the hosts another network in common, by an interface `physical` without addresses: see [`Lab::outsider`]. Said again, one more,
+    /// by `physical2`.
     pub fn physical(mut self) -> Self {
-        self.has_physical = true;
+        self.physical += 1;
         self
     }
 
@@ -135,8 +136,8 @@ impl Topology {
             }
         };
         netlink::add_bridge(&lab.bridge, BRIDGE, self.mtu)?;
-        if self.has_physical {
-            netlink::add_bridge(&lab.bridge, PHYSICAL, self.mtu)?;
+        for name in self.physical_networks() {
+            netlink::add_bridge(&lab.bridge, &name, self.mtu)?;
         }
         for name in &self.hosts {
             let host = self.raise_host(&lab, name)?;
@@ -187,18 +188,27 @@ impl Topology {
             &VethEnd { namespace: &namespace, name: UPLINK, mac: None, mtu, is_up: true },
         )?;
         netlink::join_bridge(&lab.bridge, BRIDGE, &port)?;
-        let physical_port = self.has_physical.then(|| format!("physical-{number}"));
-        if let Some(port) = &physical_port {
+        for physical in self.physical_networks() {
+            let port = format!("{physical}-{number}");
             netlink::add_veth(
-                &VethEnd { namespace: &lab.bridge, name: port, mac: None, mtu, is_up: true },
-                &VethEnd { namespace: &namespace, name: PHYSICAL, mac: None, mtu, is_up: true },
+                &VethEnd { namespace: &lab.bridge, name: &port, mac: None, mtu, is_up: true },
+                &VethEnd { namespace: &namespace, name: &physical, mac: None, mtu, is_up: true },
             )?;
-            netlink::join_bridge(&lab.bridge, PHYSICAL, port)?;
+            netlink::join_bridge(&lab.bridge, &physical, &port)?;
         }
+        let physical_port = (self.physical > 0).then(|| format!("{PHYSICAL}-{number}"));
         let address = self.underlay.address(number);
         netlink::add_address(&namespace, UPLINK, address, self.underlay.prefix_len())?;
         let prefix_len = self.underlay.prefix_len();
         Ok(Host::new(namespace, address, prefix_len, Arc::clone(&lab.bridge), port, physical_port))
+    }
+
+    /// Names of the physical networks: of their bridge, and of each host's interface.
+    fn physical_networks(&self) -> impl Iterator<Item = String> {
+        (1..=self.physical).map(|number| match number {
+            1 => PHYSICAL.to_owned(),
+            _ => format!("{PHYSICAL}{number}"),
+        })
     }
 
     /// The content of `/etc/hosts`.
@@ -250,8 +260,13 @@ impl Lab {
 
     /// A machine on the hosts' physical network, which is no host: `eth0` with `mac`, up.
     pub fn outsider(&self, name: &str, mac: &str) -> Result<Instance> {
+        self.outsider_on(PHYSICAL, name, mac)
+    }
+
+    /// The same on one of several physical networks, by the name of the hosts' interfaces.
+    pub fn outsider_on(&self, physical: &str, name: &str, mac: &str) -> Result<Instance> {
         let instance = Instance::boot(&self.bridge, name, &format!("{name:-<11}"), mac)?;
-        netlink::join_bridge(&self.bridge, PHYSICAL, instance.interface_name())?;
+        netlink::join_bridge(&self.bridge, physical, instance.interface_name())?;
         netlink::set_up(&self.bridge, instance.interface_name(), true)?;
         instance.wait_for_link(SOON)?;
         Ok(instance)

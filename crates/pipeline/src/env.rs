@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
-use crate::nat::{Translation, nat_enter, nat_leave, nat_try};
+use crate::nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 use crate::packet::Packet;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
 use crate::route::{complain, hop};
@@ -243,6 +243,11 @@ pub trait Env: Sized {
     #[inline(always)]
     fn nat_leave(&mut self, packet: &mut Packet, may_begin: u32) -> u32 {
         nat_leave(self, packet, &mut Translation::default(), may_begin)
+    }
+    /// Calls [`nat_knows`].
+    #[inline(always)]
+    fn nat_knows(&mut self, packet: &mut Packet) -> u32 {
+        nat_knows(self, packet, &mut Translation::default())
     }
     /// Calls [`nat_enter`].
     #[inline(always)]

@@ -81,7 +81,7 @@ pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port, from_provider, from_services};
 pub use env::{Changed, Env, Meter, PortCounter, Tunnel};
-pub use nat::{Translation, nat_enter, nat_leave, nat_try};
+pub use nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 pub use packet::{Packet, Renumbered, translated};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};
 pub use route::{complain, hop};

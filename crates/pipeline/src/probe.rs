@@ -1,6 +1,6 @@
 //! Who is still there. A host asks another one, by the overlay and in the VNI of an external network, whether that is a way to the physical
 //! network; the packet path answers, so that it is the packet path that is watched, and an agent that restarts is not missed. Next hops
-//! outside are watched by their ARP replies.
+//! outside are watched by their ARP replies and neighbour advertisements.
 //!
 //! Nothing is forwarded here: a request is answered to the host that it came from, a reply is noted and ends.
 
@@ -8,7 +8,7 @@ use crate::deliver;
 use crate::door::Exit;
 use crate::drop::DropReason;
 use crate::env::Env;
-use crate::packet::{Packet, arp_op, ether};
+use crate::packet::{Packet, ether};
 use crate::table::{HeardKey, network_flag, probe};
 use crate::verdict::{Verdict, VerdictKind};
 
@@ -57,13 +57,15 @@ fn note_host<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
 /// Takes note that somebody on the physical network has answered.
 #[inline(always)]
 pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &Packet) {
-    if packet.ether_type == ether::ARP && packet.operation == arp_op::REPLY {
+    if packet.is_neighbour_answer() {
         note(env, packet);
     }
 }
 
 #[inline(never)]
 fn note<E: Env>(env: &mut E, packet: &Packet) {
-    let key = HeardKey { network: packet.network, address: packet.source_address };
+    let is_arp = packet.ether_type == ether::ARP;
+    let address = if is_arp { packet.source_address } else { packet.nd_target };
+    let key = HeardKey { network: packet.network, address };
     env.note_heard(&key);
 }

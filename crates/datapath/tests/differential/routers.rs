@@ -177,6 +177,7 @@ impl World {
                 scoped = router_interface_flag::SCOPED;
             }
         }
+        let several = if random.one_in(3) { router_interface_flag::ONE_OF_SEVERAL } else { 0 };
         let row = RouterInterface {
             router,
             network,
@@ -184,7 +185,7 @@ impl World {
             mtu: random.pick(&[1450, 1450, 100, 60]),
             address_v4: if random.one_in(8) { [0; 4] } else { std::array::from_fn(|byte| v4.0[12 + byte]) },
             address_v6: if random.one_in(8) { mac.link_local() } else { v6 },
-            flags: scoped | random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2, 5, 7]),
+            flags: scoped | several | random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 3, 3, 2, 5, 7]),
             relay: random.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 2, 9]),
             own_mac: mac,
             ..RouterInterface::default()
@@ -234,9 +235,11 @@ impl World {
     }
 
     fn any_route(&self, random: &mut Random, router: u32) -> Route {
-        let paths: Vec<Path> =
-            (0..random.pick(&[0, 1, 1, 1, 2, 8])).map(|_| self.any_path(random, router)).collect();
-        let route = Route::forward(&paths);
+        let mut paths = |counts: &[usize]| -> Vec<Path> {
+            (0..random.pick(counts)).map(|_| self.any_path(random, router)).collect()
+        };
+        let (paths, others) = (paths(&[0, 1, 1, 1, 2, 8]), paths(&[0, 0, 1, 3]));
+        let route = Route::forward(&paths).or_by(&others);
         match random.below(16) {
             0 => Route { kind: random.pick(&[0, route_kind::LOCAL, 3]), ..route },
             1 => Route { count: random.byte().into(), ..route },

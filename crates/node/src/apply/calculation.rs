@@ -6,16 +6,16 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | router interface row | the floating IP and forwarding rows that it translates |
+//! | router interface row | the floating IP and forwarding rows that it translates, the router's default routes |
 //! | network row | presence, location, port, router interface and floating IP rows of the network |
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
-//! | who does not answer for an external network | its network row, router interface and floating IP rows |
+//! | who does not answer for an external network | its network row, router interface and floating IP rows, its routers' default routes |
 //! | the host's number, limits, interfaces to physical networks or way to the sockets of services | all |
 
 use super::claims::{Claims, Source};
-use super::gateway::Outages;
+use super::gateway::{self, Outages};
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
@@ -256,7 +256,8 @@ impl Calculation {
         let changed = old.difference(&self.inputs.outages);
         for network in &changed {
             let attached = self.dependents(*network).filter(|key| self.attachments.contains_key(key));
-            let keys: Vec<RowKey> = attached.chain([RowKey::Network(*network)]).collect();
+            let ways = self.ways_by(*network);
+            let keys: Vec<RowKey> = attached.chain(ways).chain([RowKey::Network(*network)]).collect();
             keys.into_iter().for_each(|key| self.recompute(Source::Row(key)));
         }
         changed
@@ -374,7 +375,10 @@ impl Calculation {
                     }
                 }
                 RowKey::Policy(number) => self.policies.index(number, self.inputs.policy(number)),
-                RowKey::Network(network) => affected.extend(self.dependents(network)),
+                RowKey::Network(network) => {
+                    affected.extend(self.dependents(network));
+                    affected.extend(self.ways_by(network));
+                }
                 RowKey::Subnet { network, .. } => {
                     affected.insert(RowKey::Network(network));
                     self.touch_ports(network);
@@ -392,8 +396,9 @@ impl Calculation {
                     affected.remove(key);
                     self.touched_ports.insert(port);
                 }
-                RowKey::RouterInterface { port, .. } => {
+                RowKey::RouterInterface { router, port } => {
                     affected.extend(self.floating_ips_by(port));
+                    affected.extend(gateway::ways_of(router));
                     for network in self.index_attachment(*key).into_iter().flatten() {
                         affected.insert(RowKey::Network(network));
                         self.touch_ports(network);
@@ -432,6 +437,11 @@ impl Calculation {
             _ => false,
         };
         self.attachments.keys().copied().filter(is_by)
+    }
+
+    /// The default routes of the routers on a network.
+    fn ways_by(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
+        self.routers_of(network).flat_map(|row| gateway::ways_of(row.router))
     }
 
     fn touch_ports(&mut self, network: u32) {

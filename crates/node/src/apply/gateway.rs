@@ -4,11 +4,11 @@
 
 use super::calculation::{Calculation, Inputs, Provider};
 use super::rules::network_of;
-use hadron_pipeline::Mac;
 use hadron_pipeline::table::{HeardKey, floating_flag};
-use hadron_wire::row::{Gateway, NetworkRow, Prefix, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped};
+use hadron_pipeline::{Address, Mac};
+use hadron_wire::row::{Gateway, NetworkRow, Prefix, RouterInterfaceRow, Row, RowKey};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Who is to be watched.
 pub type Targets = BTreeMap<HeardKey, Target>;
@@ -84,24 +84,43 @@ pub(super) fn relay(inputs: &Inputs, network: u32, gateway: &Gateway) -> Option<
     others.find(|host| !inputs.outages.hosts.contains(&(network, *host))).or(first)
 }
 
+/// Whether what leaves by the router's interface gets anywhere, as far as this host hears. Where nobody watches, it does.
+pub(super) fn is_way(inputs: &Inputs, router: u32, port: u32) -> bool {
+    let Some(Row::RouterInterface(row)) = inputs.rows.get(&RowKey::RouterInterface { router, port }) else {
+        return true;
+    };
+    let (Some(gateway), Some(network)) = (&row.gateway, network_of(inputs, row.network)) else { return true };
+    let Inputs { host, outages, .. } = inputs;
+    let is_own = host.segment_of(network).is_some() && !outages.upstreams.contains(&row.network);
+    let is_other = |other: &u32| *other != host.number && !outages.hosts.contains(&(row.network, *other));
+    is_own || gateway.hosts.iter().any(is_other)
+}
+
+/// The rows of a router's default routes.
+pub(super) fn ways_of(router: u32) -> [RowKey; 2] {
+    let v4 = Prefix { address: Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), length: 96 };
+    let v6 = Prefix { address: Ipv6Addr::UNSPECIFIED, length: 0 };
+    [v4, v6].map(|destination| RowKey::Route { router, destination })
+}
+
 impl Calculation {
     /// Whom this host has to watch, as one that stands for routers or sends by those who do.
     pub fn targets(&self) -> Targets {
         let mut targets = Targets::new();
         for row in self.attached_rows() {
-            let Row::RouterInterface(RouterInterfaceRow { network, gateway: Some(gateway), .. }) = row else {
+            let Row::RouterInterface(row @ RouterInterfaceRow { network, gateway: Some(gateway), .. }) = row
+            else {
                 continue;
             };
             let Some(network) = network_of(self.inputs(), *network) else { continue };
             let segment = self.host().segment_of(network);
-            let stands = gateway.hosts.contains(&self.host().number);
-            if stands || segment.is_none() {
+            let (is_watched, next_hops) = self.next_hops(row);
+            let watches = is_watched || gateway.hosts.contains(&self.host().number);
+            if watches || segment.is_none() {
                 targets.extend(gateway.hosts.iter().filter_map(|host| self.host_target(network, *host)));
             }
-            if let (Some((provider, vlan)), true, Row::RouterInterface(row)) = (segment, stands, row) {
-                let keys = self
-                    .next_hops(row)
-                    .map(|address| HeardKey { network: network.number, address: address.into() });
+            if let (Some((provider, vlan)), true) = (segment, watches) {
+                let keys = next_hops.into_iter().map(|address| HeardKey { network: network.number, address });
                 targets.extend(keys.map(|key| (key, Target::NextHop { provider, vlan })));
             }
         }
@@ -116,18 +135,18 @@ impl Calculation {
         (host != self.host().number).then_some((key, target))
     }
 
-    /// Where a router sends what leaves by an interface for everywhere: of IPv4.
-    fn next_hops(&self, row: &RouterInterfaceRow) -> impl Iterator<Item = Ipv4Addr> {
-        let everywhere = Prefix { address: Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), length: 96 };
-        let key = RowKey::Route { router: row.router, destination: everywhere };
-        let paths = match self.rows().get(&key) {
-            Some(Row::Route(RouteRow { paths, .. })) => &paths[..],
-            _ => &[],
-        };
-        let port = row.port;
-        paths.iter().filter(move |path| path.port == port).filter_map(|path| match unmapped(path.gateway) {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        })
+    /// Where a router sends what leaves by an interface for everywhere, and whether every host that sends there watches it.
+    fn next_hops(&self, row: &RouterInterfaceRow) -> (bool, Vec<Address>) {
+        let routes = ways_of(row.router).into_iter().filter_map(|key| match self.rows().get(&key) {
+            Some(Row::Route(route)) => Some(route),
+            _ => None,
+        });
+        let (mut is_watched, mut next_hops) = (false, Vec::new());
+        for route in routes {
+            let paths = route.paths.iter().chain(&route.others).filter(|path| path.port == row.port);
+            next_hops.extend(paths.map(|path| Address::from(path.gateway)));
+            is_watched |= route.is_watched;
+        }
+        (is_watched, next_hops)
     }
 }

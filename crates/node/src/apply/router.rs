@@ -1,7 +1,7 @@
 //! What follows from the rows of routers and floating IPs.
 
 use super::calculation::Inputs;
-use super::gateway::{answered, own_way, relay};
+use super::gateway::{answered, is_way, own_way, relay};
 use super::rules::{bits, network_of};
 use super::{Key, Value};
 use hadron_model::nat;
@@ -15,7 +15,7 @@ use hadron_pipeline::{Address, Mac};
 use hadron_policy::PortPrefix;
 use hadron_wire::row::{
     FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK,
-    PortLeaseRow, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
+    PortLeaseRow, RoutePath, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -65,6 +65,7 @@ fn outer_interface(
         (router_interface_flag::EXTERNAL, true),
         (router_interface_flag::TRANSLATED_ONLY, gateway.snat),
         (router_interface_flag::STANDS, answered != 0),
+        (router_interface_flag::ONE_OF_SEVERAL, gateway.is_one_of_several),
     ];
     let value = value(row, network.mtu);
     let value = RouterInterface { mac, flags: value.flags | bits(&flags), relay, ..value };
@@ -283,10 +284,19 @@ fn speaks_v6(row: &RouterInterfaceRow) -> Address {
         .unwrap_or(Mac(row.mac).link_local())
 }
 
-pub(super) fn route(row: &RouteRow) -> (Key, Value) {
-    let path =
-        |path: &hadron_wire::row::RoutePath| Path { interface: path.port, gateway: path.gateway.into() };
-    let paths: Vec<Path> = row.paths.iter().map(path).collect();
+/// Of a watched route what leads nowhere is left out, and what is known there leaves by another way, as far as it may; while none leads anywhere
+/// all stay.
+pub(super) fn route(inputs: &Inputs, row: &RouteRow) -> (Key, Value) {
+    let is_way = |path: &RoutePath| is_way(inputs, row.router, path.port);
+    let has_way = row.paths.iter().chain(&row.others).any(is_way);
+    let kept = |path: &&RoutePath| !row.is_watched || !has_way || is_way(path);
+    let path = |path: &RoutePath| Path { interface: path.port, gateway: path.gateway.into() };
+    let mut chosen: Vec<Path> = row.paths.iter().filter(kept).map(path).collect();
+    let mut others = row.others.iter().filter(kept).map(path);
+    if chosen.is_empty() {
+        chosen.extend(others.next());
+    }
+    let others: Vec<Path> = others.collect();
     let key = RouteKey::new(row.router, row.destination.address.into(), row.destination.length);
-    (Key::Route(key), Value::Route(Route::forward(&paths)))
+    (Key::Route(key), Value::Route(Route::forward(&chosen).or_by(&others)))
 }

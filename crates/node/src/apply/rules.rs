@@ -30,7 +30,7 @@ pub(super) fn row(inputs: &Inputs, row: &Row) -> Entries {
         Row::Presence(row) => presence(inputs, row),
         Row::Location(row) => location(inputs, row),
         Row::RouterInterface(row) => router::interface(inputs, row),
-        Row::Route(row) => vec![router::route(row)],
+        Row::Route(row) => vec![router::route(inputs, row)],
         Row::FloatingIp(row) => router::floating_ip(inputs, row),
         Row::FloatingRelay(row) => router::floating_relay(inputs, row),
         Row::Forwarding(row) => router::forwarding(inputs, row),

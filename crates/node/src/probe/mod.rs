@@ -1,6 +1,6 @@
 //! Who is still there: the other hosts that stand for routers, and the next hops outside by which this host's routers send.
 //!
-//! Each is probed ten times a second. Hosts are asked by the overlay and answered by their packet path, next hops by ARP; the packet
+//! Each is probed ten times a second. Hosts are asked by the overlay and answered by their packet path, next hops by ARP or neighbour solicitations; the packet
 //! path notes both in `HEARD`, where this module looks. No server and no other agent is needed for that.
 //!
 //! ```text
@@ -176,7 +176,7 @@ impl Prober {
     }
 
     fn ask_next_hop(&self, key: &HeardKey, provider: &Provider, vlan: u32, mac: Option<Mac>) {
-        let question = frame::to_next_hop(provider.mac, mac.unwrap_or(Mac::BROADCAST), key.address, vlan);
+        let question = frame::to_next_hop(provider.mac, mac, key.address, vlan);
         // An interface that takes nothing is one by which nothing is heard.
         let _ = self.inject.inject(provider.index, &question);
     }

@@ -291,7 +291,8 @@ fn without_a_router_beside_the_subnet_nobody_is_advertised() {
     assert_eq!(told(&rows, &[&elsewhere], &row, "").routers, []);
     let beside = router(&[(ROUTER, 64)]);
     assert_eq!(told(&rows, &[&beside], &row, "").routers.len(), 1);
-    let outside = RouterInterfaceRow { gateway: Some(Gateway { snat: true, hosts: vec![] }), ..beside };
+    let outside =
+        RouterInterfaceRow { gateway: Some(Gateway { snat: true, ..Gateway::default() }), ..beside };
     assert_eq!(told(&rows, &[&outside], &row, "").routers, []);
 }
 
@@ -309,7 +310,7 @@ fn a_prefix_is_delegated_to_the_only_port_that_it_leads_to() {
         let paths =
             paths.iter().map(|(port, gateway)| RoutePath { port: *port, gateway: *gateway }).collect();
         let destination = Prefix { address: net.addr(), length: net.prefix_len() };
-        Row::Route(RouteRow { router: router.router, destination, paths })
+        Row::Route(RouteRow { router: router.router, destination, paths, others: vec![], is_watched: false })
     };
     let other: Ipv6Addr = "2001:db8::99".parse().unwrap();
     let routes = vec![

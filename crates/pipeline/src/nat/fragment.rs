@@ -24,6 +24,12 @@ pub(super) fn note_relayed<E: Env>(env: &mut E, packet: &Packet, host: u32) {
     }
 }
 
+/// Whether the first fragment left by the router's interface in [`Packet::exit`].
+#[inline(never)]
+pub(super) fn is_known<E: Env>(env: &E, packet: &Packet) -> bool {
+    env.nat_fragment(&key(packet, direction::EGRESS)).is_some_and(|row| row.expires > env.now())
+}
+
 /// Gives a later fragment the source of its first one.
 #[inline(never)]
 pub(super) fn leave<E: Env>(env: &E, packet: &mut Packet) -> bool {

@@ -28,8 +28,8 @@ use crate::env::Env;
 use crate::packet::{LATER, Packet, Renumbered, translated};
 use crate::route::answer;
 use crate::table::{
-    FloatingIpKey, NAT_BLOCK, NatOwnerKey, NatReturn, NatReturnKey, NatSession, NatSessionKey, direction,
-    floating_flag, target,
+    FloatingIpKey, FloatingSourceKey, NAT_BLOCK, NatOwnerKey, NatReturn, NatReturnKey, NatSession,
+    NatSessionKey, direction, floating_flag, target,
 };
 use ends::Ends;
 pub use session::nat_try;
@@ -74,6 +74,23 @@ pub fn nat_leave<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Transla
         packet.source_port = number.to;
     }
     0
+}
+
+/// Whether who sends the packet has an address by the router's interface in [`Packet::exit`]: one of its own, or that of a session. 1 or 0.
+#[inline(always)]
+pub fn nat_knows<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Translation) -> u32 {
+    let key = FloatingSourceKey { interface: packet.exit, inside: packet.source_address };
+    if env.floating_source(&key).is_some_and(|source| source.address != Address::UNSPECIFIED) {
+        return 1;
+    }
+    if packet.fragment == LATER {
+        return fragment::is_known(env, packet).into();
+    }
+    if !ends::fill(env, packet, &mut scratch.ends) {
+        return 0;
+    }
+    scratch.leave(packet.exit, 0);
+    session::find(env, scratch).into()
 }
 
 /// Leads a packet for a shared address on: to the instance, whose router's interface is then in [`Packet::target_id`]; to the host that has

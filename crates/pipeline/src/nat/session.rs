@@ -94,7 +94,7 @@ fn begins(packet: &Packet, scratch: &Translation) -> bool {
 
 /// Copies the session in force.
 #[inline(always)]
-fn find<E: Env>(env: &E, scratch: &mut Translation) -> bool {
+pub(super) fn find<E: Env>(env: &E, scratch: &mut Translation) -> bool {
     let Some(row) = env.nat_session(&scratch.key) else { return false };
     scratch.session = *row;
     scratch.session.expires > env.now()

@@ -1,7 +1,7 @@
 //! One router: which way the packet goes on from it.
 
 use super::scope::{self, crossing};
-use super::{answer, path};
+use super::{answer, exits, path};
 use crate::address::{Address, Mac};
 use crate::drop::DropReason;
 use crate::env::Env;
@@ -141,7 +141,12 @@ fn leave<E: Env>(
     before: u32,
     is_led_in: bool,
 ) -> Result<(), u32> {
-    let Some(exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
+    let Some(mut exit) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
+    if exit.flags & flag::ONE_OF_SEVERAL != 0 {
+        exits::keep(env, packet, router);
+        let Some(kept) = env.router_interface(packet.exit) else { return Err(NO_ROUTE) };
+        exit = kept;
+    }
     let (owner, network, mac, mtu) = (exit.router, exit.network, exit.mac, exit.mtu);
     let (flags, relay, own_mac) = (exit.flags, exit.relay, exit.own_mac);
     if owner != router {

@@ -12,6 +12,7 @@
 //! What a router says to the sender goes through the ingress policy of the sender's port, like every packet.
 
 mod error;
+mod exits;
 mod hop;
 mod local;
 mod path;

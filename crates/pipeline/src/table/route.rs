@@ -49,6 +49,8 @@ pub mod router_interface_flag {
     pub const STANDS: u32 = 1 << 2;
     /// The network is in an address scope, of one family or of both: `SCOPES` says in which.
     pub const SCOPED: u32 = 1 << 3;
+    /// The router has other interfaces on external networks too: who has an address or a session by one of them leaves by that.
+    pub const ONE_OF_SEVERAL: u32 = 1 << 4;
 }
 
 layout! {
@@ -96,6 +98,16 @@ impl RouteKey {
         let family = if address.is_v4() { family::IPV4 } else { family::IPV6 };
         RouteKey { prefix_len: Self::BEFORE + length as u32, router, family: family as u32, address }
     }
+
+    /// The row of a router's default route, and no longer prefix.
+    #[inline(always)]
+    pub const fn everywhere(router: u32, is_v4: bool) -> Self {
+        if is_v4 {
+            RouteKey::new(router, Address::UNSPECIFIED_V4, 96)
+        } else {
+            RouteKey::new(router, Address::UNSPECIFIED, 0)
+        }
+    }
 }
 
 layout! {
@@ -118,7 +130,7 @@ layout! {
         0 => kind: u32,
         /// How many paths there are, up to [`MAX_PATHS`].
         4 => count: u32,
-        /// The paths.
+        /// The paths; of a default route then those by which only what is known there leaves, up to one without an interface.
         8 => paths: [Path; MAX_PATHS],
     }
 }
@@ -132,6 +144,13 @@ impl Route {
             route.count += 1;
         }
         route
+    }
+
+    /// With further paths, for what is known by their interfaces alone.
+    pub fn or_by(mut self, others: &[Path]) -> Self {
+        let free = self.paths.iter_mut().skip(self.count as usize);
+        free.zip(others).for_each(|(place, path)| *place = *path);
+        self
     }
 
     /// The route to an address of the router's own.

@@ -15,6 +15,7 @@ mod floating;
 mod forwarding;
 mod fragments;
 mod frames;
+mod gateways;
 mod hostile;
 mod icmp;
 mod inbound;

@@ -72,7 +72,7 @@ fn flood_to(node: &mut Node, network: u32, host: u32) {
     }
 }
 
-fn add_interface(node: &mut Node, router: u32, network: u32) {
+pub fn add_interface(node: &mut Node, router: u32, network: u32) {
     let tables = &mut node.tables;
     let row = Network { vni: cloud::vni(network), ..Network::default() };
     tables.networks.entry(NetworkKey { network }).or_insert(row);

@@ -36,6 +36,7 @@ impl<'a> Source<'a> {
             gateway: gateway.map(|gateway| row::Gateway {
                 snat: gateway.enable_snat,
                 hosts: gateway_hosts(self.model, port.id).map(|host| host.0).collect(),
+                is_one_of_several: of.gateways.len() > 1,
             }),
             scopes: [true, false].map(|is_v4| Some(self.scope_of(port.network_id, is_v4)?.0.into_bytes())),
         };
@@ -61,12 +62,19 @@ impl<'a> Source<'a> {
             })
             .collect();
         paths.extend(self.delegated_paths(of, destination));
-        if paths.is_empty() && DEFAULTS.contains(&destination) {
-            paths.extend(self.default_path(of, destination));
+        let mut others = Vec::new();
+        if DEFAULTS.contains(&destination) {
+            let mut ways = self.ways_out(of, destination);
+            if paths.is_empty() {
+                let chosen = if of.default_route_ecmp == Some(true) { ways.len() } else { 1 };
+                paths.extend(ways.drain(..chosen.min(ways.len())));
+            }
+            others = if of.gateways.len() > 1 { ways } else { Vec::new() };
         }
+        let is_watched = DEFAULTS.contains(&destination) && of.default_route_bfd == Some(true);
         paths.sort_unstable();
         paths.dedup();
-        let row = RouteRow { router, destination, paths };
+        let row = RouteRow { router, destination, paths, others, is_watched };
         (!row.paths.is_empty()).then_some((Interest::Router(router), Row::Route(row)))
     }
 
@@ -89,26 +97,29 @@ impl<'a> Source<'a> {
         paths.into_iter().map(|(gateway, port)| RoutePath { port, gateway })
     }
 
-    /// The way out by the first of the router's gateways with an address of the family in a subnet that has a gateway itself.
-    fn default_path(self, router: &Router, destination: Prefix) -> Option<RoutePath> {
+    /// The ways out by those of the router's gateways that have an address of the family in a subnet that has a gateway itself.
+    fn ways_out(self, router: &Router, destination: Prefix) -> Vec<RoutePath> {
         let is_v4 = destination == DEFAULTS[0];
         let ports = router.gateways.iter().filter_map(|gateway| self.model.get::<Port>(&gateway.port_id));
-        let mut ports = ports.filter(|port| {
+        let ports = ports.filter(|port| {
             attached(self.model, port).is_some_and(|(of, gateway)| of.id == router.id && gateway.is_some())
         });
-        ports.find_map(|port| {
+        let ways = ports.filter_map(|port| {
             let subnets =
                 port.fixed_ips.iter().filter_map(|fixed| self.model.get::<Subnet>(&fixed.subnet_id));
             let next = subnets.filter_map(|subnet| subnet.gateway_ip).find(|next| next.is_ipv4() == is_v4)?;
             Some(RoutePath { port: port.number.0, gateway: row::address(next) })
-        })
+        });
+        ways.collect()
     }
 
-    /// The router that translates a floating IP, and its port on the floating IP's network.
+    /// The router that translates a floating IP, and its port on the floating IP's network: of several the first that has an address of the
+    /// same subnet, or the first.
     fn translator(self, floating: &FloatingIp) -> Option<(&'a Router, &'a Port)> {
         let router = self.model.get::<Router>(&floating.router_id?)?;
-        let mut gateways = gateways(self.model, router.id);
-        let gateway = gateways.find(|port| port.network_id == floating.floating_network_id)?;
+        let beside =
+            gateways(self.model, router.id).filter(|port| port.network_id == floating.floating_network_id);
+        let gateway = beside.min_by_key(|port| !self.has_subnet_with(port, floating.floating_ip_address))?;
         Some((router, gateway))
     }
 

@@ -45,8 +45,11 @@ impl Touched {
         if before != after {
             self.surroundings(router, [port.network_id].into_iter(), sides);
         }
-        let [before, after] =
-            sides.map(|side| attached(side, side.get::<Port>(&port.id)?).and_then(|(_, gateway)| gateway));
+        let [before, after] = sides.map(|side| {
+            let port = side.get::<Port>(&port.id)?;
+            let (_, gateway) = attached(side, port)?;
+            Some((gateway?, port.fixed_ips.clone()))
+        });
         if before != after {
             for side in sides {
                 side.floating_ips_of_router(router).for_each(|floating| self.floating_ip(floating, sides));

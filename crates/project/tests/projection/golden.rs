@@ -312,15 +312,16 @@ impl Call {
         }
     }
 
-    /// `gateway=PORT@NETWORK snat=…`
+    /// `gateway=PORT@NETWORK,… snat=…`
     fn gateways(&self) -> Vec<Gateway> {
-        let named = self.values.get("gateway").map(|text| text.split_once('@').expect("port@network"));
-        let gateway = named.map(|(port, network)| Gateway {
-            network_id: NetworkId(self.uuid(network)),
-            port_id: PortId(self.uuid(port)),
-            enable_snat: self.value("snat").unwrap_or(true),
-        });
-        gateway.into_iter().collect()
+        let named = self.values.get("gateway").into_iter().flat_map(|all| all.split(','));
+        let gateway =
+            named.map(|text| text.split_once('@').expect("port@network")).map(|(port, network)| Gateway {
+                network_id: NetworkId(self.uuid(network)),
+                port_id: PortId(self.uuid(port)),
+                enable_snat: self.value("snat").unwrap_or(true),
+            });
+        gateway.collect()
     }
 
     /// `floating create NAME network=… address=… router=… port=… inside=…`
@@ -385,8 +386,8 @@ impl Call {
             routes: self.values.get("routes").into_iter().flat_map(|all| all.split(',').map(route)).collect(),
             distributed: None,
             ha: None,
-            default_route_ecmp: None,
-            default_route_bfd: None,
+            default_route_ecmp: self.value("ecmp"),
+            default_route_bfd: self.value("bfd"),
             availability_zone_hints: vec![],
             flavor_id: None,
             stamp: Stamp::default(),
@@ -504,7 +505,8 @@ fn contents(row: &Row) -> String {
             };
             let gateway = row.gateway.as_ref().map_or(String::new(), |gateway| {
                 let snat = if gateway.snat { " with snat" } else { "" };
-                format!(", outside{snat} by hosts {:?}", gateway.hosts)
+                let several = if gateway.is_one_of_several { ", one of several" } else { "" };
+                format!(", outside{snat} by hosts {:?}{several}", gateway.hosts)
             });
             let addresses = row.addresses.iter().map(own).collect::<String>();
             format!("net {}, {}{addresses}{gateway}", row.network, Mac(row.mac))
@@ -512,7 +514,10 @@ fn contents(row: &Row) -> String {
         Row::Route(row) => {
             let path =
                 |path: &row::RoutePath| format!("{} by port {}", row::unmapped(path.gateway), path.port);
-            row.paths.iter().map(path).collect::<Vec<_>>().join(", ")
+            let paths = |paths: &[row::RoutePath]| paths.iter().map(path).collect::<Vec<_>>().join(", ");
+            let known = if row.others.is_empty() { "" } else { "; what is known there " };
+            let watched = if row.is_watched { ", watched" } else { "" };
+            format!("{}{known}{}{watched}", paths(&row.paths), paths(&row.others))
         }
         Row::Rule(row) => {
             let remote = match row.remote {

@@ -3,7 +3,7 @@
 use super::{
     DhcpOption, Direction, Family, FloatingIpRow, FloatingRelayRow, ForwardingRow, HostRoute, Ipv6Mode,
     LocationRow, LogObject, MemberRow, NameRow, NetworkRow, Place, PolicyRow, PortLeaseRow, PortRow, Prefix,
-    PresenceRow, Remote, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
+    PresenceRow, Remote, RoutePath, RouteRow, RouterInterfaceRow, Row, RowKey, RuleRow, SubnetRow,
 };
 use crate::proto::{self, row::Kind, row_key};
 use bytes::Bytes;
@@ -137,10 +137,11 @@ fn router_interface(row: &RouterInterfaceRow) -> proto::RouterInterfaceRow {
         addresses: addresses
             .map(|a| proto::InterfaceAddress { address: address(a.address), length: a.length.into() })
             .collect(),
-        gateway: row
-            .gateway
-            .as_ref()
-            .map(|gateway| proto::Gateway { snat: gateway.snat, hosts: gateway.hosts.clone() }),
+        gateway: row.gateway.as_ref().map(|gateway| proto::Gateway {
+            snat: gateway.snat,
+            hosts: gateway.hosts.clone(),
+            one_of_several: gateway.is_one_of_several,
+        }),
         scope_v4: scope_v4.map(|scope| octets(&scope)).unwrap_or_default(),
         scope_v6: scope_v6.map(|scope| octets(&scope)).unwrap_or_default(),
     }
@@ -199,13 +200,16 @@ fn port_lease(row: &PortLeaseRow) -> proto::PortLeaseRow {
 }
 
 fn route(row: &RouteRow) -> proto::RouteRow {
-    let paths = row.paths.iter();
+    let paths = |paths: &[RoutePath]| {
+        let path = |path: &RoutePath| proto::RoutePath { port: path.port, gateway: address(path.gateway) };
+        paths.iter().map(path).collect()
+    };
     proto::RouteRow {
         router: row.router,
         destination: Some(prefix(&row.destination)),
-        paths: paths
-            .map(|path| proto::RoutePath { port: path.port, gateway: address(path.gateway) })
-            .collect(),
+        paths: paths(&row.paths),
+        others: paths(&row.others),
+        watched: row.is_watched,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Gateway {
     pub snat: bool,
     /// Numbers of the hosts that stand for the router there, in this order: the first that is there answers for its addresses.
     pub hosts: Vec<u32>,
+    /// The router has further gateways.
+    pub is_one_of_several: bool,
 }
 
 /// Ports of a block in [`PortLeaseRow::blocks`].
@@ -144,6 +146,10 @@ pub struct RouteRow {
     pub destination: Prefix,
     /// Ways of equal cost, at least one.
     pub paths: Vec<RoutePath>,
+    /// Of a default route: further gateways, by which leaves only what has an address or a session there.
+    pub others: Vec<RoutePath>,
+    /// Of a default route: every host that sends by it watches its next hops, and prefers one that answers.
+    pub is_watched: bool,
 }
 
 /// A next hop.

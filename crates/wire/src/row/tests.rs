@@ -195,8 +195,9 @@ fn any_router_interface() -> impl Strategy<Value = Row> {
         let least = if address.to_ipv4_mapped().is_some() { 96 } else { 0 };
         InterfaceAddress { address, length: least + length % (129 - least) }
     });
-    let gateway = (any::<bool>(), prop::collection::vec(any::<u32>(), 0..3));
-    let gateway = proptest::option::of(gateway.prop_map(|(snat, hosts)| Gateway { snat, hosts }));
+    let gateway = (any::<[bool; 2]>(), prop::collection::vec(any::<u32>(), 0..3))
+        .prop_map(|([snat, is_one_of_several], hosts)| Gateway { snat, hosts, is_one_of_several });
+    let gateway = proptest::option::of(gateway);
     let addresses = prop::collection::vec(address, 0..4);
     (any::<[u32; 3]>(), any::<[u8; 6]>(), addresses, gateway, any::<[Option<[u8; 16]>; 2]>()).prop_map(
         |([router, port, network], mac, addresses, gateway, scopes)| {
@@ -267,9 +268,13 @@ fn any_port_lease() -> impl Strategy<Value = Row> {
 }
 
 fn any_route() -> impl Strategy<Value = Row> {
-    let path = (any::<u32>(), any_address()).prop_map(|(port, gateway)| RoutePath { port, gateway });
-    (any::<u32>(), any_prefix(), prop::collection::vec(path, 1..4))
-        .prop_map(|(router, destination, paths)| Row::Route(RouteRow { router, destination, paths }))
+    let path = || (any::<u32>(), any_address()).prop_map(|(port, gateway)| RoutePath { port, gateway });
+    let others = prop::collection::vec(path(), 0..3);
+    (any::<u32>(), any_prefix(), prop::collection::vec(path(), 1..4), others, any::<bool>()).prop_map(
+        |(router, destination, paths, others, is_watched)| {
+            Row::Route(RouteRow { router, destination, paths, others, is_watched })
+        },
+    )
 }
 
 fn any_instance() -> impl Strategy<Value = Row> {

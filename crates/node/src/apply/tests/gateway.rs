@@ -4,9 +4,9 @@ use super::router::{ROUTER, default_route, external, flags_of, gateway, relayed}
 use super::*;
 use crate::apply::{Outages, Target};
 use hadron_pipeline::table::{
-    FloatingIpKey, HeardKey, RouterInterfaceKey, floating_flag, router_interface_flag,
+    FloatingIpKey, HeardKey, RouteKey, RouterInterfaceKey, floating_flag, router_interface_flag,
 };
-use hadron_wire::row::{RoutePath, RouteRow};
+use hadron_wire::row::{RoutePath, RouteRow, RouterInterfaceRow};
 
 const NETWORK: u32 = 5;
 const ANSWERED: u32 = floating_flag::ANSWERED;
@@ -117,6 +117,55 @@ fn a_host_that_hears_nothing_from_outside_sends_by_another_that_does() {
     }
 }
 
+/// The interfaces by which a router with gateways on networks 5 and 6 sends to everywhere, and those by which leaves what is known there.
+fn ways(entries: &Entries) -> (Vec<u32>, Vec<u32>) {
+    let Some(Value::Route(route)) = entries.get(&Key::Route(RouteKey::everywhere(ROUTER, true))) else {
+        panic!("no route")
+    };
+    let mut interfaces: Vec<u32> = route.paths.iter().map(|path| path.interface).collect();
+    let others = interfaces.split_off(route.count as usize);
+    (interfaces, others.into_iter().take_while(|interface| *interface != 0).collect())
+}
+
+#[test]
+fn a_watched_gateway_that_leads_nowhere_gives_way_to_another() {
+    let own = mapped().number;
+    let other = |row: Row| match row {
+        Row::RouterInterface(row) => Row::RouterInterface(RouterInterfaceRow { port: 10, ..row }),
+        row => row,
+    };
+    let lost =
+        |networks: &[u32]| Outages { upstreams: networks.iter().copied().collect(), ..Outages::default() };
+    let path = |port: u32| RoutePath { port, gateway: v4(1) };
+    for is_watched in [true, false] {
+        let mut calculation = Calculation::new(mapped());
+        let route = RouteRow { is_watched, others: vec![path(10)], ..default_route(vec![path(9)]) };
+        let gateways = [gateway(NETWORK, &[own]), other(gateway(6, &[own]))];
+        let rows = [external(NETWORK), external(6), Row::Route(route)];
+        calculation.apply(set(rows.into_iter().chain(gateways)));
+        let mut entries = Entries::new();
+        let mut without = |calculation: &mut Calculation, networks: &[u32]| {
+            calculation.set_outages(lost(networks));
+            fold(&mut entries, calculation);
+            ways(&entries)
+        };
+        for (networks, chosen, others) in [
+            (&[][..], 9, &[10][..]),
+            (&[NETWORK], 10, &[]),
+            (&[], 9, &[10]),
+            (&[6], 9, &[]),
+            (&[NETWORK, 6], 9, &[10]),
+            (&[NETWORK], 10, &[]),
+        ] {
+            let seen = without(&mut calculation, networks);
+            let expected = if is_watched { (vec![chosen], others.to_vec()) } else { (vec![9], vec![10]) };
+            assert_eq!(seen, expected, "without {networks:?}");
+        }
+        calculation.apply(set([gateway(NETWORK, &[own, 8])]));
+        assert_eq!(without(&mut calculation, &[NETWORK]), (vec![9], vec![10]), "by another host");
+    }
+}
+
 /// Whom a host watches for a router that hosts 8 and 9 and perhaps itself stand for.
 fn watched(host: HostFacts, hosts: &[u32]) -> Vec<(HeardKey, Target)> {
     let mut calculation = Calculation::new(host);
@@ -140,4 +189,14 @@ fn those_who_stand_for_a_router_watch_each_other_and_their_next_hops() {
     assert_eq!(watched(mapped(), &[8, 9]), [], "others stand for it, and this host has its own way");
     assert_eq!(watched(host(), &[8, 9]), [other(8), other(9)], "this host sends by them");
     assert_eq!(watched(host(), &[7]), [], "a host that is not in the network yet");
+}
+
+#[test]
+fn whoever_sends_by_a_watched_gateway_watches_its_next_hop() {
+    let mut calculation = Calculation::new(mapped());
+    let route = RouteRow { is_watched: true, ..default_route(vec![RoutePath { port: 9, gateway: v4(1) }]) };
+    let rows = [external(NETWORK), gateway(NETWORK, &[8]), presence(NETWORK, 8), Row::Route(route)];
+    calculation.apply(set(rows));
+    let keys: Vec<HeardKey> = calculation.targets().into_keys().collect();
+    assert_eq!(keys, [at(1), at(208)]);
 }

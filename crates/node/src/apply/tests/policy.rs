@@ -38,6 +38,12 @@ fn prefix(third: u8, last: u8, length: u8) -> Prefix {
     Prefix::of(IpAddr::V4(Ipv4Addr::new(10, 0, third, last)), length)
 }
 
+/// A policy of a group with a rule for the members of a set.
+pub(super) fn one_of_each() -> [Row; 3] {
+    let rule = rule(1, 1, Remote::Set(2), Some((80, 80)));
+    [policy(1, &[1]), rule, member(2, 1, &[prefix(0, 9, 32), prefix(1, 0, 24)])]
+}
+
 /// Rows of policies 1 and 2, groups 1 to 3, sets 1 to 3, in a small world where they meet.
 pub(super) fn row() -> impl Strategy<Value = Row> {
     let set = || 1..4u32;

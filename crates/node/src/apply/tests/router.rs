@@ -13,7 +13,7 @@ use hadron_wire::row::{
 
 pub(super) const ROUTER: u32 = 3;
 
-fn interface(port: u32, network: u32, addresses: &[(Ipv6Addr, u8)]) -> RouterInterfaceRow {
+pub(super) fn interface(port: u32, network: u32, addresses: &[(Ipv6Addr, u8)]) -> RouterInterfaceRow {
     let addresses =
         addresses.iter().map(|(address, length)| InterfaceAddress { address: *address, length: *length });
     RouterInterfaceRow {
@@ -32,14 +32,20 @@ fn v6(last: u16) -> Ipv6Addr {
 }
 
 pub(super) fn default_route(paths: Vec<RoutePath>) -> RouteRow {
-    RouteRow { router: ROUTER, destination: Prefix::of(Ipv4Addr::UNSPECIFIED.into(), 0), paths }
+    RouteRow {
+        router: ROUTER,
+        destination: Prefix::of(Ipv4Addr::UNSPECIFIED.into(), 0),
+        paths,
+        others: vec![],
+        is_watched: false,
+    }
 }
 
 pub(super) fn row() -> impl Strategy<Value = Row> {
     let addresses = proptest::collection::vec((1..4u8).prop_map(|last| (v4(last), 120)), 0..3);
     let gateway = proptest::option::of(
-        (any::<bool>(), proptest::collection::vec(1..4u32, 0..3))
-            .prop_map(|(snat, hosts)| Gateway { snat, hosts }),
+        (any::<[bool; 2]>(), proptest::collection::vec(1..4u32, 0..3))
+            .prop_map(|([snat, is_one_of_several], hosts)| Gateway { snat, hosts, is_one_of_several }),
     );
     let path = (1..5u32, 1..4u8).prop_map(|(port, last)| RoutePath { port, gateway: v4(last) });
     prop_oneof![
@@ -83,10 +89,17 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
                 Row::Forwarding(ForwardingRow { router: 1, floating_ip, network, interface, ..row })
             }
         ),
-        (1..3u32, 94..98u8, proptest::collection::vec(path, 1..3)).prop_map(|(router, length, paths)| {
-            let destination = Prefix::of(Ipv6Addr::UNSPECIFIED.into(), length);
-            Row::Route(RouteRow { router, destination, paths })
-        }),
+        (
+            1..3u32,
+            94..98u8,
+            proptest::collection::vec(path.clone(), 1..3),
+            proptest::collection::vec(path, 0..3),
+            any::<bool>()
+        )
+            .prop_map(|(router, length, paths, others, is_watched)| {
+                let destination = Prefix::of(Ipv6Addr::UNSPECIFIED.into(), length);
+                Row::Route(RouteRow { router, destination, paths, others, is_watched })
+            }),
     ]
 }
 
@@ -161,6 +174,10 @@ fn a_route_has_all_its_paths() {
     let expected = [1, 2].map(|last| Path { interface: 9, gateway: v4(last).into() });
     let key = Key::Route(RouteKey::new(ROUTER, Address::UNSPECIFIED_V4, 96));
     assert_eq!(entries.get(&key), Some(&Value::Route(Route::forward(&expected))));
+    let row = RouteRow { others: vec![paths[1]], ..default_route(vec![paths[0]]) };
+    let entries = calculated([Row::Route(row)], &[]);
+    let route = Route { count: 1, ..Route::forward(&expected) };
+    assert_eq!(entries.get(&key), Some(&Value::Route(route)), "by the second goes only what is known there");
 }
 
 #[test]
@@ -170,7 +187,7 @@ fn a_gateway_is_at_the_mac_of_the_host_s_own_interface() {
         [
             physical(5, Some(7)),
             Row::RouterInterface(RouterInterfaceRow {
-                gateway: Some(Gateway { snat, hosts: vec![] }),
+                gateway: Some(Gateway { snat, ..Gateway::default() }),
                 ..row
             }),
         ]
@@ -204,7 +221,7 @@ fn a_gateway_is_at_the_mac_of_the_host_s_own_interface() {
 
 /// A router's port on external network 5, and the hosts that stand for it there.
 pub(super) fn gateway(network: u32, hosts: &[u32]) -> Row {
-    let gateway = Gateway { snat: true, hosts: hosts.to_vec() };
+    let gateway = Gateway { snat: true, hosts: hosts.to_vec(), is_one_of_several: false };
     let row = interface(9, network, &[(v4(2), 120)]);
     Row::RouterInterface(RouterInterfaceRow { gateway: Some(gateway), ..row })
 }
@@ -305,7 +322,7 @@ fn a_floating_ip_follows_its_router_s_interface() {
 }
 
 /// Ports of floating IP 10.0.0.99 that lead to port 30 on a host.
-fn forwarded(host: u32, [first, last]: [u16; 2], single: bool) -> Row {
+pub(super) fn forwarded(host: u32, [first, last]: [u16; 2], single: bool) -> Row {
     Row::Forwarding(ForwardingRow {
         router: ROUTER,
         floating_ip: 1,
@@ -380,20 +397,15 @@ fn forwarded_ports_lead_to_their_host_by_a_few_prefixes() {
     assert!(led(&entries).is_empty());
 }
 
+/// Two blocks of ports of the router's address on network 5.
+pub(super) fn lease(host: u32) -> Row {
+    let blocks = vec![16, 40];
+    Row::PortLease(PortLeaseRow { router: ROUTER, interface: 9, host, network: 5, address: v4(2), blocks })
+}
+
 #[test]
 fn a_lease_is_a_pool_on_its_host_and_an_owner_of_blocks_elsewhere() {
     let own = host().number;
-    let lease = |host| {
-        let blocks = vec![16, 40];
-        Row::PortLease(PortLeaseRow {
-            router: ROUTER,
-            interface: 9,
-            host,
-            network: 5,
-            address: v4(2),
-            blocks,
-        })
-    };
     let entries = calculated([lease(own), lease(own + 1)], &[]);
     let pool = NatPool::new([10, 0, 0, 2], &[16, 40]);
     let key = Key::NatPool(NatPoolKey { interface: 9 });
@@ -408,7 +420,7 @@ fn a_lease_is_a_pool_on_its_host_and_an_owner_of_blocks_elsewhere() {
 fn instances_behind_a_router_share_its_address() {
     let gateways = |snat: bool, has_port: bool| {
         let mut calculation = Calculation::new(mapped());
-        let outside = Gateway { snat, hosts: vec![] };
+        let outside = Gateway { snat, ..Gateway::default() };
         let outside = RouterInterfaceRow { gateway: Some(outside), ..interface(9, 5, &[(v4(2), 120)]) };
         let mut rows = vec![
             external(5),

@@ -7,7 +7,7 @@ use super::{Ends, Event, Hop, Noted, Question};
 use crate::address::Address;
 use crate::drop::DropReason;
 use crate::env::{Changed, Env, Meter, PortCounter, Tunnel};
-use crate::nat::{Translation, nat_enter, nat_leave, nat_try};
+use crate::nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 use crate::packet::Packet;
 use crate::policy::{Judgement, policy_verdict};
 use crate::route::{complain, hop};
@@ -278,6 +278,10 @@ impl<E: Env> Env for Recorder<E> {
 
     fn nat_leave(&mut self, packet: &mut Packet, may_begin: u32) -> u32 {
         nat_leave(self, packet, &mut Translation::default(), may_begin)
+    }
+
+    fn nat_knows(&mut self, packet: &mut Packet) -> u32 {
+        nat_knows(self, packet, &mut Translation::default())
     }
 
     fn nat_enter(&mut self, packet: &mut Packet) -> u32 {

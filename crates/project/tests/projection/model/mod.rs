@@ -137,8 +137,9 @@ pub enum Op {
         router: u8,
         up: bool,
         routes: u8,
-        /// The port that is its gateway, and whether that translates.
-        gateway: Option<(u8, bool)>,
+        /// The ports that are its gateways, and whether each translates.
+        gateways: Vec<(u8, bool)>,
+        ecmp: Option<bool>,
     },
     DropRouter {
         router: u8,

@@ -11,11 +11,12 @@ use hadron_model::{
 };
 use hadron_store::Tx;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 pub fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0..ROUTERS, prop::bool::weighted(0.8), 0u8..16, prop::option::weighted(0.8, (0..PORTS, any::<bool>())))
-            .prop_map(|(router, up, routes, gateway)| Op::PutRouter { router, up, routes, gateway }),
+        4 => (0..ROUTERS, prop::bool::weighted(0.8), 0u8..16, prop::collection::vec((0..PORTS, any::<bool>()), 0..4), any::<Option<bool>>())
+            .prop_map(|(router, up, routes, gateways, ecmp)| Op::PutRouter { router, up, routes, gateways, ecmp }),
         1 => (0..ROUTERS).prop_map(|router| Op::DropRouter { router }),
         3 => (0..FLOATING_IPS, 0..NETWORKS, prop::option::weighted(0.9, 0..ROUTERS), prop::option::weighted(0.9, 0..PORTS))
             .prop_map(|(floating, network, router, port)| Op::PutFloatingIp { floating, network, router, port }),
@@ -39,14 +40,19 @@ pub fn router_id(router: u8) -> RouterId {
 impl Model {
     pub(super) fn apply_router(&mut self, op: &Op, tx: &mut Tx) -> bool {
         match *op {
-            Op::PutRouter { router, up, routes, gateway } => {
-                let gateways = gateway.map(|(port, enable_snat)| Gateway {
+            Op::PutRouter { router, up, routes, ref gateways, ecmp } => {
+                let chosen: BTreeMap<u8, bool> = gateways.iter().copied().collect();
+                let gateways = chosen.into_iter().map(|(port, enable_snat)| Gateway {
                     network_id: network_id(port % NETWORKS),
                     port_id: port_id(port),
                     enable_snat,
                 });
-                let record =
-                    Router { gateways: gateways.into_iter().collect(), ..a_router(router, up, routes) };
+                let record = Router {
+                    gateways: gateways.collect(),
+                    default_route_ecmp: ecmp,
+                    default_route_bfd: ecmp.map(|_| up),
+                    ..a_router(router, up, routes)
+                };
                 self.routers.insert(router, record.clone());
                 tx.put(record);
             }

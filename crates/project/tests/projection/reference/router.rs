@@ -2,7 +2,7 @@
 
 use super::is_on;
 use crate::model::Model;
-use hadron_model::{Host, IpNet, Network, NetworkId, Port, PortRange, Router, Subnet};
+use hadron_model::{FloatingIp, Host, IpNet, Network, NetworkId, Port, PortRange, Router, Subnet};
 use hadron_wire::Row;
 use hadron_wire::row::{
     FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PortLeaseRow, Prefix,
@@ -129,21 +129,35 @@ pub fn rows(model: &Model, host: &Host) -> Vec<Row> {
                 routes.entry(prefix).or_default().insert(way);
             }
         }
+        let mut others = BTreeMap::new();
         for (default, is_v4) in [("0.0.0.0/0", true), ("::/0", false)] {
             let default: IpNet = default.parse().unwrap();
             let default = Prefix::of(default.network(), default.prefix_len());
-            let ways = gateways(model, router).flat_map(|port| {
-                let next = subnets(model, port).filter_map(|(_, subnet)| subnet.gateway_ip);
-                let next = next.filter(|next| next.is_ipv4() == is_v4);
-                next.map(|next| RoutePath { port: port.number.0, gateway: address(next) }).collect::<Vec<_>>()
+            let ways = gateways(model, router).filter_map(|port| {
+                let mut next = subnets(model, port).filter_map(|(_, subnet)| subnet.gateway_ip);
+                let next = next.find(|next| next.is_ipv4() == is_v4)?;
+                Some(RoutePath { port: port.number.0, gateway: address(next) })
             });
-            if let (false, Some(way)) = (routes.contains_key(&default), { ways }.next()) {
-                routes.insert(default, BTreeSet::from([way]));
+            let mut ways: Vec<RoutePath> = ways.collect();
+            if !ways.is_empty() && !routes.contains_key(&default) {
+                let is_shared = router.default_route_ecmp == Some(true);
+                let unused = if is_shared { Vec::new() } else { ways.split_off(1) };
+                routes.insert(default, std::mem::replace(&mut ways, unused).into_iter().collect());
             }
+            let unused = if router.gateways.len() > 1 { ways } else { Vec::new() };
+            others.insert(default, unused);
         }
         rows.extend(routes.into_iter().map(|(destination, paths)| {
-            let paths = paths.into_iter().collect();
-            Row::Route(RouteRow { router: router.number.0, destination, paths })
+            let is_default = others.contains_key(&destination);
+            let others = others.remove(&destination).unwrap_or_default();
+            let is_watched = is_default && router.default_route_bfd == Some(true);
+            Row::Route(RouteRow {
+                is_watched,
+                router: router.number.0,
+                destination,
+                paths: paths.into_iter().collect(),
+                others,
+            })
         }));
     }
     rows
@@ -172,6 +186,7 @@ fn interface(model: &Model, router: &Router, port: &Port) -> RouterInterfaceRow 
                     .get(&port.id)
                     .map(|gateway| gateway.hosts.iter().map(|host| host.0).collect())
                     .unwrap_or_default(),
+                is_one_of_several: router.gateways.len() > 1,
             }),
         scopes: [true, false].map(|is_v4| scope(model, network, is_v4)),
     }
@@ -208,6 +223,17 @@ fn leases(model: &Model, router: &Router) -> Vec<Row> {
     rows
 }
 
+/// The port by which a router translates a floating IP: one in its subnet, or else any on its network.
+fn translator<'a>(model: &'a Model, router: &'a Router, floating: &FloatingIp) -> Option<&'a Port> {
+    let all: Vec<&Port> = gateways(model, router)
+        .filter(|gateway| gateway.network_id == floating.floating_network_id)
+        .collect();
+    let is_beside = |port: &&&Port| {
+        subnets(model, port).any(|(_, subnet)| subnet.cidr.contains(&floating.floating_ip_address))
+    };
+    all.iter().find(is_beside).or(all.first()).copied()
+}
+
 /// The floating IPs of the host's ports, where a router has a gateway on their network; and where a port's host has no interface to that, how
 /// every host that has the router finds it.
 pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
@@ -218,7 +244,7 @@ pub fn floating_ips(model: &Model, host: &Host) -> Vec<Row> {
         let router = model.routers.values().find(|found| found.id == router);
         let (Some(port), Some(router)) = (port, router) else { continue };
         let network = floating.floating_network_id;
-        let gateway = gateways(model, router).find(|gateway| gateway.network_id == network);
+        let gateway = translator(model, router, floating);
         let network = model.networks.values().find(|found| found.id == network);
         let (Some(gateway), Some(network)) = (gateway, network) else { continue };
         let Some(bound) = super::wired_by(model, port) else { continue };
@@ -254,7 +280,7 @@ pub fn forwardings(model: &Model, host: &Host) -> Vec<Row> {
         let floating = model.floating_ips.values().find(|found| found.id == forwarding.floating_ip_id)?;
         let router = model.routers.values().find(|found| Some(found.id) == floating.router_id)?;
         let outside = floating.floating_network_id;
-        let gateway = gateways(model, router).find(|gateway| gateway.network_id == outside)?;
+        let gateway = translator(model, router, floating)?;
         let network = model.networks.values().find(|found| found.id == outside)?;
         let port = model.ports.values().find(|port| port.id == forwarding.internal_port_id)?;
         let ports =

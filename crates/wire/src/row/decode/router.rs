@@ -23,7 +23,11 @@ impl Reader {
                 .into_iter()
                 .map(|address| self.interface_address(address))
                 .collect::<Result<_, _>>()?,
-            gateway: row.gateway.map(|gateway| Gateway { snat: gateway.snat, hosts: gateway.hosts }),
+            gateway: row.gateway.map(|gateway| Gateway {
+                snat: gateway.snat,
+                hosts: gateway.hosts,
+                is_one_of_several: gateway.one_of_several,
+            }),
             scopes: [self.scope("scope_v4", &row.scope_v4)?, self.scope("scope_v6", &row.scope_v6)?],
         })
     }
@@ -110,12 +114,15 @@ impl Reader {
     }
 
     pub(super) fn route(self, row: proto::RouteRow) -> Result<RouteRow, MalformedRow> {
-        let paths: Vec<RoutePath> =
-            row.paths.into_iter().map(|path| self.path(path)).collect::<Result<_, _>>()?;
+        let paths = |paths: Vec<proto::RoutePath>| -> Result<Vec<RoutePath>, MalformedRow> {
+            paths.into_iter().map(|path| self.path(path)).collect()
+        };
+        let (paths, others) = (paths(row.paths)?, paths(row.others)?);
         if paths.is_empty() {
             return Err(self.bad("paths"));
         }
-        Ok(RouteRow { router: row.router, destination: self.prefix("destination", row.destination)?, paths })
+        let destination = self.prefix("destination", row.destination)?;
+        Ok(RouteRow { router: row.router, destination, paths, others, is_watched: row.watched })
     }
 
     fn path(self, path: proto::RoutePath) -> Result<RoutePath, MalformedRow> {
