@@ -6,16 +6,16 @@
 //! | input | rows that depend on it |
 //! |---|---|
 //! | a row | itself |
-//! | router interface row | the floating IP and forwarding rows that it translates, the router's default routes |
+//! | router interface row | the floating IP and forwarding rows that it translates, the router's watched routes |
 //! | network row | presence, location, port, router interface and floating IP rows of the network |
 //! | subnet row, router interface row | the network row |
 //! | policy, rule and member rows | see the module `policy` |
 //! | port row, interface | port rows that name the same interface |
-//! | who does not answer for an external network | its network row, router interface and floating IP rows, its routers' default routes |
+//! | who does not answer for an external network | its network row, router interface and floating IP rows, its routers' watched routes |
 //! | the host's number, limits, interfaces to physical networks or way to the sockets of services | all |
 
 use super::claims::{Claims, Source};
-use super::gateway::{self, Outages};
+use super::gateway::Outages;
 use super::policy::{Blame, Policies};
 use super::rules;
 use super::{Key, Value};
@@ -398,7 +398,7 @@ impl Calculation {
                 }
                 RowKey::RouterInterface { router, port } => {
                     affected.extend(self.floating_ips_by(port));
-                    affected.extend(gateway::ways_of(router));
+                    affected.extend(self.watched_routes(router));
                     for network in self.index_attachment(*key).into_iter().flatten() {
                         affected.insert(RowKey::Network(network));
                         self.touch_ports(network);
@@ -439,9 +439,15 @@ impl Calculation {
         self.attachments.keys().copied().filter(is_by)
     }
 
-    /// The default routes of the routers on a network.
+    /// The routes of a router that depend on which gateways lead anywhere.
+    fn watched_routes(&self, router: u32) -> impl Iterator<Item = RowKey> + '_ {
+        let watched = self.inputs.rows.routes(router).filter(|row| row.is_watched);
+        watched.map(move |row| RowKey::Route { router, destination: row.destination })
+    }
+
+    /// Those of the routers on a network.
     fn ways_by(&self, network: u32) -> impl Iterator<Item = RowKey> + '_ {
-        self.routers_of(network).flat_map(|row| gateway::ways_of(row.router))
+        self.routers_of(network).flat_map(|row| self.watched_routes(row.router))
     }
 
     fn touch_ports(&mut self, network: u32) {
