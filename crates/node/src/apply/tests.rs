@@ -1,3 +1,4 @@
+mod drawing;
 mod gateway;
 mod policy;
 mod router;

@@ -11,6 +11,7 @@ mod counting;
 mod crowded;
 mod delivering;
 mod dhcp;
+mod drawing;
 mod floating;
 mod forwarding;
 mod fragments;
