@@ -24,6 +24,7 @@ const TEST_PACKAGES: &[&str] = &[
     "iproute2",
     "iputils-ping",
     "isc-dhcp-client",
+    "libc6-dev-arm64-cross",
     "nftables",
     "procps",
     "python3-venv",
