@@ -52,6 +52,10 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
         lines.push(format!("{name:<11} {tally}, {:.0} s", begun.elapsed().as_secs_f64()));
         total += tally;
     }
+    // Once more at the end, since whoever reads a long log begins there.
+    if !total.complaints.is_empty() {
+        println!("\n{}", total.complaints.join("\n"));
+    }
     println!("\n{}\n\n{total}", lines.join("\n"));
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

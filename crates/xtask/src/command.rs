@@ -18,6 +18,14 @@ pub fn target() -> PathBuf {
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("PATH", path_with_cargo_bin());
+    // What cargo told this program about its own package is not for another cargo: build scripts that look at it would run again, and
+    // all that depends on them would be built again.
+    for (name, _) in std::env::vars_os() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of));
+        if told {
+            command.env_remove(name);
+        }
+    }
     // What is built once is not built upon, and the files for that are as large as the rest.
     if std::env::var_os("CI").is_some() {
         command.env("CARGO_INCREMENTAL", "0");
