@@ -186,6 +186,23 @@ impl Feed {
         Ok(Watch { feed: self.clone(), initial: at.clone(), at, backlog, newest })
     }
 
+    /// The oldest position from which a watch has at most so many changed records before it.
+    pub(crate) fn oldest_within(&self, changes: usize) -> Position {
+        let state = self.state.lock();
+        let recent = state.recent.iter().rev().map(|it| (it.before.position.revision, it.changes.len()));
+        // Each of the older ones came right after the one before it, the first after the floor.
+        let before = state.older.iter().rev().skip(1).map(|past| past.revision).chain([state.floor]);
+        let older = state.older.iter().rev().zip(before).map(|(past, before)| (before, past.records.len()));
+        let latest = state.latest.position;
+        let mut left = changes;
+        let within = recent.chain(older).take_while(|(_, changed)| {
+            let fits = *changed <= left;
+            left = left.saturating_sub(*changed);
+            fits
+        });
+        Position { revision: within.last().map_or(latest.revision, |(before, _)| before), ..latest }
+    }
+
     /// Waits until `position` is published, or another history.
     pub(crate) async fn reach(&self, position: Position) {
         let is_there =

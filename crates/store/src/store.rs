@@ -110,6 +110,11 @@ impl Store {
         self.feed().watch_from(position)
     }
 
+    /// How far back [`Store::watch_from`] can begin without meeting more than so many changed records on its way to now.
+    pub fn oldest_within(&self, changes: usize) -> Position {
+        self.feed().oldest_within(changes)
+    }
+
     /// A state that includes everything that any server has had acknowledged before the call.
     pub async fn wait_current(&self) -> Result<Arc<Snapshot>, StoreError> {
         match &*self.0 {

@@ -92,6 +92,29 @@ async fn a_restart_finds_everything_and_the_way_there() {
 }
 
 #[tokio::test]
+async fn a_watch_goes_back_over_so_many_changed_records_and_no_more() {
+    let (_directory, path) = place();
+    filled(&path, 50).await;
+    let store = Store::open(&path).await.unwrap();
+    // What an earlier process has written is known in another way than what this one writes.
+    for n in 50..60 {
+        store.write(info("later"), |tx| create_port(tx, n, 1)).await.unwrap();
+    }
+    let changes_from = |position| {
+        let mut watch = store.watch_from(position).unwrap();
+        std::iter::from_fn(move || watch.next_known()).map(|commit| commit.changes.len()).collect::<Vec<_>>()
+    };
+    let all = changes_from(Position { revision: Revision::ZERO, ..store.snapshot().position() });
+    for most in [0, 1, 2, 9, 25, 100, all.iter().sum(), 10_000] {
+        let back = changes_from(store.oldest_within(most));
+        let changes: usize = back.iter().sum();
+        assert!(changes <= most && all.ends_with(&back), "{changes} of {most}");
+        let one_before = all.iter().rev().nth(back.len());
+        assert!(one_before.is_none_or(|one| changes + one > most), "{changes} of {most}");
+    }
+}
+
+#[tokio::test]
 async fn a_position_of_another_history_or_of_the_future_is_gone() {
     let (_directory, path) = place();
     let position = filled(&path, 1).await;

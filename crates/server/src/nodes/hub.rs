@@ -17,6 +17,9 @@ use tokio::sync::{Notify, watch};
 
 /// Commits that the projection follows in one go.
 const COMMITS_AT_ONCE: usize = 64;
+/// Changed records that a server follows when it starts: what is older makes the start longer, a whole cloud's creation much longer
+/// than the cloud itself.
+const CHANGES_AT_START: usize = 20_000;
 
 /// The shared state. Locks are taken in the order of the fields; nothing waits while it holds one.
 pub(super) struct Hub {
@@ -70,14 +73,11 @@ pub struct NodeStatus {
 }
 
 impl Hub {
-    /// The projection at the oldest position that the store still knows, with the commits since: so that a node that was
+    /// The projection at an older position that the store still knows, with the commits since: so that a node that was
     /// away while servers were replaced still gets a difference.
     pub(super) fn new(store: Store, config: NodeConfig) -> (Self, Watch) {
-        let beginning = Position { revision: Revision::ZERO, ..store.snapshot().position() };
-        let mut watch = store
-            .watch_from(beginning)
-            .or_else(|gone| store.watch_from(Position { revision: gone.oldest, ..beginning }))
-            .unwrap_or_else(|_| store.watch());
+        let mut watch =
+            store.watch_from(store.oldest_within(CHANGES_AT_START)).unwrap_or_else(|_| store.watch());
         let mut projection = Projection::new(&watch.initial(), config.projection.clone());
         while let Some(commit) = watch.next_known() {
             projection.apply(&commit);
