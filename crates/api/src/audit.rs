@@ -1,4 +1,4 @@
-//! What an audit log is told: requests that change something, after their answer, and what a commit has changed.
+//! What those are told who keep account of requests, as an audit log does: requests, after their answer, and what a commit has changed.
 
 use crate::Caller;
 use crate::resource::changed;
@@ -8,12 +8,17 @@ use hadron_store::Commit;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-/// A request that would change something, and what became of it.
+/// A request, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// `req-` and a UUID; commits of the request have the same.
     pub request_id: String,
+    /// The trace of the caller's that it is a part of (`traceparent`, W3C Trace Context, section 3.2), as it came.
+    pub traceparent: Option<String>,
+    /// When it came.
+    pub since: SystemTime,
     /// HTTP method.
     pub method: Method,
     /// Path.
@@ -26,42 +31,54 @@ pub struct Asked {
     pub status: Option<u16>,
 }
 
-/// Who keeps an audit log. It must not block.
-pub trait Audit: Debug + Send + Sync {
+impl Asked {
+    /// Whether it would change nothing.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+}
+
+/// Who is told of requests. It must not block.
+pub trait Observer: Debug + Send + Sync {
     /// A request has its answer.
     fn answered(&self, asked: &Asked);
 }
 
 /// A request under way; it is told when this is dropped.
 pub(crate) struct Watched {
-    audit: Arc<dyn Audit>,
+    observers: Arc<[Arc<dyn Observer>]>,
     pub(crate) asked: Asked,
 }
 
 impl Watched {
-    /// Nothing for what only reads.
+    /// Nothing if nobody is to be told.
     pub(crate) fn begin<B>(
-        audit: Option<&Arc<dyn Audit>>,
+        observers: &Arc<[Arc<dyn Observer>]>,
         request: &Request<B>,
         request_id: &str,
     ) -> Option<Self> {
-        let audit = audit.filter(|_| !matches!(*request.method(), Method::GET | Method::HEAD))?;
+        if observers.is_empty() {
+            return None;
+        }
         let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         let asked = Asked {
             request_id: request_id.to_owned(),
+            traceparent: traceparent.map(str::to_owned),
+            since: SystemTime::now(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             client: client.map(|ConnectInfo(address)| address.ip().to_canonical()),
             caller: None,
             status: None,
         };
-        Some(Self { audit: audit.clone(), asked })
+        Some(Self { observers: observers.clone(), asked })
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.audit.answered(&self.asked);
+        self.observers.iter().for_each(|observer| observer.answered(&self.asked));
     }
 }
 

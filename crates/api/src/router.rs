@@ -83,7 +83,7 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
     if let Some(from) = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()) {
         tracing::debug!(request_id, from, "a request of another service's request");
     }
-    let mut watched = Watched::begin(api.state.audit.as_ref(), &request, &request_id);
+    let mut watched = Watched::begin(&api.state.observers, &request, &request_id);
     let caller = watched.as_mut().map(|watched| &mut watched.asked.caller);
     // A fault in one request must not take the others of its connection with it.
     let answer =

@@ -1,6 +1,6 @@
 //! What every request works with.
 
-use crate::audit::Audit;
+use crate::audit::Observer;
 use crate::policy::{LivePolicy, Policy};
 use crate::receipt::{NoHosts, Receipts};
 use crate::{Authenticate, BodyShares, Shares};
@@ -56,8 +56,8 @@ pub struct ApiState {
     pub config: Arc<ApiConfig>,
     /// Who knows what hosts have acknowledged.
     pub receipts: Arc<dyn Receipts>,
-    /// Who keeps an audit log, if somebody does.
-    pub audit: Option<Arc<dyn Audit>>,
+    /// Who is told of every request.
+    pub observers: Arc<[Arc<dyn Observer>]>,
     /// Who may do what, in this request.
     pub(crate) policy: Arc<Policy>,
     /// Where that comes from.
@@ -78,7 +78,7 @@ impl ApiState {
         live_policy: Arc<LivePolicy>,
     ) -> Self {
         let (receipts, policy) = (Arc::new(NoHosts), live_policy.current());
-        Self { store, auth, config: Arc::new(config), receipts, audit: None, policy, live_policy }
+        Self { store, auth, config: Arc::new(config), receipts, observers: Arc::default(), policy, live_policy }
     }
 
     /// The state that a request is judged in and answered from: it has what any server has acknowledged. If a shared

@@ -3,8 +3,10 @@
 use crate::cli;
 use crate::metrics;
 use crate::shutdown;
+use crate::spans::Spans;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
+use hadron_node::applied::Observer;
 use hadron_node::apply::Limits;
 use hadron_node::apply::calculation::{per_second, rate};
 use hadron_node::links::overlay::OverlayConfig;
@@ -12,10 +14,11 @@ use hadron_node::sockets::nova::NovaConfig;
 use hadron_node::{Config, Identity, Node, Settings};
 use hadron_wire::ticket::JoinTicket;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub async fn run(options: cli::Agent) -> Result<()> {
-    let config = config(&options.node, options.state_dir.clone())?;
+    let mut config = config(&options.node, options.state_dir.clone())?;
     if options.cleanup {
         return Ok(hadron_node::cleanup(config).await?);
     }
@@ -28,15 +31,18 @@ pub async fn run(options: cli::Agent) -> Result<()> {
             tracing::error!(%error, "signals can't be received");
         }
     };
+    let spans = Spans::start(&options.spans, "hadron-agent", host_name(&options.node)?)?;
+    config.settings.observer = spans.clone().map(|spans| spans as Arc<dyn Observer>);
     let mut node = Node::start(config).await?;
     let _metrics = metrics(&options.node, &node).await?;
     tokio::select! {
-        () = shutdown => {
-            node.stop().await;
-            Ok(())
-        }
-        error = node.ended() => Err(error.into()),
+        () = shutdown => node.stop().await,
+        error = node.ended() => return Err(error.into()),
     }
+    if let Some(spans) = spans {
+        spans.stop().await;
+    }
+    Ok(())
 }
 
 /// The node's metrics, if they are asked for, until this is dropped.

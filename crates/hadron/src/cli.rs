@@ -124,6 +124,8 @@ pub struct Server {
     /// File in which every commit, and every request that would change something, is written down as a line of JSON [default: none].
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    #[command(flatten)]
+    pub spans: crate::spans::Options,
     /// Name or address under which clients and nodes reach this server [default: this machine's host name].
     #[arg(long)]
     pub public_name: Option<String>,
@@ -376,6 +378,8 @@ pub struct Agent {
     /// Takes away everything that this node put into the kernel, and ends.
     #[arg(long)]
     pub cleanup: bool,
+    #[command(flatten)]
+    pub spans: crate::spans::Options,
     #[command(flatten)]
     pub node: Node,
 }

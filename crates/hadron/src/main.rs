@@ -16,6 +16,7 @@ mod policy;
 mod receipt;
 mod server;
 mod shutdown;
+mod spans;
 mod status;
 mod top;
 mod trace;

@@ -1,20 +1,25 @@
 //! `hadron server` and `hadron restore`.
 
 use crate::agent::machine_name;
+use crate::spans::Spans;
 use crate::{cli, metrics, shutdown};
 use anyhow::{Context, Result};
+use hadron_api::audit::Observer;
 use hadron_control::publication::Zones;
 use hadron_control::{Quotas, Underlay};
 use hadron_server::{Config, KeystoneConfig, Limits, PublisherConfig, Server, UpdateKey};
 use hadron_store::etcd::{EtcdOptions, EtcdTls};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the service user's password is looked for; a command line can be read by others.
 const PASSWORD: &str = "HADRON_KEYSTONE_PASSWORD";
 
 pub async fn run(options: cli::Server) -> Result<()> {
-    let config = config(&options, Underlay::Ipv4)?;
+    let mut config = config(&options, Underlay::Ipv4)?;
+    let spans = Spans::start(&options.spans, "hadron-server", machine_name()?)?;
+    config.observers.extend(spans.clone().map(|spans| spans as Arc<dyn Observer>));
     let mut server = Server::start(config).await?;
     let _metrics = metrics(&options, &server).await?;
     announce(&server);
@@ -23,6 +28,9 @@ pub async fn run(options: cli::Server) -> Result<()> {
         error = server.failed() => return Err(error.into()),
     }
     server.stop().await;
+    if let Some(spans) = spans {
+        spans.stop().await;
+    }
     Ok(())
 }
 
@@ -100,6 +108,7 @@ pub fn config(options: &cli::Server, underlay: Underlay) -> Result<Config> {
         policy: crate::policy::config(&options.policy),
         lease_seconds: u32::try_from(options.dhcp_lease_duration).unwrap_or(u32::MAX),
         audit_log: options.audit_log.clone(),
+        observers: Vec::new(),
         publisher: publisher(&options.dns_update)?,
         control,
     })

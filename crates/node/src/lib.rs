@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod announce;
+pub mod applied;
 pub mod apply;
 mod backoff;
 pub mod cache;

@@ -11,6 +11,7 @@
 //! | sweep | [`crate::connections`] | with the node |
 //! | link monitor | [`crate::links::monitor`] | with reconcile |
 
+use crate::applied::Observer;
 use crate::apply::Limits;
 use crate::cache::Cache;
 use crate::connections;
@@ -91,6 +92,8 @@ pub struct Settings {
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
     /// the price of an interrupt on each CPU.
     pub expedites: bool,
+    /// Who is told of changes that are applied.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// MTU of an underlay whose interface is not known (yet), octets.
@@ -119,6 +122,7 @@ impl Default for Settings {
             floating_names: Vec::new(),
             dns_domain: "openstacklocal".into(),
             expedites: true,
+            observer: None,
         }
     }
 }

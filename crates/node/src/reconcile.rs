@@ -12,6 +12,7 @@
 //! touched. Entries are removed only once the rows are complete: from the disk or from a server.
 
 use crate::announce::{self, Announcement, Announcements};
+use crate::applied::Requests;
 use crate::apply::{Calculation, HostFacts, Key, Provider, Writer};
 use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
@@ -81,10 +82,8 @@ pub(crate) struct Reconciler<P, L> {
     position: Option<Position>,
     /// Revision to be acknowledged by the next pass, and whether it is the stream's first.
     due: Option<(u64, bool)>,
-    /// The API request that the last rows come from; empty if none.
-    request: String,
-    /// The last one that was applied.
-    last_request: String,
+    /// Whose rows came since the last pass.
+    requests: Requests,
     is_committed: bool,
     /// Ports to look at in the next pass.
     touched: BTreeSet<u32>,
@@ -133,6 +132,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let zone = Arc::new(Zone::new(&settings.dns_domain, settings.floating_names.clone()));
         let mut writer = Writer::default();
         writer.observe(parts.plane.dump().map_err(Error::Plane)?);
+        let observer = settings.observer.clone();
         let mut reconciler = Self {
             parts,
             settings,
@@ -143,8 +143,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             underlay: None,
             position: None,
             due: None,
-            request: String::new(),
-            last_request: String::new(),
+            requests: Requests::new(observer),
             is_committed: false,
             touched: BTreeSet::new(),
             attached: HashMap::new(),
@@ -244,9 +243,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             self.calculation.begin(mode);
         }
         for mut batch in rows.batches {
-            if !batch.request_id.is_empty() {
-                self.request = std::mem::take(&mut batch.request_id);
-            }
+            self.requests.come(std::mem::take(&mut batch.request_id));
             let applied = self.calculation.apply(batch);
             for malformed in applied.malformed {
                 tracing::error!(
@@ -613,12 +610,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             }
             self.parts.outbox.set(port, state);
         }
-        if let Some((revision, _)) = self.due
-            && !self.request.is_empty()
-        {
-            let (request_id, pending) = (std::mem::take(&mut self.request), self.writer.pending());
-            tracing::info!(request_id, revision, pending, "a change is applied");
-            self.last_request = request_id;
+        if let Some((revision, _)) = self.due {
+            self.requests.applied(revision, self.writer.pending());
         }
         match self.due.take() {
             Some((revision, true)) => self.parts.outbox.open(revision),
@@ -628,7 +621,6 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.parts.summary.send_replace(Summary {
             rows: self.calculation.rows().len(),
             position: self.position,
-            last_request: self.last_request.clone(),
             pending: if self.position.is_some() { self.writer.pending() } else { 0 },
             overlay_error: self.overlay_error.clone(),
             nearly_full: self.nearly_full.iter().copied().collect(),

@@ -13,8 +13,6 @@ pub struct Summary {
     pub rows: usize,
     /// How far they are complete; `None` before the first snapshot.
     pub position: Option<Position>,
-    /// The API request whose rows were applied last; empty if none was.
-    pub last_request: String,
     /// Entries of the packet path that are not as they should be.
     pub pending: usize,
     /// Why there is no overlay, if there is none.

@@ -1,8 +1,10 @@
 //! What an operator can set on a server.
 
+use hadron_api::audit::Observer;
 use hadron_store::etcd::EtcdOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A server's configuration.
@@ -36,6 +38,8 @@ pub struct Config {
     pub lease_seconds: u32,
     /// File in which every commit and every request that would change something is written down, if one is.
     pub audit_log: Option<PathBuf>,
+    /// Who else is told of every request.
+    pub observers: Vec<Arc<dyn Observer>>,
     /// The name server outside that gets the names of ports and floating IPs, if one does.
     pub publisher: Option<crate::PublisherConfig>,
     /// What the operations on objects depend on.

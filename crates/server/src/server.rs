@@ -9,7 +9,7 @@ use crate::publisher::Publisher;
 use crate::trust::Authority;
 use crate::{Config, ServerError, listener, state_dir};
 use axum_server::Handle;
-use hadron_api::audit::Audit;
+use hadron_api::audit::Observer;
 use hadron_api::policy::LivePolicy;
 use hadron_api::{ApiConfig, ApiState, Authenticate};
 use hadron_cloud::identity::{self, Identity, IdentityConfig};
@@ -99,7 +99,8 @@ impl Server {
         let mut api_state =
             ApiState::with_policy(server.store.clone(), auth, api_config(&server.config), policy.clone());
         api_state.receipts = Arc::new(nodes.clone());
-        api_state.audit = audit.map(|audit| Arc::new(audit) as Arc<dyn Audit>);
+        let audit = audit.map(|audit| Arc::new(audit) as Arc<dyn Observer>);
+        api_state.observers = audit.into_iter().chain(server.config.observers.iter().cloned()).collect();
         server.follow_policy(policy)?;
         server.serve_https(0, "the API", api, hadron_api::router(api_state))?;
         if let (Some(listener), Some(identity)) = (identity_listener, &identity) {

@@ -1,7 +1,7 @@
 //! What an audit log is told.
 
 use crate::support::*;
-use hadron_api::audit::{Asked, Audit, Happened, changes};
+use hadron_api::audit::{Asked, Happened, Observer, changes};
 use hadron_api::{ApiConfig, ApiState};
 use hadron_store::Store;
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Default)]
 struct Heard(Mutex<Vec<Asked>>);
 
-impl Audit for Heard {
+impl Observer for Heard {
     fn answered(&self, asked: &Asked) {
         self.0.lock().unwrap().push(asked.clone());
     }
@@ -25,12 +25,12 @@ impl Heard {
 async fn cloud() -> (Cloud, Arc<Heard>) {
     let (store, heard) = (Store::in_memory().await, Arc::new(Heard::default()));
     let mut state = ApiState::new(store.clone(), Arc::new(Tokens), ApiConfig::default());
-    state.audit = Some(heard.clone());
+    state.observers = [heard.clone() as Arc<dyn Observer>].into();
     (Cloud { router: hadron_api::router(state), store }, heard)
 }
 
 #[tokio::test]
-async fn every_write_is_told_also_those_that_are_refused_and_reads_are_not() {
+async fn every_request_is_told_also_those_that_are_refused() {
     let (cloud, heard) = cloud().await;
     let made = cloud.call(MEMBER, "POST", "/v2.0/networks", Some(json!({"network": {}}))).await;
     let request_id = made.headers["x-openstack-request-id"].to_str().unwrap().to_owned();
@@ -43,13 +43,15 @@ async fn every_write_is_told_also_those_that_are_refused_and_reads_are_not() {
     cloud.call(MEMBER, "POST", "/v2.0/networks", Some(json!("nonsense"))).await;
     let heard = heard.take();
     let told: Vec<_> = heard.iter().map(|asked| (asked.method.as_str(), asked.status)).collect();
-    let expected = [("POST", 201), ("DELETE", 403), ("PUT", 404), ("DELETE", 401), ("POST", 400)];
+    let expected = [("POST", 201), ("GET", 200), ("DELETE", 403), ("PUT", 404), ("DELETE", 401), ("POST", 400)];
     assert_eq!(told, expected.map(|(method, status)| (method, Some(status))));
+    let reads: Vec<_> = heard.iter().map(Asked::only_reads).collect();
+    assert_eq!(reads, [false, true, false, false, false, false]);
     assert_eq!((&heard[0].request_id, heard[0].path.as_str()), (&request_id, "/v2.0/networks"));
     let callers: Vec<_> =
         heard.iter().map(|asked| asked.caller.as_ref().map(|caller| caller.user_id.as_str())).collect();
     let [member, reader, other] = ["user-member", "user-reader", "user-other"].map(Some);
-    assert_eq!(callers, [member, reader, other, None, member]);
+    assert_eq!(callers, [member, member, reader, other, None, member]);
 }
 
 #[tokio::test]

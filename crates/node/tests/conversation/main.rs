@@ -3,6 +3,7 @@
 mod server;
 
 use bytes::Bytes;
+use hadron_node::applied::{Applied, Observer};
 use hadron_node::apply::{Key, Value};
 use hadron_node::cache::{Cache, Position};
 use hadron_node::links::simulated::Paper;
@@ -21,7 +22,8 @@ use hadron_wire::row::{
 use server::{FakeServer, HISTORY, soon};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -32,6 +34,17 @@ struct Machine {
     state: TempDir,
     memory: Memory,
     links: Paper,
+    applied: Arc<Heard>,
+}
+
+/// Changes that nodes said they applied.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<Applied>>);
+
+impl Observer for Heard {
+    fn applied(&self, applied: &Applied) {
+        self.0.lock().unwrap().push(applied.clone());
+    }
 }
 
 impl Drop for Machine {
@@ -53,7 +66,12 @@ struct Running {
 
 impl Machine {
     fn new() -> Self {
-        Self { state: tempfile::tempdir().unwrap(), memory: Memory::default(), links: Paper::default() }
+        Self {
+            state: tempfile::tempdir().unwrap(),
+            memory: Memory::default(),
+            links: Paper::default(),
+            applied: Arc::default(),
+        }
     }
 
     async fn joined(server: &FakeServer) -> Self {
@@ -93,7 +111,8 @@ impl Machine {
         let identity = Identity::load(self.path()).unwrap().unwrap();
         let (parts, punts) = self.memory.parts();
         let links = self.links.links();
-        let node = Node::with(self.path().into(), Settings::default(), identity, parts, links).unwrap();
+        let settings = Settings { observer: Some(self.applied.clone()), ..Settings::default() };
+        let node = Node::with(self.path().into(), settings, identity, parts, links).unwrap();
         Running { node, punts }
     }
 
@@ -478,19 +497,22 @@ async fn the_request_of_what_was_applied_is_told() {
     let mut talk = server.welcome(Mode::Snapshot).await;
     talk.rows(20, true, [network(), policy(1)]).await;
     talk.acknowledged(20).await;
-    // It is what the last batch of a revision says, or an earlier one of the same.
-    let parts = [(0, vec![RowChange::encode_set(&port(9, 21))], "req-7"), (21, vec![], "")];
+    // A revision may come in several batches, and several requests in a row.
+    let parts = [
+        (0, vec![RowChange::encode_set(&port(9, 21))], "req-7"),
+        (21, vec![], ""),
+        (22, vec![RowChange::encode_set(&port(8, 22))], "req-8"),
+    ];
     for (complete_to, changes, request) in parts {
         let request_id = request.to_owned();
         talk.say(Message::Batch(Batch { complete_to, changes, request_id, ..Batch::default() })).await;
     }
-    talk.acknowledged(21).await;
-    soon(async {
-        while running.node.status().summary.last_request != "req-7" {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    talk.acknowledged(22).await;
+    let told = machine.applied.0.lock().unwrap().clone();
+    let requests: Vec<_> = told.iter().map(|applied| applied.request_id.as_str()).collect();
+    assert_eq!(requests, ["req-7", "req-8"]);
+    assert!(told[0].revision >= 21 && told[1].revision == 22, "{told:?}");
+    assert!(told.iter().all(|applied| applied.since <= SystemTime::now() && applied.pending == 0), "{told:?}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ mod line;
 mod writer;
 
 use file::AuditFile;
-use hadron_api::audit::{Asked, Audit};
+use hadron_api::audit::{Asked, Observer};
 use hadron_store::{Position, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,8 +106,11 @@ impl AuditLog {
     }
 }
 
-impl Audit for AuditLog {
+impl Observer for AuditLog {
     fn answered(&self, asked: &Asked) {
+        if asked.only_reads() {
+            return;
+        }
         let counter = match self.queue.try_send(line::of_request(asked)) {
             Ok(()) => &self.state.taken,
             Err(_full) => &self.state.lost,

@@ -116,6 +116,8 @@ async fn requests_are_told_with_who_and_how_they_ended() {
     let caller = Caller { user_id: "user-1".into(), roles: vec!["member".into()], ..Caller::default() };
     let asked = Asked {
         request_id: "req-1".into(),
+        traceparent: None,
+        since: std::time::SystemTime::now(),
         method: Method::DELETE,
         path: "/v2.0/ports/1".into(),
         client: Some([192, 0, 2, 7].into()),
@@ -123,6 +125,7 @@ async fn requests_are_told_with_who_and_how_they_ended() {
         status: Some(403),
     };
     log.answered(&asked);
+    log.answered(&Asked { method: Method::GET, ..asked.clone() });
     log.answered(&Asked { caller: None, status: None, ..asked });
     let lines = directory.wait_for(2).await;
     let told = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
