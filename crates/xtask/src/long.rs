@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `packets [MILLIONS]` | the packet path's host build against the plain reference, then its programs in the kernel against the host build; 100 millions each |
 //! | `frames [SECONDS]` | the fuzz target `frames`; 600 seconds |
-//! | `asks [SECONDS]` | the fuzz targets of what a guest asks its network, one after the other; an hour each |
+//! | `asks [SECONDS]` | the fuzz targets of what a guest asks its network, one for each processor at a time; an hour each |
 //! | `schemathesis [EXAMPLES]` | requests made from the served description, so many of each operation; 50 |
 
 use crate::command::{self, cargo_bin, path_with_cargo_bin, root, run, status};
@@ -27,7 +27,10 @@ pub fn start(arguments: &[String]) -> Result<ExitCode> {
     setup::run()?;
     match what.as_str() {
         "packets" => packets(amount.unwrap_or(100) * 1_000_000),
-        "frames" => fuzz("frames", amount.unwrap_or(600)),
+        "frames" => {
+            build_fuzz_targets()?;
+            status(&mut fuzz("frames", amount.unwrap_or(600))?)
+        }
         "asks" => asks(amount.unwrap_or(3600)),
         "schemathesis" => schemathesis(amount.unwrap_or(50)),
         _ => bail!(USAGE),
@@ -67,31 +70,46 @@ fn kernel(count: u64) -> Result<ExitCode> {
 /// The parsers of what a guest asks its network.
 const ASKS: [&str; 5] = ["dhcpv4", "dhcpv6", "dns", "metadata", "solicitations"];
 
-/// Each of [`ASKS`] for so long.
+/// Each of [`ASKS`] for so long, as many at a time as there are processors.
 pub fn asks(seconds: u64) -> Result<ExitCode> {
-    for target in ASKS {
-        let code = fuzz(target, seconds)?;
-        if code != ExitCode::SUCCESS {
-            return Ok(code);
+    build_fuzz_targets()?;
+    let processors = std::thread::available_parallelism()?.get();
+    let mut is_good = true;
+    for targets in ASKS.chunks(processors) {
+        let start = |target: &&str| fuzz(target, seconds)?.spawn().context("cannot start cargo-fuzz");
+        let started: Vec<Result<Child>> = targets.iter().map(start).collect();
+        for child in started {
+            is_good &= child?.wait()?.success();
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs a target that needs no part of the server, from what it found before and from what once broke it.
-fn fuzz(target: &str, seconds: u64) -> Result<ExitCode> {
+/// The targets that need no part of the server.
+fn build_fuzz_targets() -> Result<()> {
     setup::cargo_fuzz()?;
+    run(cargo_fuzz("build").arg("--no-default-features"))
+}
+
+/// Runs a target from what it found before and from what once broke it.
+fn fuzz(target: &str, seconds: u64) -> Result<Command> {
     let corpus = root().join("fuzz/corpus").join(target);
     std::fs::create_dir_all(&corpus)?;
     let regressions = root().join("fuzz/regressions").join(target);
-    let mut fuzz = nice(cargo_bin().join("cargo-fuzz"));
-    fuzz.args(["run", "--no-default-features", target]).arg(corpus);
+    let mut fuzz = cargo_fuzz("run");
+    fuzz.args(["--no-default-features", target]).arg(corpus);
     if regressions.is_dir() {
         fuzz.arg(regressions);
     }
     fuzz.arg("--").arg(format!("-max_total_time={seconds}"));
+    Ok(fuzz)
+}
+
+fn cargo_fuzz(action: &str) -> Command {
+    let mut fuzz = nice(cargo_bin().join("cargo-fuzz"));
     // The compiler's switches for fuzzing are those of a nightly one.
-    status(fuzz.env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR"))
+    fuzz.arg(action).env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO_TARGET_DIR");
+    fuzz
 }
 
 fn schemathesis(examples: u64) -> Result<ExitCode> {
