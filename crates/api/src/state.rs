@@ -78,7 +78,15 @@ impl ApiState {
         live_policy: Arc<LivePolicy>,
     ) -> Self {
         let (receipts, policy) = (Arc::new(NoHosts), live_policy.current());
-        Self { store, auth, config: Arc::new(config), receipts, observers: Arc::default(), policy, live_policy }
+        Self {
+            store,
+            auth,
+            config: Arc::new(config),
+            receipts,
+            observers: Arc::default(),
+            policy,
+            live_policy,
+        }
     }
 
     /// The state that a request is judged in and answered from: it has what any server has acknowledged. If a shared

@@ -68,7 +68,8 @@ impl Spans {
         if let Some(file) = &options.otlp_ca {
             ensure!(is_https, "--otlp-ca is for an https URL");
             let pem = std::fs::read(file).with_context(|| format!("--otlp-ca {}", file.display()))?;
-            exporter = exporter.with_tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)));
+            exporter =
+                exporter.with_tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)));
         }
         let exporter = exporter.build().context("--otlp")?;
         let mut processor = BatchSpanProcessor::builder(exporter).build();
@@ -118,7 +119,8 @@ fn of_request(asked: &Asked, id: Uuid, until: SystemTime, scope: &Instrumentatio
         KeyValue::new("openstack.request_id", asked.request_id.clone()),
     ];
     attributes.extend(asked.client.map(|client| KeyValue::new("client.address", client.to_string())));
-    attributes.extend(asked.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
+    attributes
+        .extend(asked.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
     if let Some(caller) = &asked.caller {
         attributes.push(KeyValue::new("user.id", caller.user_id.clone()));
         let project = caller.project_id.clone();

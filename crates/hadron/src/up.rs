@@ -27,7 +27,8 @@ pub async fn run(options: cli::Up) -> Result<()> {
     let ticket = ticket.parse().context("the server's own ticket")?;
     agent::join(&ticket, &node, &node_state).await?;
     let mut node_config = agent::config(&node, node_state)?;
-    node_config.settings.observer = spans.clone().map(|spans| spans as Arc<dyn hadron_node::applied::Observer>);
+    node_config.settings.observer =
+        spans.clone().map(|spans| spans as Arc<dyn hadron_node::applied::Observer>);
     let mut agent = Node::start(node_config).await?;
     let _server_metrics = server::metrics(&options.server, &running).await?;
     let _node_metrics = agent::metrics(&node, &agent).await?;

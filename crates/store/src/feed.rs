@@ -60,6 +60,13 @@ impl Past {
         Self { revision: commit.position.revision, info: commit.info.clone(), records: records.collect() }
     }
 
+    /// `snapshot` without what the commit changed.
+    fn undone(&self, snapshot: &Snapshot) -> Snapshot {
+        let mut without = snapshot.clone();
+        self.records.iter().for_each(|(key, before)| without.set_any(key, before.clone()));
+        without
+    }
+
     /// Takes the commit back from `snapshot`; what remains is the way forward again.
     fn undo(&self, snapshot: &mut Snapshot) -> Past {
         let mut records = Vec::with_capacity(self.records.len());
@@ -184,6 +191,21 @@ impl Feed {
             }
         };
         Ok(Watch { feed: self.clone(), initial: at.clone(), at, backlog, newest })
+    }
+
+    /// `snapshot` without what the commit of `revision` changed; `None` if that is not known any more, or of another history.
+    pub(crate) fn without(&self, revision: Revision, snapshot: &Snapshot) -> Option<Snapshot> {
+        let state = self.state.lock();
+        if snapshot.position().history != state.latest.position.history {
+            return None;
+        }
+        if let Ok(place) = state.older.binary_search_by_key(&revision, |past| past.revision) {
+            return Some(state.older[place].undone(snapshot));
+        }
+        let place = state.recent.binary_search_by_key(&revision, |commit| commit.position.revision).ok()?;
+        let commit = state.recent[place].clone();
+        drop(state);
+        Some(Past::of(&commit).undone(snapshot))
     }
 
     /// The oldest position from which a watch has at most so many changed records before it.

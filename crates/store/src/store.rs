@@ -110,6 +110,12 @@ impl Store {
         self.feed().watch_from(position)
     }
 
+    /// What `snapshot` would be had the commit of `revision` not been; `None` if what it changed is not known any more. What other commits have
+    /// changed since in the same records is not in it either.
+    pub fn without(&self, revision: Revision, snapshot: &Snapshot) -> Option<Snapshot> {
+        self.feed().without(revision, snapshot)
+    }
+
     /// How far back [`Store::watch_from`] can begin without meeting more than so many changed records on its way to now.
     pub fn oldest_within(&self, changes: usize) -> Position {
         self.feed().oldest_within(changes)

@@ -115,6 +115,32 @@ async fn a_watch_goes_back_over_so_many_changed_records_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_state_is_told_without_one_of_its_commits() {
+    let (_directory, path) = place();
+    filled(&path, 50).await;
+    let store = Store::open(&path).await.unwrap();
+    for n in 50..60 {
+        store.write(info("later"), |tx| create_port(tx, n, 1)).await.unwrap();
+    }
+    let deleted = store.write(info("later"), |tx| {
+        tx.delete::<Port>(&port_id(3));
+        Ok::<_, StoreError>(())
+    });
+    let deleted = deleted.await.unwrap().position.revision;
+    let now = store.snapshot();
+    // Known in one way, and in the other.
+    for n in [7, 55] {
+        let revision = now.get::<Port>(&port_id(n)).unwrap().created;
+        let without = store.without(revision, &now).unwrap();
+        assert!(!without.has::<Port>(&port_id(n)));
+        assert_eq!(without.len::<Port>(), now.len::<Port>() - 1);
+        assert_eq!(without.free_address_count(subnet_id(1)), now.free_address_count(subnet_id(1)) + 1);
+    }
+    assert!(store.without(deleted, &now).unwrap().has::<Port>(&port_id(3)));
+    assert!(store.without(Revision(1_000_000), &now).is_none());
+}
+
+#[tokio::test]
 async fn a_position_of_another_history_or_of_the_future_is_gone() {
     let (_directory, path) = place();
     let position = filled(&path, 1).await;

@@ -64,7 +64,12 @@ impl Tally {
                 .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
                 .unwrap_or(0)
         };
-        Some(Tally { passed: count("passed"), failed: count("failed"), skipped: count("ignored"), ..Tally::default() })
+        Some(Tally {
+            passed: count("passed"),
+            failed: count("failed"),
+            skipped: count("ignored"),
+            ..Tally::default()
+        })
     }
 }
 

@@ -43,7 +43,8 @@ async fn every_request_is_told_also_those_that_are_refused() {
     cloud.call(MEMBER, "POST", "/v2.0/networks", Some(json!("nonsense"))).await;
     let heard = heard.take();
     let told: Vec<_> = heard.iter().map(|asked| (asked.method.as_str(), asked.status)).collect();
-    let expected = [("POST", 201), ("GET", 200), ("DELETE", 403), ("PUT", 404), ("DELETE", 401), ("POST", 400)];
+    let expected =
+        [("POST", 201), ("GET", 200), ("DELETE", 403), ("PUT", 404), ("DELETE", 401), ("POST", 400)];
     assert_eq!(told, expected.map(|(method, status)| (method, Some(status))));
     let reads: Vec<_> = heard.iter().map(Asked::only_reads).collect();
     assert_eq!(reads, [false, true, false, false, false, false]);

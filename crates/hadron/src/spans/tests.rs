@@ -5,8 +5,12 @@ use axum::http::Method;
 use hadron_api::Caller;
 use hadron_api::audit::Observer as _;
 use hadron_node::applied::Observer as _;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{KeyValue as Said, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
 use std::sync::Mutex;
@@ -63,7 +67,8 @@ fn start(options: &Options, service: &'static str) -> Arc<Spans> {
 }
 
 fn asked(request_id: &str) -> Asked {
-    let caller = Caller { user_id: "user-1".into(), project_id: Some("project-1".into()), ..Caller::default() };
+    let caller =
+        Caller { user_id: "user-1".into(), project_id: Some("project-1".into()), ..Caller::default() };
     Asked {
         request_id: request_id.into(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
@@ -97,9 +102,15 @@ async fn a_request_and_what_hosts_apply_of_it_are_one_trace() {
     let spans = collector.spans();
     let [(server, request), (agent, applied)] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!(said(server, "service.name"), text("hadron-server"));
-    assert_eq!((said(agent, "service.name"), said(agent, "host.name")), (text("hadron-agent"), text("host1")));
+    assert_eq!(
+        (said(agent, "service.name"), said(agent, "host.name")),
+        (text("hadron-agent"), text("host1"))
+    );
     let trace = ID.parse::<Uuid>().unwrap();
-    assert_eq!((&request.trace_id[..], &applied.trace_id[..]), (&trace.as_bytes()[..], &trace.as_bytes()[..]));
+    assert_eq!(
+        (&request.trace_id[..], &applied.trace_id[..]),
+        (&trace.as_bytes()[..], &trace.as_bytes()[..])
+    );
     assert_eq!((&request.parent_span_id[..], &applied.parent_span_id), (&[][..], &request.span_id));
     assert_ne!(applied.span_id, request.span_id);
     assert_eq!(request.name, "PUT /v2.0/ports/{id}");
@@ -108,7 +119,9 @@ async fn a_request_and_what_hosts_apply_of_it_are_one_trace() {
     assert_eq!(said(&applied.attributes, "hadron.revision"), Some(Value::IntValue(7)));
     let took = Duration::from_nanos(request.end_time_unix_nano - request.start_time_unix_nano);
     assert!(took >= Duration::from_millis(5), "{took:?}");
-    let caller: Vec<u8> = (0..16).map(|n| u8::from_str_radix(&"0af7651916cd43dd8448eb211c80319c"[2 * n..2 * n + 2], 16).unwrap()).collect();
+    let caller: Vec<u8> = (0..16)
+        .map(|n| u8::from_str_radix(&"0af7651916cd43dd8448eb211c80319c"[2 * n..2 * n + 2], 16).unwrap())
+        .collect();
     assert_eq!(request.links.iter().map(|link| &link.trace_id).collect::<Vec<_>>(), [&caller]);
 }
 
@@ -121,7 +134,11 @@ async fn only_what_failed_is_an_error() {
         spans.answered(&Asked { status, traceparent, ..asked(&format!("req-{}", Uuid::new_v4())) });
     }
     spans.stop().await;
-    let codes = collector.spans().iter().map(|(_, span)| span.status.clone().unwrap_or_default().code).collect::<Vec<_>>();
+    let codes = collector
+        .spans()
+        .iter()
+        .map(|(_, span)| span.status.clone().unwrap_or_default().code)
+        .collect::<Vec<_>>();
     let (unset, error) = (StatusCode::Unset as i32, StatusCode::Error as i32);
     assert_eq!(codes, [unset, unset, error, error]);
     assert!(collector.spans().iter().all(|(_, span)| span.links.is_empty()));
@@ -144,7 +161,12 @@ async fn a_collector_that_is_away_holds_nobody_up() {
 async fn what_can_be_no_collector_is_refused() {
     let start = |options: Options| Spans::start(&options, "hadron-server", "host1".into());
     assert!(start(Options { otlp: None, otlp_ca: None, otlp_share: 1.0 }).unwrap().is_none());
-    for (url, ca) in [("collector:4317", None), ("http://[", None), ("http://c:1", Some("/etc/passwd")), ("https://c:1", Some("/none"))] {
+    for (url, ca) in [
+        ("collector:4317", None),
+        ("http://[", None),
+        ("http://c:1", Some("/etc/passwd")),
+        ("https://c:1", Some("/none")),
+    ] {
         let refused = start(Options { otlp_ca: ca.map(PathBuf::from), ..to(url) });
         assert!(refused.is_err(), "{url} {ca:?}");
     }
@@ -163,6 +185,9 @@ fn servers_and_nodes_choose_the_same_share_of_traces() {
 
 #[test]
 fn ids_of_objects_are_not_in_a_route() {
-    assert_eq!(route(&format!("/v2.0/routers/{ID}/add_router_interface")), "/v2.0/routers/{id}/add_router_interface");
+    assert_eq!(
+        route(&format!("/v2.0/routers/{ID}/add_router_interface")),
+        "/v2.0/routers/{id}/add_router_interface"
+    );
     assert_eq!(route("/v2.0/quotas/demo"), "/v2.0/quotas/demo");
 }

@@ -512,7 +512,10 @@ async fn the_request_of_what_was_applied_is_told() {
     let requests: Vec<_> = told.iter().map(|applied| applied.request_id.as_str()).collect();
     assert_eq!(requests, ["req-7", "req-8"]);
     assert!(told[0].revision >= 21 && told[1].revision == 22, "{told:?}");
-    assert!(told.iter().all(|applied| applied.since <= SystemTime::now() && applied.pending == 0), "{told:?}");
+    assert!(
+        told.iter().all(|applied| applied.since <= SystemTime::now() && applied.pending == 0),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

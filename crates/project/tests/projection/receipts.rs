@@ -27,7 +27,7 @@ fn is_put(op: &Op) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     /// A commit of one operation is in force on a host that it changes a row of when the host has acknowledged it, and not before; what it
     /// changes nothing of needs no more than it did.
@@ -48,7 +48,7 @@ proptest! {
             let mut objects = commit.changes.iter().map(|change| &change.key).filter(is_object);
             let (Some(object), None) = (objects.next(), objects.next()) else { continue };
             let revision = commit.position.revision;
-            let footprint = Footprint::of(object, &commit.after);
+            let footprint = Footprint::of(object, Some(&commit.before), &commit.after);
             let needs = projection.needs(&footprint, revision, Revision::ZERO);
             if is_put(&op) {
                 for host in &concerned {

@@ -16,7 +16,8 @@ pub(super) async fn hosts(
     changed: Revision,
     view: Arc<Snapshot>,
 ) -> Vec<HostReceipt> {
-    let footprint = Footprint::of(&key, &view);
+    let before = hub.store.without(changed, &view);
+    let footprint = Footprint::of(&key, before.as_ref(), &view);
     hub.reach(view.position().revision).await;
     let projection = hub.projection.read();
     let watermarks = hub.watermarks(&projection, &view);
