@@ -42,6 +42,40 @@ pub fn arp_reply(from: Mac, to: Mac, (sender, address): (Mac, Ipv4Addr), target:
     ethernet(to, from, ETHERTYPE_ARP, &body)
 }
 
+/// An ARP request (RFC 826) of `sender`, who has `address`, for `target`.
+pub fn arp_request(sender: Mac, address: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let head = [0, 1, 8, 0, 6, 4, 0, 1];
+    let body = [&head[..], &sender, &address.octets(), &[0; 6], &target.octets()].concat();
+    ethernet(BROADCAST, sender, ETHERTYPE_ARP, &body)
+}
+
+/// An echo request (RFC 792).
+pub fn echo_request(from: Mac, to: Mac, source: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    const ICMP: u8 = 1;
+    let mut message = vec![8, 0, 0, 0, 0, 7, 0, 1];
+    let sum = checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    packet((from, source), (to, target), ICMP, &message)
+}
+
+/// A packet of a protocol that nothing here knows more of.
+pub fn packet(
+    (from, source): (Mac, Ipv4Addr),
+    (to, target): (Mac, Ipv4Addr),
+    protocol: u8,
+    payload: &[u8],
+) -> Vec<u8> {
+    let addresses = [source.octets(), target.octets()].concat();
+    ethernet(to, from, ETHERTYPE_IPV4, &ipv4(protocol, &addresses, payload))
+}
+
+/// A frame in a VLAN (IEEE 802.1Q).
+pub fn tagged(mut frame: Vec<u8>, vlan: u16) -> Vec<u8> {
+    let [high, low] = vlan.to_be_bytes();
+    frame.splice(12..12, [0x81, 0x00, high, low]);
+    frame
+}
+
 /// A datagram by UDP, of either family.
 pub fn udp(from: Mac, to: Mac, (source, sport): (IpAddr, u16), (target, port): (IpAddr, u16)) -> Vec<u8> {
     let data = b"forged";
@@ -140,8 +174,8 @@ fn ipv4(protocol: u8, addresses: &[u8], payload: &[u8]) -> Vec<u8> {
     [header, payload.to_vec()].concat()
 }
 
-/// The Internet checksum (RFC 1071).
-fn checksum(octets: &[u8]) -> u16 {
+/// The Internet checksum (RFC 1071): 0 of octets that their own checksum is among.
+pub fn checksum(octets: &[u8]) -> u16 {
     let words = octets.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {

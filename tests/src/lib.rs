@@ -1,7 +1,7 @@
 //! What the scenarios, the demo and the benches share: a cloud on the lab and a client of its APIs.
 //!
 //! [`cloud`] brings hadron processes up on lab hosts; [`client`] talks to them; [`knock`] tries whether somebody gets in;
-//! [`frame`] builds what no honest instance sends. The scenarios themselves are in `tests/`, the demo in
+//! [`frame`] builds what no honest instance sends; [`wire`] sees what is on the wires. The scenarios themselves are in `tests/`, the demo in
 //! `src/bin/demo.rs`.
 #![forbid(unsafe_code)]
 
@@ -21,3 +21,4 @@ pub mod outside;
 pub mod process;
 pub mod routers;
 pub mod simulated_node;
+pub mod wire;

@@ -40,7 +40,12 @@ impl Outside {
 
     /// As [`Outside::create`], with further attributes of the subnet.
     pub fn create_with(cloud: &Cloud, more: Value) -> Result<Self> {
-        let network = cloud.physical_network_with(json!({"name": "ext", "router:external": true}), None)?;
+        Self::create_in(cloud, None, more)
+    }
+
+    /// The same in a VLAN, if one is given. The world is on the untagged network all the same: kernels without VLANs have no interface to one.
+    pub fn create_in(cloud: &Cloud, vlan: Option<u16>, more: Value) -> Result<Self> {
+        let network = cloud.physical_network_with(json!({"name": "ext", "router:external": true}), vlan)?;
         let mut subnet = json!({
             "network_id": network,
             "ip_version": 4,

@@ -59,7 +59,11 @@ pub struct Dual {
 impl Dual {
     /// Creates network `number`: 10.0.NUMBER.0/24 and fd00:NUMBER::/64.
     pub fn create(cloud: &Cloud, number: u8) -> Result<Self> {
-        let network = cloud.network(&format!("net{number}"))?;
+        Self::on(cloud, cloud.network(&format!("net{number}"))?, number)
+    }
+
+    /// Gives a network the subnets of network `number`.
+    pub fn on(cloud: &Cloud, network: String, number: u8) -> Result<Self> {
         let subnets = [
             cloud.subnet(&network, &format!("10.0.{number}.0/24"))?,
             cloud.subnet(&network, &format!("fd00:{number}::/64"))?,

@@ -65,6 +65,14 @@ pub enum LabError {
         /// What it wrote.
         text: String,
     },
+    /// More passed an interface than was asked for in time.
+    #[error("{frames} frames at {interface} were not captured: the room for them was full")]
+    Lost {
+        /// The interface.
+        interface: String,
+        /// How many.
+        frames: u32,
+    },
     /// The machine lacks something.
     #[error("{0}")]
     Unsupported(String),

@@ -6,14 +6,21 @@ use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket};
 use nix::sys::time::{TimeVal, TimeValLike};
+use nix::{setsockopt_impl, sockopt_impl};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 const ETH_P_ALL: u16 = libc::ETH_P_ALL as u16;
 /// Octets of the largest frame, as large receive offloads make it.
-const LARGEST: usize = 65_550;
+pub(crate) const LARGEST: usize = 65_550;
+const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+
+sockopt_impl!(
+    /// Whether frames that this machine's side sends are kept back.
+    PacketIgnoreOutgoing, SetOnly, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, bool
+);
 
 /// A socket that sends and receives frames from the Ethernet header on.
 #[derive(Debug)]
@@ -24,11 +31,7 @@ pub struct FrameSocket {
 impl FrameSocket {
     /// Opens one in the calling thread's network namespace.
     pub(crate) fn open(interface: &str) -> Result<Self> {
-        let index = if_nametoindex(interface).attempt(format!("find interface {interface}"))?;
-        let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
-            .attempt("open a packet socket")?;
-        ignore_outgoing(&socket).attempt("set a packet socket's options")?;
-        bind(&socket, index).attempt(format!("bind a packet socket to {interface}"))?;
+        let socket = packet_socket(interface, |socket| setsockopt(socket, PacketIgnoreOutgoing, &true))?;
         Ok(Self { socket: socket.into() })
     }
 
@@ -86,22 +89,17 @@ impl AsRawFd for FrameSocket {
     }
 }
 
-#[allow(unsafe_code, reason = "the option has no safe form")]
-fn ignore_outgoing(socket: &impl AsRawFd) -> std::io::Result<()> {
-    const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
-    let yes: libc::c_int = 1;
-    let length = size_of_val(&yes) as libc::socklen_t;
-    // SAFETY: the kernel reads `length` octets of `yes`, which has that many and outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            PACKET_IGNORE_OUTGOING,
-            (&raw const yes).cast(),
-            length,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+/// A packet socket on an interface of the calling thread's network namespace, with its options set before the first frame.
+pub(crate) fn packet_socket(
+    interface: &str,
+    set_options: impl FnOnce(&OwnedFd) -> nix::Result<()>,
+) -> Result<OwnedFd> {
+    let index = if_nametoindex(interface).attempt(format!("find interface {interface}"))?;
+    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
+        .attempt("open a packet socket")?;
+    set_options(&socket).attempt("set a packet socket's options")?;
+    bind(&socket, index).attempt(format!("bind a packet socket to {interface}"))?;
+    Ok(socket)
 }
 
 #[allow(unsafe_code, reason = "the address has no safe constructor")]

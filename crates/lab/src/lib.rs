@@ -37,6 +37,7 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod capture;
 mod command;
 mod deadline;
 mod dhclient;
@@ -57,6 +58,7 @@ mod topology;
 mod traffic;
 mod warden;
 
+pub use capture::{Capture, Captured};
 pub use command::{Command, Output};
 pub use deadline::until;
 pub use error::LabError;

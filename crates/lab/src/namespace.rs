@@ -6,6 +6,7 @@
 //!                         when that very thread ends
 //! ```
 
+use crate::capture::Capture;
 use crate::command::Command;
 use crate::error::Attempt;
 use crate::frames::FrameSocket;
@@ -186,6 +187,11 @@ impl Namespace {
     /// A socket for whole frames on an interface.
     pub fn frames(&self, interface: &str) -> Result<FrameSocket> {
         self.run(|| FrameSocket::open(interface))?
+    }
+
+    /// Everything that passes an interface from now on, both ways.
+    pub fn capture(&self, interface: &str) -> Result<Capture> {
+        self.run(|| Capture::begin(interface))?
     }
 }
 

@@ -250,6 +250,26 @@ fn frames_go_in_and_come_out_as_they_are() {
 }
 
 #[test]
+fn a_capture_sees_both_ways_with_the_tags_of_vlans() {
+    if can_run() {
+        let lab = Topology::new("capture").hosts(["one", "two"]).up().unwrap();
+        let [capture, untold] = [(); 2].map(|()| lab.wire().capture("to-1").unwrap());
+        assert_eq!(lab.hosts()[0].ping(lab.hosts()[1].address()).count(3).run().unwrap().received, 3);
+        let is_icmp = |frame: &[u8]| frame[12..14] == [8, 0] && frame[23] == 1;
+        let frames = capture.frames().unwrap().into_iter().filter(|captured| is_icmp(&captured.frame));
+        let (left, came): (Vec<_>, Vec<_>) = frames.partition(|captured| captured.has_left);
+        assert_eq!((left.len(), came.len()), (3, 3));
+        // The kernel takes a tag out of the frame.
+        let tagged = [[0xff; 12].as_slice(), &[0x81, 0, 0, 101, 0x88, 0xb5, 1, 2, 3]].concat();
+        lab.hosts()[0].frames("underlay").unwrap().send(&tagged).unwrap();
+        let frames = capture.frames().unwrap();
+        assert!(frames.iter().any(|captured| captured.frame == tagged && !captured.has_left), "{frames:?}");
+        // Each sees all since its last look.
+        assert!(untold.frames().unwrap().len() >= 7 && untold.frames().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn a_tcp_connection_is_watched_through_a_fault() {
     if can_run() {
         let lab = Topology::new("tcp").hosts(["one", "two"]).up().unwrap();
