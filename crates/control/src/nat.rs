@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::steps::BATCH;
-use hadron_model::nat::{MOST_BLOCKS, PORT_BLOCKS};
+use hadron_model::nat::{MOST_BLOCKS, MOST_SLOTS, PORT_BLOCKS, SLOTS};
 use hadron_model::{
     Gateway, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortId, PortLease, PortNumber, Router,
     RouterPortRole, Timestamp,
@@ -20,25 +20,49 @@ pub const GATEWAYS: usize = 3;
 /// when it has them already, when they run out, or when the router doesn't share its address. A host that has some gets at most
 /// half of what is left.
 pub fn lease(tx: &mut Tx, host: &str, interface: u32, wanted: usize) -> Result<usize, Error> {
+    let Some(mut lease) = held(tx, host, interface)? else { return Ok(0) };
+    let taken: BTreeSet<u16> =
+        leases_of(tx.view(), lease.port_id).flat_map(|lease| lease.blocks.iter().copied()).collect();
+    let free = PORT_BLOCKS.len() - taken.len();
+    let share = if lease.blocks.is_empty() { free } else { free.div_ceil(2) };
+    let count = wanted.min(MOST_BLOCKS).saturating_sub(lease.blocks.len()).min(share);
+    if count > 0 {
+        lease.blocks.extend(PORT_BLOCKS.filter(|block| !taken.contains(block)).take(count));
+        tx.put(lease);
+    }
+    Ok(count)
+}
+
+/// Gives a host slots of a router's address, by the number of the router's port outside. How many it got: none that another host has, and
+/// none beyond [`MOST_SLOTS`].
+pub fn lease_slots(tx: &mut Tx, host: &str, interface: u32, wanted: &[u16]) -> Result<usize, Error> {
+    let Some(mut lease) = held(tx, host, interface)? else { return Ok(0) };
+    let taken: BTreeSet<u16> =
+        leases_of(tx.view(), lease.port_id).flat_map(|lease| lease.slots.iter().copied()).collect();
+    let free = wanted.iter().copied().filter(|slot| SLOTS.contains(slot) && !taken.contains(slot));
+    let room = MOST_SLOTS.saturating_sub(lease.slots.len());
+    let slots: BTreeSet<u16> = free.take(room).collect();
+    if !slots.is_empty() {
+        lease.slots.extend(&slots);
+        tx.put(lease);
+    }
+    Ok(slots.len())
+}
+
+/// What a host has of a router's address, by the number of the router's port outside, guarded against every other lease of that; `None` if
+/// the router doesn't share the address.
+fn held(tx: &mut Tx, host: &str, interface: u32) -> Result<Option<PortLease>, Error> {
     let Some(port) = tx.view().port_by_number(PortNumber(interface)).map(|port| port.id) else {
-        return Ok(0);
+        return Ok(None);
     };
     let host = tx.get::<Host>(&host.to_owned()).ok_or_else(|| Error::HostUnknown(host.to_owned()))?.number;
     if !shares_address(tx, port) {
-        return Ok(0);
+        return Ok(None);
     }
     tx.guard_range::<PortLease>(port);
-    let taken: BTreeSet<u16> =
-        leases_of(tx.view(), port).flat_map(|lease| lease.blocks.iter().copied()).collect();
-    let mut blocks = tx.get::<PortLease>(&(port, host)).map(|lease| lease.blocks.clone()).unwrap_or_default();
-    let free = PORT_BLOCKS.len() - taken.len();
-    let share = if blocks.is_empty() { free } else { free.div_ceil(2) };
-    let count = wanted.min(MOST_BLOCKS).saturating_sub(blocks.len()).min(share);
-    if count > 0 {
-        blocks.extend(PORT_BLOCKS.filter(|block| !taken.contains(block)).take(count));
-        tx.put(PortLease { port_id: port, host, blocks });
-    }
-    Ok(count)
+    let lease = tx.get::<PortLease>(&(port, host)).map(|stored| stored.value.clone());
+    let none = || PortLease { port_id: port, host, blocks: Vec::new(), slots: Vec::new() };
+    Ok(Some(lease.unwrap_or_else(none)))
 }
 
 /// Whether the port is a router's on an external network, which leaves with that port's IPv4 address.

@@ -3,15 +3,20 @@
 use crate::error::Result;
 use crate::tables::Tables;
 use hadron_pipeline::table::{
-    Forwarding, ForwardingKey, NAT_BLOCK, NatCount, NatPool, NatPoolKey, NatSession, NatSessionKey,
+    Forwarding, ForwardingKey, NAT_BLOCK, NatCount, NatOwnerKey, NatPool, NatPoolKey, NatSession,
+    NatSessionKey, is_renumbered, nat_slot,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What ports outside this host's sessions may have.
 struct Lent {
     pools: HashMap<NatPoolKey, NatPool>,
     /// Those that are forwarded, by the instance's port.
     forwarded: HashMap<u32, Vec<(ForwardingKey, Forwarding)>>,
+    /// Slots of this host.
+    slots: HashSet<NatOwnerKey>,
+    /// The networks of routers' interfaces.
+    networks: HashMap<u32, u32>,
 }
 
 impl Tables {
@@ -43,7 +48,14 @@ impl Tables {
         for (key, row) in self.forwardings.dump()?.into_iter().filter(|(_, row)| row.host == 0) {
             forwarded.entry(row.port).or_default().push((key, row));
         }
-        Ok(Lent { pools: self.nat_pools.dump()?.into_iter().collect(), forwarded })
+        let owners = self.nat_owners.dump()?.into_iter();
+        let interfaces = self.router_interfaces.dump()?.into_iter();
+        Ok(Lent {
+            pools: self.nat_pools.dump()?.into_iter().collect(),
+            forwarded,
+            slots: owners.filter(|(_, owner)| owner.host == 0).map(|(key, _)| key).collect(),
+            networks: interfaces.map(|(key, row)| (key.interface, row.network)).collect(),
+        })
     }
 
     fn has_session_expired(&self, key: &NatSessionKey, now: u64) -> Result<bool> {
@@ -70,16 +82,33 @@ impl Tables {
 }
 
 impl Lent {
-    /// Whether the session's port outside is one that it may have: the host's own, or one that leads to its instance.
+    /// Whether the session's port outside is one that it may have: the host's own, or one that leads to its instance. One that is not
+    /// renumbered needs the host's slot.
     fn has(&self, key: &NatSessionKey, session: &NatSession) -> bool {
+        let is_own = if is_renumbered(key.protocol) {
+            self.has_port(key, session)
+        } else {
+            self.has_slot(key, session)
+        };
+        let forwarded = self.forwarded.get(&session.port).map_or(&[][..], Vec::as_slice);
+        is_own || forwarded.iter().any(|(range, row)| leads_to(range, row, key, session))
+    }
+
+    fn has_slot(&self, key: &NatSessionKey, session: &NatSession) -> bool {
+        let block = nat_slot(key.protocol, key.remote);
+        self.networks.get(&key.interface).is_some_and(|network| {
+            let slot = NatOwnerKey { network: *network, address: session.outside, block, pad: [0; 2] };
+            self.slots.contains(&slot)
+        })
+    }
+
+    fn has_port(&self, key: &NatSessionKey, session: &NatSession) -> bool {
         let block = session.outside_port / NAT_BLOCK;
         let pool = self.pools.get(&NatPoolKey { interface: key.interface });
-        let is_pooled = pool.is_some_and(|pool| {
+        pool.is_some_and(|pool| {
             let blocks = pool.blocks.get(..pool.count as usize).unwrap_or(&pool.blocks);
             pool.address == session.outside && blocks.contains(&block)
-        });
-        let forwarded = self.forwarded.get(&session.port).map_or(&[][..], Vec::as_slice);
-        is_pooled || forwarded.iter().any(|(range, row)| leads_to(range, row, key, session))
+        })
     }
 }
 

@@ -18,6 +18,7 @@ fn main() -> std::process::ExitCode {
         ("generations_only_rise", generations_only_rise),
         ("rules_are_counted_over_a_restart", rules_are_counted_over_a_restart),
         ("a_sweep_takes_sessions_that_are_over", a_sweep_takes_sessions_that_are_over),
+        ("a_sweep_takes_sessions_that_have_no_slot", a_sweep_takes_sessions_that_have_no_slot),
     ])
 }
 
@@ -202,18 +203,15 @@ fn rules_are_counted_over_a_restart() {
 
 const SHARED: [u8; 4] = [203, 0, 113, 9];
 
-/// Writes a session of port 1 and its way back, as the programs do.
 fn session(tables: &Tables, inside_port: u16, outside_port: u16, expires: u64) {
+    session_of(tables, 6, inside_port, outside_port, expires);
+}
+
+/// Writes a session of port 1 and its way back, as the programs do.
+fn session_of(tables: &Tables, protocol: u8, inside_port: u16, outside_port: u16, expires: u64) {
     let (inside, remote) = ([10, 0, 0, 1], [192, 0, 2, 1]);
-    let key = NatSessionKey {
-        interface: 7,
-        inside,
-        remote,
-        inside_port,
-        remote_port: 80,
-        protocol: 6,
-        pad: [0; 3],
-    };
+    let key =
+        NatSessionKey { interface: 7, inside, remote, inside_port, remote_port: 80, protocol, pad: [0; 3] };
     let row = NatSession { expires, port: 1, outside: SHARED, outside_port, ..NatSession::default() };
     tables.nat_sessions.put(&key, &row).unwrap();
     let key = NatReturnKey {
@@ -222,7 +220,7 @@ fn session(tables: &Tables, inside_port: u16, outside_port: u16, expires: u64) {
         remote,
         outside_port,
         remote_port: 80,
-        protocol: 6,
+        protocol,
         pad: [0; 3],
     };
     let row = NatReturn { interface: 7, inside, inside_port, pad: [0; 2] };
@@ -274,4 +272,34 @@ fn a_sweep_takes_sessions_that_are_over() {
     tables.remove_port_state(1).unwrap();
     assert_eq!(tables.sweep().unwrap().sessions, 0);
     assert!(tables.nat_sessions.dump().unwrap().is_empty());
+}
+
+fn a_sweep_takes_sessions_that_have_no_slot() {
+    let datapath = support::open("slots");
+    let tables = datapath.tables();
+    tables.ensure_port_state(1).unwrap();
+    let interface = RouterInterface { network: 9, ..RouterInterface::default() };
+    tables.router_interfaces.put(&RouterInterfaceKey { interface: 7 }, &interface).unwrap();
+    let slot = |protocol| {
+        let block = nat_slot(protocol, [192, 0, 2, 1]);
+        NatOwnerKey { network: 9, address: SHARED, block, pad: [0; 2] }
+    };
+    let (gre, esp, sctp) = (47, 50, 132);
+    for (protocol, host) in [(gre, 0), (esp, 2), (sctp, 0)] {
+        tables.nat_owners.put(&slot(protocol), &NatOwner { host }).unwrap();
+        session_of(tables, protocol, 4000, 4000, monotonic() + MINUTE);
+    }
+    let left = || {
+        let sessions = tables.nat_sessions.dump().unwrap().into_iter().map(|(key, _)| key.protocol);
+        sessions.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(tables.sweep().unwrap().sessions, 2);
+    assert_eq!(left(), [gre, sctp].into());
+    // In another network the slot is another one's.
+    tables
+        .router_interfaces
+        .put(&RouterInterfaceKey { interface: 7 }, &RouterInterface { network: 8, ..interface })
+        .unwrap();
+    assert_eq!(tables.sweep().unwrap().sessions, 0);
+    assert!(tables.nat_returns.dump().unwrap().is_empty());
 }

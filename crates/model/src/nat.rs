@@ -9,6 +9,12 @@ pub const PORT_BLOCKS: std::ops::Range<u16> = 1024 / PORT_BLOCK..1024;
 /// Most blocks of one address that a host has.
 pub const MOST_BLOCKS: usize = 64;
 
+/// What a host leases of an address for protocols whose packets have no ports that could be exchanged: a number that protocol and remote end
+/// make. They begin behind the blocks of ports.
+pub const SLOTS: std::ops::RangeInclusive<u16> = 1024..=u16::MAX;
+/// Most slots of one address that a host has.
+pub const MOST_SLOTS: usize = 256;
+
 /// The hosts that stand for a router on an external network: the first that is there answers for its address, and brings packets to the
 /// others and, of those that have no way there, out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,4 +36,6 @@ pub struct PortLease {
     pub host: HostNumber,
     /// The blocks, each of [`PORT_BLOCK`] ports, that it has: at most [`MOST_BLOCKS`] of [`PORT_BLOCKS`], in the order in which they came.
     pub blocks: Vec<u16>,
+    /// Its slots: at most [`MOST_SLOTS`] of [`SLOTS`], in the order in which they came.
+    pub slots: Vec<u16>,
 }

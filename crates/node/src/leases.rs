@@ -1,12 +1,14 @@
 //! Ports of routers' addresses outside: what this host has of them, and what it asks the server for.
 //!
 //! A few blocks are asked for as soon as an instance here is behind the router, twice as many whenever the packet path says that they run
-//! out. What a server has no room for is asked for again the next time that they do.
+//! out. What a server has no room for is asked for again the next time that they do. Slots, by which protocols without ports share the address,
+//! are asked for one by one when a packet needs one.
 
 use crate::apply::{Key, Value};
 use crate::sync::outbox::Outbox;
 use hadron_pipeline::table::NAT_POOL;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,12 +25,14 @@ pub struct Leases {
     inner: Mutex<HashMap<u32, Lease>>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Lease {
     /// Blocks that the host has.
     held: u32,
     /// Blocks that it was to have, and when that was said.
     asked: Option<(u32, Instant)>,
+    /// Slots that were asked for of late, and when.
+    slots: HashMap<u16, Instant>,
 }
 
 impl Leases {
@@ -64,6 +68,17 @@ impl Leases {
         self.ask(interface, |held| (held * 2).max(FIRST));
     }
 
+    /// A packet of a protocol without ports needs a slot.
+    pub(crate) fn slot(&self, interface: u32, slot: u16) {
+        let mut inner = self.lock();
+        let asked = &mut inner.entry(interface).or_default().slots;
+        asked.retain(|_, at| at.elapsed() < PATIENCE);
+        if let Entry::Vacant(entry) = asked.entry(slot) {
+            entry.insert(Instant::now());
+            self.outbox.want_slot(interface, slot);
+        }
+    }
+
     fn ask(&self, interface: u32, wanted: impl Fn(u32) -> u32) {
         let mut inner = self.lock();
         let lease = inner.entry(interface).or_default();
@@ -95,6 +110,29 @@ mod tests {
             _ => None,
         });
         wanted.collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_is_asked_for_once_in_a_while() {
+        let leases = leases();
+        let said = |leases: &Leases| {
+            let messages = leases.outbox.take().into_iter().filter_map(|message| message.message);
+            let wanted = messages.filter_map(|message| match message {
+                Message::PortsWanted(wanted) => Some((wanted.blocks, wanted.slots)),
+                _ => None,
+            });
+            wanted.collect::<Vec<_>>()
+        };
+        for slot in [2000, 1024, 2000] {
+            leases.slot(INTERFACE, slot);
+        }
+        assert_eq!(said(&leases), [(0, vec![1024, 2000])]);
+        leases.slot(INTERFACE, 1024);
+        leases.need(INTERFACE);
+        assert_eq!(said(&leases), [(FIRST, vec![])], "what was asked for is not asked for again");
+        tokio::time::advance(PATIENCE).await;
+        leases.slot(INTERFACE, 1024);
+        assert_eq!(said(&leases), [(0, vec![1024])]);
     }
 
     fn held(leases: &Leases, blocks: &[u16]) {

@@ -109,10 +109,10 @@ reasons! {
         RouterUnserved = 57, "router_unserved", "The packet is for a router's own address, which answers echo requests only.";
         RouterGone = 58, "router_gone", "The router's interface has no row, or is in another network.";
         NoOutsideAddress = 60, "no_outside_address", "The packet leaves for an external network, where its sender has no address.";
-        NoOutsidePort = 61, "no_outside_port", "All ports that the host has of the router's address outside are in use towards the destination; or the two ends talk by another forwarded port already.";
+        NoOutsidePort = 61, "no_outside_port", "All ports that the host has of the router's address outside are in use towards the destination; or the packet has no ports, or is of SCTP, and another instance talks to the destination by that protocol; or the two ends talk by another forwarded port already.";
         NatSessions = 62, "nat_sessions", "The port has as many sessions by shared addresses as its limit for connections.";
-        NotTranslated = 63, "not_translated", "A packet of a protocol without ports, or of SCTP, can't leave by a shared address, nor SCTP enter by a forwarded port of another number.";
-        OutsidePortsAwaited = 65, "outside_ports_awaited", "The host has asked for ports of the router's address outside and does not have them yet.";
+        NotTranslated = 63, "not_translated", "A message of ICMP that is no query, answer or error can't leave by a shared address, nor SCTP enter by a forwarded port of another number.";
+        OutsidePortsAwaited = 65, "outside_ports_awaited", "The host has asked for what the packet needs of the router's address outside, and does not have it yet.";
         NoWayOutside = 66, "no_way_outside", "Another host asks whether this one is a way to the external network, and it is none now.";
         OtherScope = 67, "other_scope", "The packet would go into another address scope without being translated.";
         NoSession = 64, "no_session", "The packet by a shared address is of no session, and begins none.";

@@ -81,13 +81,15 @@ impl DropReason {
             }
             NoOutsideAddress => "Give the port a floating IP, or set enable_snat of the router's gateway.",
             NoOutsidePort => {
-                "Spread the load over floating IPs: all ports of the shared address are in use towards this destination."
+                "Spread the load over floating IPs: what the packet needs of the shared address is in use towards this destination."
             }
             OutsidePortsAwaited => {
-                "Try again in a moment: the server is giving this host ports of the shared address."
+                "Try again in a moment: the server is giving this host ports of the shared address, or the destination, unless it has as many as it may."
             }
             NatSessions => "Close sessions, give the port a floating IP, or raise --connection-limit.",
-            NotTranslated => "Give the port a floating IP: a protocol without ports can't share an address.",
+            NotTranslated => {
+                "Give the port a floating IP, or have the same number outside and inside where SCTP is forwarded."
+            }
             OtherScope => {
                 "Give the port a floating IP, or take both networks' subnets from pools of one address scope."
             }

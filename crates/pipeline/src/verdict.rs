@@ -50,6 +50,8 @@ pub enum PuntReason {
     RouterSolicitation = 3,
     /// Ports of a shared address are running out; `ifindex` is the router's interface. The packet itself goes on.
     OutsidePorts = 4,
+    /// A packet needs a slot of a shared address; `ifindex` is the router's interface. The packet itself is not answered.
+    OutsideSlot = 5,
 }
 
 impl PuntReason {
@@ -60,6 +62,7 @@ impl PuntReason {
             2 => Some(PuntReason::Dhcp6),
             3 => Some(PuntReason::RouterSolicitation),
             4 => Some(PuntReason::OutsidePorts),
+            5 => Some(PuntReason::OutsideSlot),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use hadron_control::router::{GatewayRequest, RouterChange};
 use hadron_control::segment::Provider;
 use hadron_control::{Error, host, network};
 use hadron_model::agent::DOWN_AFTER_MS;
-use hadron_model::nat::{MOST_BLOCKS, PORT_BLOCKS};
+use hadron_model::nat::{MOST_BLOCKS, MOST_SLOTS, PORT_BLOCKS};
 use hadron_model::{GatewayHosts, Host, NetworkId, Port, PortId, PortLease, Router, RouterId, Timestamp};
 use hadron_store::CommitInfo;
 use std::collections::BTreeSet;
@@ -57,6 +57,11 @@ impl Scene {
     async fn set_gateway(&self, router: RouterId, gateway: Option<GatewayRequest>) -> Router {
         let change = RouterChange { gateway: Some(gateway), ..RouterChange::default() };
         self.cloud.change_router(router, &change).await.unwrap()
+    }
+
+    async fn lease_slots(&self, host: &str, port: PortId, wanted: &[u16]) -> Result<usize, Error> {
+        let number = self.cloud.view().get::<Port>(&port).unwrap().number.0;
+        self.cloud.write(|tx| nat::lease_slots(tx, host, number, wanted)).await
     }
 
     async fn lease(&self, host: &str, port: PortId, wanted: usize) -> Result<usize, Error> {
@@ -117,7 +122,7 @@ async fn a_host_gets_no_more_than_a_pool_takes_and_leaves_others_half_of_the_res
     // As if many hosts had nearly all.
     let blocks: Vec<u16> = PORT_BLOCKS.skip(MOST_BLOCKS).take(PORT_BLOCKS.len() - MOST_BLOCKS - 3).collect();
     let number = scene.cloud.view().get::<Host>(&"host2".to_owned()).unwrap().number;
-    let hoard = PortLease { port_id: port, host: number, blocks };
+    let hoard = PortLease { port_id: port, host: number, blocks, slots: Vec::new() };
     let hoarded = scene.cloud.write(|tx| {
         tx.put(hoard.clone());
         Ok(())
@@ -127,6 +132,25 @@ async fn a_host_gets_no_more_than_a_pool_takes_and_leaves_others_half_of_the_res
     assert_eq!(scene.lease("host3", port, 4).await.unwrap(), 1, "half of two");
     assert_eq!(scene.lease("host4", port, 4).await.unwrap(), 1, "the last one");
     assert_eq!(scene.lease("host5", port, 4).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn slots_are_had_by_one_host_each() {
+    let scene = Scene::new().await;
+    let (router, port) = scene.router().await;
+    assert_eq!(scene.lease_slots("host1", port, &[2000, 3000, 2000]).await.unwrap(), 2);
+    assert_eq!(scene.lease_slots("host1", port, &[2000]).await.unwrap(), 0, "it has it");
+    assert_eq!(scene.lease_slots("host2", port, &[2000, 4000, 1023]).await.unwrap(), 1);
+    assert_eq!(scene.lease("host2", port, 4).await.unwrap(), 4, "blocks are had besides");
+    let view = scene.cloud.view();
+    let leased: Vec<_> = nat::leases_of(&view, port).map(|lease| lease.slots.clone()).collect();
+    assert_eq!(leased, [vec![2000, 3000], vec![4000]]);
+    let many: Vec<u16> = (10_000..11_000).collect();
+    assert_eq!(scene.lease_slots("host2", port, &many).await.unwrap(), MOST_SLOTS - 1);
+    assert_eq!(scene.lease_slots("host2", port, &[5000]).await.unwrap(), 0);
+    let without = GatewayRequest { enable_snat: Some(false), ..through(scene.external) };
+    scene.set_gateway(router, Some(without)).await;
+    assert_eq!(scene.lease_slots("host1", port, &[5000]).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -141,7 +165,7 @@ async fn only_gateways_that_share_their_address_have_ports() {
 }
 
 #[tokio::test]
-async fn many_hosts_that_lease_at_once_never_share_a_block() {
+async fn many_hosts_that_lease_at_once_never_share_a_block_or_a_slot() {
     let scene = Scene::new().await;
     let (_, port) = scene.router().await;
     let hosts: Vec<String> = (1..=HOSTS).map(name).collect();
@@ -149,7 +173,10 @@ async fn many_hosts_that_lease_at_once_never_share_a_block() {
     let mut leases = tokio::task::JoinSet::new();
     for (host, wanted) in hosts.into_iter().flat_map(|host| (1..6).map(move |n| (host.clone(), n * 3))) {
         let scene = scene.clone();
-        leases.spawn(async move { scene.lease(&host, port, wanted).await.map(drop) });
+        leases.spawn(async move {
+            scene.lease(&host, port, wanted).await?;
+            scene.lease_slots(&host, port, &[2000, 2000 + wanted as u16]).await.map(drop)
+        });
     }
     while let Some(done) = leases.join_next().await {
         done.unwrap().unwrap();
@@ -159,6 +186,10 @@ async fn many_hosts_that_lease_at_once_never_share_a_block() {
         nat::leases_of(&view, port).flat_map(|lease| lease.blocks.iter().copied()).collect();
     assert_eq!(blocks.len(), blocks.iter().collect::<BTreeSet<_>>().len());
     assert_eq!(blocks.len(), usize::from(HOSTS) * 15);
+    let mut slots: Vec<u16> =
+        nat::leases_of(&view, port).flat_map(|lease| lease.slots.iter().copied()).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, [2000, 2003, 2006, 2009, 2012, 2015]);
 }
 
 #[tokio::test]

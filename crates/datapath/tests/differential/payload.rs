@@ -20,7 +20,7 @@ pub fn any(
         (0, false) => (17, udp(random, &[(546, 547), (547, 546)], 60)),
         (1..=5, false) => (58, icmpv6(random, world, mac, to)),
         (6, _) => (132, some(random, 12)),
-        (7, _) => (random.byte(), some(random, 20)),
+        (7, _) => (if random.one_in(2) { 47 } else { random.byte() }, some(random, 20)),
         (8, _) => (17, udp(random, &[(22, 80), (80, 22), (1000, 2000), (2000, 1000)], 40)),
         _ => (6, tcp(random)),
     };
@@ -66,7 +66,7 @@ fn icmp(random: &mut Random, world: &World, to: Address) -> Vec<u8> {
         bytes.truncate(8);
         let from = random.pick(&world.addresses_v4);
         bytes.extend([if random.one_in(10) { 0x46 } else { 0x45 }, 0, 0, 60, 0, 0, 0, 0, 64]);
-        let (protocol, transport) = quoted(random, &[1, 6, 17, 132]);
+        let (protocol, transport) = quoted(random, &[1, 6, 17, 47, 132]);
         bytes.extend([protocol, 0, 0]);
         bytes.extend(&to.0[12..]);
         bytes.extend(&from.0[12..]);

@@ -93,6 +93,15 @@ impl World {
                 let owner = NatOwnerKey { network, address: octets, block, pad: [0; 2] };
                 self.routers.nat_owners.insert(owner, NatOwner { host: 1 + random.below(3) as u32 });
             }
+            for (remote, protocol) in
+                self.addresses_v4.iter().flat_map(|remote| [(remote, 47), (remote, 132)])
+            {
+                let block = nat_slot(protocol, remote.0[12..].try_into().expect("four octets"));
+                let owner = NatOwnerKey { network, address: octets, block, pad: [0; 2] };
+                if random.one_in(2) {
+                    self.routers.nat_owners.insert(owner, NatOwner { host: random.below(3) as u32 });
+                }
+            }
             let mut flags = floating_flag::SHARED | random.pick(&[floating_flag::ANSWERED, 0]);
             if random.one_in(2) {
                 flags |= floating_flag::FORWARDS;

@@ -7,15 +7,15 @@ use super::{Key, Value};
 use hadron_model::nat;
 use hadron_pipeline::table::{
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, Forwarding,
-    ForwardingKey, NAT_BLOCK, NAT_POOL, NatOwner, NatOwnerKey, NatPool, NatPoolKey, Neighbour, NeighbourKey,
-    OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, Scope, ScopeKey, family,
-    floating_flag, neighbour_kind, router_interface_flag, target,
+    ForwardingKey, NAT_BLOCK, NAT_BLOCKS, NAT_POOL, NatOwner, NatOwnerKey, NatPool, NatPoolKey, Neighbour,
+    NeighbourKey, OUTSIDE, Path, Route, RouteKey, RouterInterface, RouterInterfaceKey, Scope, ScopeKey,
+    family, floating_flag, neighbour_kind, router_interface_flag, target,
 };
 use hadron_pipeline::{Address, Mac};
 use hadron_policy::PortPrefix;
 use hadron_wire::row::{
-    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, NetworkRow, PORT_BLOCK,
-    PortLeaseRow, RoutePath, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
+    FIRST_SLOT, FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, NetworkRow,
+    PORT_BLOCK, PortLeaseRow, RoutePath, RouteRow, RouterInterfaceRow, Row, RowKey, unmapped,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -250,20 +250,25 @@ pub(super) fn port_lease(inputs: &Inputs, row: &PortLeaseRow) -> Vec<(Key, Value
     let Some(address) = row.address.to_ipv4_mapped().map(|address| address.octets()) else {
         return Vec::new();
     };
-    if row.host == inputs.host.number {
-        let key = NatPoolKey { interface: row.interface };
-        return vec![(Key::NatPool(key), Value::NatPool(NatPool::new(address, &row.blocks)))];
-    }
+    let is_own = row.host == inputs.host.number;
+    let host = if is_own { 0 } else { row.host };
     let owner = |block: &u16| {
         let key = NatOwnerKey { network: row.network, address, block: *block, pad: [0; 2] };
-        (Key::NatOwner(key), Value::NatOwner(NatOwner { host: row.host }))
+        (Key::NatOwner(key), Value::NatOwner(NatOwner { host }))
     };
-    row.blocks.iter().map(owner).collect()
+    let slots = row.slots.iter().map(owner);
+    if is_own {
+        let key = NatPoolKey { interface: row.interface };
+        let pool = (Key::NatPool(key), Value::NatPool(NatPool::new(address, &row.blocks)));
+        return slots.chain([pool]).collect();
+    }
+    row.blocks.iter().map(owner).chain(slots).collect()
 }
 
 const _: () = {
-    assert!(PORT_BLOCK == NAT_BLOCK, "the wire's blocks are the packet path's");
+    assert!(PORT_BLOCK == NAT_BLOCK && FIRST_SLOT == NAT_BLOCKS, "the wire's blocks are the packet path's");
     assert!(nat::PORT_BLOCK == NAT_BLOCK && nat::MOST_BLOCKS == NAT_POOL, "and so are those that are leased");
+    assert!(*nat::SLOTS.start() == NAT_BLOCKS, "as are slots");
 };
 
 /// Its first IPv4 address; 0.0.0.0 when it has none.

@@ -18,6 +18,7 @@ mod schedule;
 use crate::leases::Leases;
 use crate::plane::{Inject, Punt, Punts};
 use hadron_pipeline::PuntReason;
+use hadron_pipeline::table::nat_slot;
 use hadron_responders::dhcp4::{Lease, Refusal};
 use hadron_responders::dhcp6::Binding;
 use hadron_responders::dns::{Names, PortNames, Zone};
@@ -257,11 +258,25 @@ pub async fn serve(
             leases.more(punt.ifindex);
             continue;
         }
+        if punt.reason == Some(PuntReason::OutsideSlot) {
+            if let Some(slot) = slot_of(&punt.frame) {
+                leases.slot(punt.ifindex, slot);
+            }
+            continue;
+        }
         let told = services.get(punt.port).unwrap_or_default();
         for frame in answer(&punt, &told, &counters) {
             send(punt.ifindex, &frame, &*inject, &counters);
         }
     }
+}
+
+/// The slot by which a frame's packet can leave by a shared address.
+fn slot_of(frame: &[u8]) -> Option<u16> {
+    let packet = etherparse::LaxSlicedPacket::from_ethernet(frame).ok()?;
+    let Some(etherparse::LaxNetSlice::Ipv4(packet)) = packet.net else { return None };
+    let header = packet.header();
+    Some(nat_slot(header.protocol().0, header.destination()))
 }
 
 /// Advertises routers unasked, for as long as it runs.
@@ -291,7 +306,7 @@ fn answer(punt: &Punt, told: &Told, counters: &Counters) -> Vec<Vec<u8>> {
         Some(PuntReason::Dhcp4) => dhcp4_answer(punt, told, counters).into_iter().collect(),
         Some(PuntReason::Dhcp6) => dhcp6_answer(punt, told, counters).into_iter().collect(),
         Some(PuntReason::RouterSolicitation) => solicited(punt, told, counters),
-        Some(PuntReason::OutsidePorts) | None => Vec::new(),
+        Some(PuntReason::OutsidePorts | PuntReason::OutsideSlot) | None => Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the server has yet to be told: the latest word on each port, the ports outside that are wanted, and how far the rows are in force.
 
+use hadron_model::nat::MOST_SLOTS;
 use hadron_wire::MAX_PORT_REPORTS;
 use hadron_wire::proto::node_message::Message;
 use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, PortsWanted, TraceReply};
@@ -35,6 +36,8 @@ struct Inner {
     /// Blocks of ports that the host is to have, by router's interface.
     wanted: BTreeMap<u32, u32>,
     unsaid_wanted: BTreeSet<u32>,
+    /// Slots that the host is to have too: a router's interface and a number.
+    unsaid_slots: BTreeSet<(u32, u16)>,
     in_force: u64,
     acknowledged: u64,
     is_open: bool,
@@ -83,6 +86,16 @@ impl Outbox {
         }
         inner.wanted.insert(interface, blocks);
         inner.unsaid_wanted.insert(interface);
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Asks for a slot at a router's interface, once. While there are [`MOST_SLOTS`] to ask for, further ones wait for their next packet.
+    pub fn want_slot(&self, interface: u32, slot: u16) {
+        let mut inner = self.lock();
+        if inner.unsaid_slots.len() < MOST_SLOTS {
+            inner.unsaid_slots.insert((interface, slot));
+        }
         drop(inner);
         self.news.notify_one();
     }
@@ -151,10 +164,16 @@ impl Outbox {
             .map(|reports| Message::PortReports(PortReports { reports: reports.to_vec() }))
             .chain(traced)
             .collect();
+        let mut wanted = BTreeMap::new();
         for interface in std::mem::take(&mut inner.unsaid_wanted) {
             let blocks = inner.wanted.get(&interface).copied().unwrap_or(0);
-            messages.push(Message::PortsWanted(PortsWanted { interface, blocks }));
+            wanted.insert(interface, PortsWanted { interface, blocks, slots: Vec::new() });
         }
+        for (interface, slot) in std::mem::take(&mut inner.unsaid_slots) {
+            let none = || PortsWanted { interface, ..PortsWanted::default() };
+            wanted.entry(interface).or_insert_with(none).slots.push(slot.into());
+        }
+        messages.extend(wanted.into_values().map(Message::PortsWanted));
         if inner.acknowledged != in_force {
             inner.acknowledged = in_force;
             messages.push(Message::Ack(Ack { revision: in_force }));

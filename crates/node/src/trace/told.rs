@@ -146,6 +146,7 @@ fn asked(reason: u32) -> &'static str {
         Some(PuntReason::Dhcp6) => "DHCPv6",
         Some(PuntReason::RouterSolicitation) => "router solicitation",
         Some(PuntReason::OutsidePorts) => "more ports of a shared address",
+        Some(PuntReason::OutsideSlot) => "a slot of a shared address",
         None => "something that this release doesn't know",
     }
 }

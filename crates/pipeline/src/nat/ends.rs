@@ -8,8 +8,8 @@ use crate::table::direction;
 /// Where an ICMP error has what it quotes.
 const QUOTE: u32 = 8;
 
-/// Addresses and ports in the packet's direction; those of a quoted packet, which went the other way, are exchanged. The ports of an ICMP
-/// query are its identifier, on the side of who asks, and the type of the request.
+/// Addresses and ports in the packet's direction, 0 for protocols without; those of a quoted packet, which went the other way, are exchanged.
+/// The ports of an ICMP query are its identifier, on the side of who asks, and the type of the request.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ends {
@@ -24,7 +24,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// A packet with ports.
+    /// A packet of a connection, with ports or without.
     pub(super) const CONNECTION: u8 = 1;
     /// An ICMP query or its answer.
     pub(super) const QUERY: u8 = 2;
@@ -41,8 +41,7 @@ impl Ends {
         request != NO_QUERY
     }
 
-    /// Notes what becomes of the port that is on the instance's side. False where it can't become another: SCTP's checksum is of the whole
-    /// packet. Where an instance is asked, its side has the type of the query, which stays.
+    /// Notes what becomes of the port that is on the instance's side. False where it can't become another. Where an instance is asked, its side has the type of the query, which stays.
     #[inline(always)]
     pub(super) fn renumber(&self, packet: &mut Packet, number: Renumbered, way: u32) -> bool {
         let (place, flag) = match way {
@@ -63,7 +62,7 @@ impl Ends {
     }
 }
 
-/// False for a packet that has no ports, and for one of which no session can be.
+/// False for a packet of which no session can be.
 #[inline(always)]
 pub(super) fn fill<E: Env>(env: &E, packet: &Packet, ends: &mut Ends) -> bool {
     *ends = Ends {
@@ -76,7 +75,6 @@ pub(super) fn fill<E: Env>(env: &E, packet: &Packet, ends: &mut Ends) -> bool {
         pad: [0; 2],
     };
     match packet.protocol {
-        proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP | proto::SCTP => true,
         proto::ICMP if is_error(proto::ICMP, packet.icmp_type) => {
             ends.kind = Ends::ERROR;
             quoted(env, packet, ends)
@@ -85,7 +83,7 @@ pub(super) fn fill<E: Env>(env: &E, packet: &Packet, ends: &mut Ends) -> bool {
             ends.kind = Ends::QUERY;
             ends.fill_query(packet.icmp_type, packet.icmp_id)
         }
-        _ => false,
+        _ => true,
     }
 }
 
@@ -125,6 +123,9 @@ fn quoted_ports<E: Env>(env: &E, message: u32, ends: &mut Ends) -> bool {
             }
             None => false,
         },
-        _ => false,
+        _ => {
+            (ends.source_port, ends.destination_port) = (0, 0);
+            true
+        }
     }
 }

@@ -4,17 +4,19 @@
 //!
 //! ```text
 //! out ── session? ──────────────► source: shared address, port
-//!          └─ none: a free port of this host's blocks
+//!          ├─ none: a free port of this host's blocks
+//!          └─ none, of a protocol without: as it is, if this host has the slot
 //! in, router's address
 //!     ── session? ──────────────► destination: instance
-//!          ├─ none, block of another host ──► relayed there as it is
+//!          ├─ none, block or slot of another host ──► relayed there as it is
 //!          └─ none ─────────────► for the router itself
 //! in, floating IP
 //!     ── forwarded? ────────────► destination: instance, by a session
 //!          ├─ to another host ──► relayed there as it is
 //!          └─ not ──────────────► for the router itself
 //! ```
-//! Mappings depend on address and port of the other side, so one port serves many of them at once. As with floating IPs only [`Packet`]
+//! Mappings depend on address and port of the other side, so one port serves many of them at once. Packets whose ports can't be exchanged are
+//! told apart by the other side alone: what one instance sends there nobody else may, see [`crate::table::nat_slot`]. As with floating IPs only [`Packet`]
 //! changes here; the header follows when the packet leaves the last router.
 
 mod ends;
@@ -29,7 +31,7 @@ use crate::packet::{LATER, Packet, Renumbered, translated};
 use crate::route::answer;
 use crate::table::{
     FloatingIpKey, FloatingSourceKey, NAT_BLOCK, NatOwnerKey, NatReturn, NatReturnKey, NatSession,
-    NatSessionKey, direction, floating_flag, target,
+    NatSessionKey, direction, floating_flag, is_renumbered, nat_slot, target,
 };
 use ends::Ends;
 pub use session::nat_try;
@@ -137,11 +139,11 @@ pub fn nat_enter<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Transla
 /// To the other host that has the port, if one has.
 #[inline(always)]
 fn relay<E: Env>(env: &mut E, packet: &mut Packet, scratch: &Translation) -> u32 {
-    let Translation { back_key, .. } = scratch;
-    let block = back_key.outside_port / NAT_BLOCK;
-    let key = NatOwnerKey { network: back_key.network, address: back_key.outside, block, pad: [0; 2] };
-    let Some(owner) = env.nat_owner(&key) else { return answer::LOCAL };
+    let Some(owner) = env.nat_owner(&scratch.owner()) else { return answer::LOCAL };
     let host = owner.host;
+    if host == 0 {
+        return answer::LOCAL;
+    }
     fragment::note_relayed(env, packet, host);
     to_host(env, packet, host)
 }
@@ -192,6 +194,15 @@ impl Translation {
             pad: [0; 3],
         };
         *back = NatReturn { interface, inside: ends.source, inside_port: ends.source_port, pad: [0; 2] };
+    }
+
+    /// The key of who has what the session has outside: a block of ports, or a slot.
+    #[inline(always)]
+    fn owner(&self) -> NatOwnerKey {
+        let NatReturnKey { network, outside, remote, outside_port, protocol, .. } = self.back_key;
+        let block =
+            if is_renumbered(protocol) { outside_port / NAT_BLOCK } else { nat_slot(protocol, remote) };
+        NatOwnerKey { network, address: outside, block, pad: [0; 2] }
     }
 
     /// The key of a packet's session on the way in.

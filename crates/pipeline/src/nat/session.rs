@@ -10,7 +10,7 @@ use crate::policy::{Progress, advance, is_opening, lifetime, may_begin, query_of
 use crate::route::mix;
 use crate::table::{
     NAT_BLOCK, NAT_POOL, NatPoolKey, NatSession, NatSessionKey, PuntHeader, SWEEP_OVERDUE, connection_state,
-    direction,
+    direction, is_renumbered,
 };
 use crate::verdict::PuntReason;
 
@@ -147,9 +147,6 @@ fn holds_port<E: Env>(env: &mut E, scratch: &mut Translation) -> bool {
 /// Begins a session with a port that is free towards the other side.
 #[inline(always)]
 fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
-    if packet.protocol == proto::SCTP {
-        return DropReason::NotTranslated as u32;
-    }
     if !begins(packet, scratch) {
         return DropReason::NoSession as u32;
     }
@@ -165,15 +162,45 @@ fn begin<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32
     if !insert(env, packet, scratch, direction::EGRESS) {
         return DropReason::NatSessions as u32;
     }
+    let reason = if is_renumbered(scratch.ends.protocol) {
+        by_port(env, packet, scratch, ports)
+    } else {
+        by_slot(env, packet, scratch)
+    };
+    if reason != 0 {
+        remove(env, packet.port, &scratch.key);
+    }
+    reason
+}
+
+/// Gives the session a port that is free.
+#[inline(always)]
+fn by_port<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, ports: u32) -> u32 {
     let tried = if ports == 0 { TRIES + 1 } else { find_port(env, scratch, ports) };
     if tried > CROWDED {
-        ask_for_ports(env, packet, key.interface);
+        ask(env, packet, scratch.key.interface, PuntReason::OutsidePorts);
     }
-    if tried <= TRIES {
-        return 0;
+    match (tried, ports) {
+        (..=TRIES, _) => 0,
+        (_, 0) => DropReason::OutsidePortsAwaited as u32,
+        _ => DropReason::NoOutsidePort as u32,
     }
-    remove(env, packet.port, &scratch.key);
-    if ports == 0 { DropReason::OutsidePortsAwaited as u32 } else { DropReason::NoOutsidePort as u32 }
+}
+
+/// Lets the session keep its port, or have none, if this host has its slot and nobody here has the same.
+#[inline(never)]
+fn by_slot<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
+    let Some(owner) = env.nat_owner(&scratch.owner()) else {
+        ask(env, packet, scratch.key.interface, PuntReason::OutsideSlot);
+        return DropReason::OutsidePortsAwaited as u32;
+    };
+    let is_own = owner.host == 0;
+    let port = scratch.key.inside_port;
+    (scratch.back_key.outside_port, scratch.session.outside_port) = (port, port);
+    if is_own {
+        env.set_nat_session(&scratch.key, &scratch.session);
+    }
+    if is_own && claim(env, scratch) { 0 } else { DropReason::NoOutsidePort as u32 }
 }
 
 /// Whether the router has an address to be shared.
@@ -300,11 +327,11 @@ fn count<E: Env>(env: &mut E, port: u32, change: u32) {
     }
 }
 
-/// Tells the host's node that the ports of a router's interface are nearly all taken towards somebody.
+/// Tells the host's node that more of a router's address is needed.
 #[inline(never)]
-fn ask_for_ports<E: Env>(env: &mut E, packet: &Packet, interface: u32) {
+fn ask<E: Env>(env: &mut E, packet: &Packet, interface: u32, reason: PuntReason) {
     if meter::admits(env, packet.port, Meter::Punt) {
-        let reason = PuntReason::OutsidePorts as u32;
+        let reason = reason as u32;
         // Nobody waits for it: what is lost is told again by the next session.
         env.punt(&PuntHeader { port: packet.port, length: packet.length, ifindex: interface, reason });
     }

@@ -4,6 +4,8 @@
 //! session has the port, and nobody takes it while that session is in force.
 
 use super::ConnectionCount;
+use crate::packet::proto;
+use crate::route::mix;
 
 /// Ports of a block. A host has whole blocks of an address, so that a gateway finds the host by one look-up.
 pub const NAT_BLOCK: u16 = 64;
@@ -13,6 +15,23 @@ pub const NAT_FIRST_BLOCK: u16 = 1024 / NAT_BLOCK;
 pub const NAT_BLOCKS: u16 = (65_536 / NAT_BLOCK as u32) as u16;
 /// Most blocks of one address that a host has; a power of two.
 pub const NAT_POOL: usize = 64;
+
+/// Whether packets of a protocol have a number on the instance's side that can become another one: a port, or the identifier of an ICMP query.
+/// SCTP's can't: its checksum is of the whole packet.
+#[inline(always)]
+pub const fn is_renumbered(protocol: u8) -> bool {
+    matches!(protocol, proto::TCP | proto::UDP | proto::UDP_LITE | proto::DCCP | proto::ICMP)
+}
+
+/// The slot of a shared address that a protocol that is not renumbered has towards a remote end: the number of a block behind those of ports. Who has
+/// it translates all that falls into it; that two of these fall into one is seldom, and does no harm on one host.
+#[inline(always)]
+pub fn nat_slot(protocol: u8, remote: [u8; 4]) -> u16 {
+    const SLOTS: u32 = 65_536 - NAT_BLOCKS as u32;
+    let hash = mix(protocol.into(), u32::from_be_bytes(remote));
+    // The high half of a product spreads a hash over any number (Lemire 2019).
+    NAT_BLOCKS + ((u64::from(hash) * u64::from(SLOTS)) >> 32) as u16
+}
 
 layout! {
     /// Key of `NAT_POOLS`.
@@ -59,7 +78,7 @@ layout! {
         0 => network: u32,
         /// The shared address.
         4 => address: [u8; 4],
-        /// A block of its ports.
+        /// A block of its ports, or a slot: see [`nat_slot`].
         8 => block: u16,
         /// Zero.
         10 => pad: [u8; 2],
@@ -67,9 +86,9 @@ layout! {
 }
 
 layout! {
-    /// Value of `NAT_OWNERS`: the other host that has a block.
+    /// Value of `NAT_OWNERS`: the other host that has a block, or the host that has a slot.
     NatOwner: 4 {
-        /// Host id.
+        /// Host id; 0 for this host, of slots alone.
         0 => host: u32,
     }
 }

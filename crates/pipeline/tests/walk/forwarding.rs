@@ -10,7 +10,6 @@ use crate::cloud::{self, Instance, assert_delivered, assert_drop, delivered};
 use crate::floating::*;
 use crate::frames::*;
 use crate::routers::{id, mac};
-use crate::routing::assert_refused;
 use crate::sharing::*;
 
 /// The floating IP.
@@ -166,9 +165,6 @@ fn connections_of_the_instance_s_own_leave_by_the_shared_address() {
         let expected = frame(protocol, world(far(protocol)).at(router()), End::of(&c, 4000), 49);
         assert_delivered(&node.from_provider(PROVIDER, back), &c, &expected);
     }
-    let (mut node, [.., c]) = forwarded();
-    let sent = frame(SCTP, End::of(&c, 4000), world(443).at(router()), 64);
-    assert_refused(&mut node, DropReason::NotTranslated, &c, sent);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod scoping;
 mod securing;
 mod securing_ipv6;
 mod sharing;
+mod slots;
 mod sockets;
 mod soliciting;
 mod switching;

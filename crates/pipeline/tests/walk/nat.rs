@@ -77,14 +77,6 @@ fn the_router_answers_echo_requests_at_the_shared_address() {
 }
 
 #[test]
-fn protocols_without_ports_do_not_leave_by_a_shared_address() {
-    let (mut node, [.., c]) = shared();
-    let sent = packet(ESP, inner(&c), (router(), WORLD), 64);
-    let told = assert_refused(&mut node, DropReason::NotTranslated, &c, sent);
-    assert_eq!(told.bytes[34..36], [3, 2], "protocol unreachable");
-}
-
-#[test]
 fn the_end_of_a_connection_begins_no_session() {
     let (mut node, [.., c]) = shared();
     let mut sent = frame(TCP, End::of(&c, 4000), world(443).at(router()), 64);

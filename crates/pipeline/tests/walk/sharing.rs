@@ -86,6 +86,7 @@ pub fn datagram(protocol: u8, from: End, to: End) -> Vec<u8> {
             let ports = [from.port, to.port].map(u16::to_be_bytes).concat();
             return ipv4(from.address, to.address, SCTP, &[&ports[..], &[9; 12]].concat());
         }
+        _ if protocol != ICMP => return ipv4(from.address, to.address, protocol, &[7; 16]),
         _ if to.port == 0 => {
             let [a, b] = from.port.to_be_bytes();
             (vec![8, 0, 0, 0, a, b, 0, 1, 1, 2, 3, 4], 2)

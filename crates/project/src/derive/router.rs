@@ -200,6 +200,7 @@ impl<'a> Source<'a> {
             network: self.model.get::<Network>(&port.network_id)?.number.0,
             address: row::address(address),
             blocks: lease.blocks.clone(),
+            slots: lease.slots.clone(),
         };
         Some((Interest::Router(of.number.0), Row::PortLease(row)))
     }

@@ -546,7 +546,8 @@ fn contents(row: &Row) -> String {
             )
         }
         Row::PortLease(row) => {
-            format!("{} in net {}, blocks {:?}", row::unmapped(row.address), row.network, row.blocks)
+            let address = row::unmapped(row.address);
+            format!("{address} in net {}, blocks {:?}, slots {:?}", row.network, row.blocks, row.slots)
         }
         Row::Instance(row) => {
             let facts = row.facts.as_ref().map(|facts| format!(" named {}", facts.name)).unwrap_or_default();

@@ -4,10 +4,11 @@
 use super::hub::Hub;
 use super::session::Session;
 use hadron_control::nat;
+use hadron_model::nat::MOST_SLOTS;
 use hadron_model::{HostNumber, Port, PortId, PortLease, Router, Timestamp};
 use hadron_project::Interest;
 use hadron_store::CommitInfo;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,32 +22,63 @@ const AT_ONCE: usize = 32;
 /// How long to wait before a lease that the store refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What a host wants of a router's address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// Blocks of ports in all.
+    blocks: u32,
+    /// Slots, at most as many as it may have.
+    slots: Vec<u16>,
+}
+
+impl Wanted {
+    /// Takes note of what a host has said.
+    pub(super) fn add(&mut self, blocks: u32, slots: impl IntoIterator<Item = u32>) {
+        if blocks > 0 {
+            self.blocks = blocks;
+        }
+        for slot in slots.into_iter().filter_map(|slot| u16::try_from(slot).ok()) {
+            if self.slots.len() < MOST_SLOTS && !self.slots.contains(&slot) {
+                self.slots.push(slot);
+            }
+        }
+    }
+
+    /// Waits again; what has been said meanwhile is newer.
+    fn return_to(self, waiting: &mut BTreeMap<u32, Wanted>, interface: u32) {
+        let later = waiting.insert(interface, self).unwrap_or_default();
+        let all = waiting.entry(interface).or_default();
+        all.add(later.blocks, later.slots.into_iter().map(u32::from));
+    }
+}
+
 /// Gives a host the ports that it has asked for.
 pub(super) async fn lease(hub: &Hub, session: &Session) {
     let wanted = std::mem::take(&mut *session.wanted.lock());
     let host = &session.peer.host;
-    for (interface, blocks) in wanted {
+    for (interface, wanted) in wanted {
         let info =
             CommitInfo { actor: format!("node:{host}"), time: Timestamp::now(), ..CommitInfo::default() };
         let mut granted = 0;
         let lease = |tx: &mut _| {
-            granted = nat::lease(tx, host, interface, blocks as usize)?;
+            granted = nat::lease(tx, host, interface, wanted.blocks as usize)?;
+            granted += nat::lease_slots(tx, host, interface, &wanted.slots)?;
             Ok::<_, hadron_control::Error>(())
         };
         let result = hub.store.write(info, lease).await.map(drop);
         match result {
             Ok(()) if granted > 0 => {
-                tracing::debug!(host, interface, granted, "blocks of ports outside are leased")
+                tracing::debug!(host, interface, granted, "blocks of ports outside, or slots, are leased")
             }
             Ok(()) => tracing::debug!(
                 host,
                 interface,
-                blocks,
+                ?wanted,
                 "a host got none of the ports outside that it asked for"
             ),
             Err(error) => {
                 tracing::warn!(host, interface, %error, "ports outside could not be leased; it is tried again");
-                session.wanted.lock().entry(interface).or_insert(blocks);
+                wanted.return_to(&mut session.wanted.lock(), interface);
                 tokio::time::sleep(RETRY).await;
                 session.reported.notify_one();
             }

@@ -2,6 +2,7 @@
 
 use super::goodbye::Farewell;
 use super::peer::Peer;
+use super::ports::Wanted;
 use super::question::Questions;
 use hadron_model::Timestamp;
 use hadron_project::Subscription;
@@ -38,7 +39,7 @@ pub(super) struct Session {
     /// Reports that wait to be recorded, by port number; the latest wins.
     pub(super) reports: Mutex<BTreeMap<u32, PortReport>>,
     /// Blocks of ports outside that the host is to have, by router's interface; they wait as reports do.
-    pub(super) wanted: Mutex<BTreeMap<u32, u32>>,
+    pub(super) wanted: Mutex<BTreeMap<u32, Wanted>>,
     /// Wakes the reporter.
     pub(super) reported: Notify,
     /// What the node last said is wrong with its ports, by their numbers.

@@ -44,28 +44,33 @@ pub(crate) struct PortLeaseMessage {
     host: u32,
     #[prost(uint32, repeated, tag = "3")]
     blocks: Vec<u32>,
+    #[prost(uint32, repeated, tag = "4")]
+    slots: Vec<u32>,
 }
 
 impl Encoded for PortLease {
     type Message = PortLeaseMessage;
-    const LAST_FIELD: u32 = 3;
+    const LAST_FIELD: u32 = 4;
 
     fn to_message(&self) -> PortLeaseMessage {
         PortLeaseMessage {
             port_id: uuid_bytes(self.port_id.0),
             host: self.host.0,
             blocks: self.blocks.iter().copied().map(u32::from).collect(),
+            slots: self.slots.iter().copied().map(u32::from).collect(),
         }
     }
 
     fn from_message(message: PortLeaseMessage) -> Result<Self, DecodeError> {
-        let blocks = message.blocks.into_iter();
+        let numbers = |numbers: Vec<u32>, what| {
+            let numbers = numbers.into_iter().map(|number| u16::try_from(number).map_err(|_| bad(what)));
+            numbers.collect::<Result<_, _>>()
+        };
         Ok(PortLease {
             port_id: PortId(uuid(&message.port_id)?),
             host: HostNumber(message.host),
-            blocks: blocks
-                .map(|block| u16::try_from(block).map_err(|_| bad("block")))
-                .collect::<Result<_, _>>()?,
+            blocks: numbers(message.blocks, "block")?,
+            slots: numbers(message.slots, "slot")?,
         })
     }
 }

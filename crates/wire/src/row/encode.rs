@@ -196,6 +196,7 @@ fn port_lease(row: &PortLeaseRow) -> proto::PortLeaseRow {
         network: row.network,
         address: address(row.address),
         blocks: row.blocks.iter().copied().map(u32::from).collect(),
+        slots: row.slots.iter().copied().map(u32::from).collect(),
     }
 }
 

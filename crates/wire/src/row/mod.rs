@@ -16,8 +16,8 @@ pub use decode::{Decoded, MalformedRow};
 pub use instance::{InstanceFacts, InstanceKey, InstanceRow};
 pub use policy::{Direction, Family, MemberRow, PolicyRow, Remote, RuleRow};
 pub use router::{
-    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow,
-    RoutePath, RouteRow, RouterInterfaceRow,
+    FIRST_SLOT, FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK,
+    PortLeaseRow, RoutePath, RouteRow, RouterInterfaceRow,
 };
 
 /// A row's identity. The order is the order of sending: what a port needs comes before the port.

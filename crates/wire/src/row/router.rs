@@ -35,6 +35,8 @@ pub struct Gateway {
 
 /// Ports of a block in [`PortLeaseRow::blocks`].
 pub const PORT_BLOCK: u16 = 64;
+/// The first of [`PortLeaseRow::slots`], which share a table with blocks.
+pub const FIRST_SLOT: u16 = u16::MAX / PORT_BLOCK + 1;
 
 /// The ports of a router's first IPv4 address outside that a host may use.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -51,6 +53,8 @@ pub struct PortLeaseRow {
     pub address: Ipv6Addr,
     /// Blocks of [`PORT_BLOCK`] ports: the ports' number divided by that.
     pub blocks: Vec<u16>,
+    /// What it may use for protocols without ports: numbers from [`FIRST_SLOT`] on that protocol and remote end make.
+    pub slots: Vec<u16>,
 }
 
 /// A floating IP whose port is on a host that has no interface to the physical network.

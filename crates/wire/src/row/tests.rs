@@ -260,9 +260,10 @@ fn any_forwarding() -> impl Strategy<Value = Row> {
 
 fn any_port_lease() -> impl Strategy<Value = Row> {
     let blocks = prop::collection::vec(0..=u16::MAX / PORT_BLOCK, 0..5);
-    (any::<[u32; 4]>(), any_address(), blocks).prop_map(
-        |([router, interface, host, network], address, blocks)| {
-            Row::PortLease(PortLeaseRow { router, interface, host, network, address, blocks })
+    let slots = prop::collection::vec(FIRST_SLOT..=u16::MAX, 0..5);
+    (any::<[u32; 4]>(), any_address(), blocks, slots).prop_map(
+        |([router, interface, host, network], address, blocks, slots)| {
+            Row::PortLease(PortLeaseRow { router, interface, host, network, address, blocks, slots })
         },
     )
 }

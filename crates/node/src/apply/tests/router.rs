@@ -397,10 +397,11 @@ fn forwarded_ports_lead_to_their_host_by_a_few_prefixes() {
     assert!(led(&entries).is_empty());
 }
 
-/// Two blocks of ports of the router's address on network 5.
+/// Two blocks of ports of the router's address on network 5, and a slot.
 pub(super) fn lease(host: u32) -> Row {
     let blocks = vec![16, 40];
-    Row::PortLease(PortLeaseRow { router: ROUTER, interface: 9, host, network: 5, address: v4(2), blocks })
+    let (address, slots) = (v4(2), vec![1024 + host as u16]);
+    Row::PortLease(PortLeaseRow { router: ROUTER, interface: 9, host, network: 5, address, blocks, slots })
 }
 
 #[test]
@@ -410,9 +411,10 @@ fn a_lease_is_a_pool_on_its_host_and_an_owner_of_blocks_elsewhere() {
     let pool = NatPool::new([10, 0, 0, 2], &[16, 40]);
     let key = Key::NatPool(NatPoolKey { interface: 9 });
     assert_eq!(entries.get(&key), Some(&Value::NatPool(pool)));
-    for block in [16, 40] {
+    let slot = 1024 + own as u16;
+    for (block, host) in [(16, own + 1), (40, own + 1), (slot, 0), (slot + 1, own + 1)] {
         let key = NatOwnerKey { network: 5, address: [10, 0, 0, 2], block, pad: [0; 2] };
-        assert_eq!(entries.get(&Key::NatOwner(key)), Some(&Value::NatOwner(NatOwner { host: own + 1 })));
+        assert_eq!(entries.get(&Key::NatOwner(key)), Some(&Value::NatOwner(NatOwner { host })));
     }
 }
 

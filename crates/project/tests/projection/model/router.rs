@@ -110,8 +110,9 @@ impl Model {
             }
             Op::PutLease { port, host, blocks } => {
                 let Some(host) = self.hosts.get(&host).map(|host| host.number) else { return false };
-                let blocks = (0..blocks).map(|block| u16::from(16 + block)).collect();
-                let record = PortLease { port_id: port_id(port), host, blocks };
+                let [blocks, slots] =
+                    [16, 1024].map(|first| (0..blocks).map(|it| first + u16::from(it)).collect());
+                let record = PortLease { port_id: port_id(port), host, blocks, slots };
                 self.leases.insert((port_id(port), host), record.clone());
                 tx.put(record);
             }

@@ -217,6 +217,7 @@ fn leases(model: &Model, router: &Router) -> Vec<Row> {
                 network: network.number.0,
                 address: address(own),
                 blocks: lease.blocks.clone(),
+                slots: lease.slots.clone(),
             }));
         }
     }

@@ -3,8 +3,8 @@
 use super::{MalformedRow, Reader};
 use crate::proto;
 use crate::row::{
-    FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK, PortLeaseRow,
-    RoutePath, RouteRow, RouterInterfaceRow,
+    FIRST_SLOT, FloatingIpRow, FloatingRelayRow, ForwardingRow, Gateway, InterfaceAddress, PORT_BLOCK,
+    PortLeaseRow, RoutePath, RouteRow, RouterInterfaceRow,
 };
 use std::net::Ipv6Addr;
 
@@ -94,6 +94,10 @@ impl Reader {
             Ok(block) if block <= u16::MAX / PORT_BLOCK => Ok(block),
             _ => Err(self.bad("blocks")),
         });
+        let slots = row.slots.into_iter().map(|slot| match u16::try_from(slot) {
+            Ok(slot) if slot >= FIRST_SLOT => Ok(slot),
+            _ => Err(self.bad("slots")),
+        });
         Ok(PortLeaseRow {
             router: row.router,
             interface: row.interface,
@@ -101,6 +105,7 @@ impl Reader {
             network: row.network,
             address: self.address("address", &row.address)?,
             blocks: blocks.collect::<Result<_, _>>()?,
+            slots: slots.collect::<Result<_, _>>()?,
         })
     }
 
