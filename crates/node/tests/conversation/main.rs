@@ -493,7 +493,7 @@ async fn rows_that_make_no_sense_are_left_out_and_the_others_are_not() {
 async fn the_request_of_what_was_applied_is_told() {
     let mut server = FakeServer::start(LONG).await;
     let machine = Machine::joined(&server).await;
-    let running = machine.start();
+    let _running = machine.start();
     let mut talk = server.welcome(Mode::Snapshot).await;
     talk.rows(20, true, [network(), policy(1)]).await;
     talk.acknowledged(20).await;
