@@ -44,13 +44,7 @@ async fn those_who_ask_at_the_same_time_get_the_same_network() {
 #[tokio::test]
 async fn nothing_is_left_of_a_topology_that_a_quota_refuses() {
     let cloud = Cloud::new().await;
-    let outside = json!({"router:external": true, "is_default": true});
-    let outside = id(&cloud.create(ADMIN, "networks", outside).await);
-    let subnet = json!({"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"});
-    cloud.create(ADMIN, "subnets", subnet).await;
-    let pool = json!({"name": "default", "prefixes": ["10.0.0.0/8"], "is_default": true, "shared": true,
-        "default_prefixlen": 24});
-    cloud.create(ADMIN, "subnetpools", pool).await;
+    recipes::topology_needs(&cloud).await;
     let limit = json!({"quota": {"router": 0}});
     cloud.call(ADMIN, "PUT", &format!("/v2.0/quotas/{PROJECT}"), Some(limit)).await.expect(200);
     let path = format!("/v2.0/auto-allocated-topology/{PROJECT}");

@@ -1,37 +1,19 @@
 //! Bindings of ports over HTTP: requests to the real service in one sequence, and its answers (`spec/port_bindings.json`, recorded).
 
 use crate::support::*;
-use hadron_model::{Host, HostNumber, Timestamp};
-use hadron_store::CommitInfo;
 use serde_json::json;
-
-async fn hosts(cloud: &Cloud) {
-    let host = |number: u8| Host {
-        name: format!("h{number}"),
-        number: HostNumber(number.into()),
-        underlay: [192, 0, 2, number].into(),
-        key_fingerprint: [number; 32],
-        joined_at: Timestamp::now(),
-        physical_networks: Vec::new(),
-    };
-    let write = |tx: &mut hadron_store::Tx| {
-        (1..4).for_each(|number| tx.put(host(number)));
-        Ok::<_, hadron_control::Error>(())
-    };
-    cloud.store.write(CommitInfo::system(), write).await.unwrap();
-}
 
 #[tokio::test]
 async fn answers_are_those_of_the_real_service() {
     let cloud = Cloud::new().await;
-    hosts(&cloud).await;
+    recipes::hosts(&cloud).await;
     sequence::replay(&cloud, include_str!("../../../../spec/port_bindings.json")).await;
 }
 
 #[tokio::test]
 async fn bindings_are_listed_in_pages_and_told_why_they_fail() {
     let cloud = Cloud::new().await;
-    hosts(&cloud).await;
+    recipes::hosts(&cloud).await;
     let network = id(&cloud.create(ADMIN, "networks", json!({})).await);
     let port = json!({"network_id": network, "device_owner": "compute:nova", "binding:host_id": "h1"});
     let port = id(&cloud.create(ADMIN, "ports", port).await);

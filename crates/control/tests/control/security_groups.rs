@@ -20,14 +20,6 @@ async fn change(
     cloud.write(|tx| security_group::update(tx, id, &change, None)).await
 }
 
-fn rules(cloud: &Cloud, group: SecurityGroupId) -> Vec<(Direction, Ethertype, Remote)> {
-    let view = cloud.view();
-    let mut rules: Vec<_> =
-        view.rules_of_group(group).map(|rule| (rule.direction, rule.ethertype, rule.remote)).collect();
-    rules.sort();
-    rules
-}
-
 #[tokio::test]
 async fn a_project_has_a_default_group_with_its_first_port() {
     let cloud = Cloud::new().await;

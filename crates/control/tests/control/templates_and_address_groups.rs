@@ -12,14 +12,6 @@ fn name<T>(result: Result<T, Error>) -> &'static str {
     result.err().expect("a refusal").type_name()
 }
 
-fn rules(cloud: &Cloud, group: SecurityGroupId) -> Vec<(Direction, Ethertype, Remote)> {
-    let view = cloud.view();
-    let mut rules: Vec<_> =
-        view.rules_of_group(group).map(|rule| (rule.direction, rule.ethertype, rule.remote)).collect();
-    rules.sort();
-    rules
-}
-
 #[tokio::test]
 async fn templates_are_there_once_and_make_the_rules_of_later_groups() {
     let cloud = Cloud::new().await;

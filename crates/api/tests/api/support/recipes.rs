@@ -155,8 +155,8 @@ async fn forwarding(cloud: &Cloud) -> Made {
     Made { shown_at: format!("{path}/{id}"), id, parent: Some(floating), below: None, owner: MEMBER, body }
 }
 
-/// PROJECT's automatic topology, and what it takes.
-async fn topology(cloud: &Cloud) -> Made {
+/// What an automatic topology takes: a default external network with addresses, and a default pool.
+pub async fn topology_needs(cloud: &Cloud) {
     let outside = json!({"router:external": true, "is_default": true});
     let outside = id(&cloud.create(ADMIN, "networks", outside).await);
     let subnet = json!({"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"});
@@ -164,15 +164,20 @@ async fn topology(cloud: &Cloud) -> Made {
     let pool = json!({"name": "default", "prefixes": ["10.0.0.0/8"], "is_default": true, "shared": true,
         "default_prefixlen": 24});
     cloud.create(ADMIN, "subnetpools", pool).await;
+}
+
+/// PROJECT's automatic topology.
+async fn topology(cloud: &Cloud) -> Made {
+    topology_needs(cloud).await;
     let shown_at = format!("/v2.0/auto-allocated-topology/{PROJECT}");
     cloud.get(MEMBER, &shown_at).await.expect(200);
     Made { id: PROJECT.to_owned(), parent: None, below: None, shown_at, owner: MEMBER, body: Value::Null }
 }
 
-/// A binding of an instance's port to a host where it is not; another host is where it can have a further one.
-async fn binding(cloud: &Cloud) -> Made {
+/// The hosts h1, h2 and h3.
+pub async fn hosts(cloud: &Cloud) {
     let host = |number: u8| Host {
-        name: format!("host-{number}"),
+        name: format!("h{number}"),
         number: HostNumber(number.into()),
         underlay: [192, 0, 2, number].into(),
         key_fingerprint: [number; 32],
@@ -184,19 +189,24 @@ async fn binding(cloud: &Cloud) -> Made {
         Ok::<_, hadron_control::Error>(())
     };
     cloud.store.write(CommitInfo::system(), write).await.unwrap();
+}
+
+/// A binding of an instance's port to a host where it is not; another host is where it can have a further one.
+async fn binding(cloud: &Cloud) -> Made {
+    hosts(cloud).await;
     let network = id(&cloud.create(MEMBER, "networks", json!({})).await);
-    let port = json!({"network_id": network, "device_owner": "compute:nova", "binding:host_id": "host-1",
+    let port = json!({"network_id": network, "device_owner": "compute:nova", "binding:host_id": "h1",
         "project_id": PROJECT});
     let port = id(&cloud.create(ADMIN, "ports", port).await);
     let path = format!("/v2.0/ports/{port}/bindings");
-    cloud.call(SERVICE, "POST", &path, Some(json!({"binding": {"host": "host-2"}}))).await.expect(201);
+    cloud.call(SERVICE, "POST", &path, Some(json!({"binding": {"host": "h2"}}))).await.expect(201);
     Made {
-        shown_at: format!("{path}/host-2"),
-        id: "host-2".to_owned(),
+        shown_at: format!("{path}/h2"),
+        id: "h2".to_owned(),
         parent: Some(port),
         below: Some("activate".to_owned()),
         owner: SERVICE,
-        body: json!({"host": "host-3"}),
+        body: json!({"host": "h3"}),
     }
 }
 

@@ -106,3 +106,12 @@ pub fn pair(text: &str, mac: Option<Mac>) -> AddressPair {
 pub fn pairs(list: &[AddressPair]) -> SecurityChange {
     SecurityChange { allowed_address_pairs: Some(list.to_vec()), ..SecurityChange::default() }
 }
+
+/// What the rules of a group say, sorted.
+pub fn rules(cloud: &Cloud, group: SecurityGroupId) -> Vec<(Direction, Ethertype, Remote)> {
+    let view = cloud.view();
+    let mut rules: Vec<_> =
+        view.rules_of_group(group).map(|rule| (rule.direction, rule.ethertype, rule.remote)).collect();
+    rules.sort();
+    rules
+}
