@@ -3,7 +3,8 @@
 //! It needs a compiler for `bpfel-unknown-none` with the sources of its core library, and `bpf-linker` of the same LLVM;
 //! `cargo xtask setup` installs both. The defaults are Debian's paths. With rustup, name a nightly toolchain that has
 //! `rust-src`: `HADRON_BPF_CARGO=$(rustup which --toolchain nightly cargo) HADRON_BPF_RUSTC=$(rustup which --toolchain nightly rustc)`.
-//! `HADRON_BPF_CPU` chooses the instruction set (`v3`; `v4` for kernels from 6.6 on).
+//! `HADRON_BPF_CPU` chooses the instruction set (`v3`; `v4` for kernels from 6.6 on). `HADRON_BPF_OBJECT` names an object that has been built from
+//! the same sources before: it is the same for every little-endian machine, and then no BPF compiler is needed.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::process::{Command, Stdio};
 
 const TARGET: &str = "bpfel-unknown-none";
 const OBJECT: &str = "hadron-ebpf";
+const PREBUILT: &str = "HADRON_BPF_OBJECT";
 
 fn main() {
     for path in ["src", "Cargo.toml", "Cargo.lock"] {
@@ -19,7 +21,7 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=../pipeline/src");
     println!("cargo::rerun-if-changed=../pipeline/Cargo.toml");
-    for variable in ["HADRON_BPF_CARGO", "HADRON_BPF_RUSTC", "HADRON_BPF_CPU"] {
+    for variable in ["HADRON_BPF_CARGO", "HADRON_BPF_RUSTC", "HADRON_BPF_CPU", PREBUILT] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     if let Err(text) = build() {
@@ -28,12 +30,28 @@ fn main() {
 }
 
 fn build() -> Result<(), String> {
-    let tools = Tools::find()?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: build with cargo")?);
+    let object = match env::var_os(PREBUILT) {
+        Some(object) => {
+            println!("cargo::rerun-if-changed={}", Path::new(&object).display());
+            PathBuf::from(object)
+        }
+        None => compile(&out)?,
+    };
+    // Not into a file that is there: in a target directory that was copied by hard links it is also another one's.
+    let _ = std::fs::remove_file(out.join(OBJECT));
+    std::fs::copy(&object, out.join(OBJECT))
+        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
+    Ok(())
+}
+
+/// Where the object is then.
+fn compile(out: &Path) -> Result<PathBuf, String> {
+    let tools = Tools::find()?;
     // Of this run, and not of the build script's own compilation: a target directory may serve several copies of the sources.
     let here = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: build with cargo")?;
     let ebpf = Path::new(&here).join("../ebpf");
-    let target = target_directory(&out);
+    let target = target_directory(out);
     let mut command = tools.command();
     command
         .current_dir(&ebpf)
@@ -47,12 +65,7 @@ fn build() -> Result<(), String> {
     if !status.success() {
         return Err(format!("crates/ebpf did not build ({status}); its messages are above"));
     }
-    let object = target.join(TARGET).join("release").join(OBJECT);
-    // Not into a file that is there: in a target directory that was copied by hard links it is also another one's.
-    let _ = std::fs::remove_file(out.join(OBJECT));
-    std::fs::copy(&object, out.join(OBJECT))
-        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
-    Ok(())
+    Ok(target.join(TARGET).join("release").join(OBJECT))
 }
 
 /// `bpf` beside the profiles' directories: core is built once for all of them, and the outer cargo's lock is not waited for.
