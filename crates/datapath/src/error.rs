@@ -94,6 +94,9 @@ pub enum Error {
     /// The ring buffer of punted frames.
     #[error("cannot read punted frames")]
     Punts(#[source] io::Error),
+    /// The ring buffer of followed packets.
+    #[error("cannot read the packets that are followed")]
+    Followed(#[source] io::Error),
     /// The ring buffer of the ports' logs.
     #[error("cannot read the ports' logs")]
     Logs(#[source] io::Error),

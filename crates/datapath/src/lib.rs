@@ -33,6 +33,7 @@ mod bpffs;
 mod connection;
 mod counter;
 mod error;
+mod followed;
 mod inject;
 mod kernel;
 mod link;
@@ -53,6 +54,7 @@ mod trace;
 pub use connection::Sweep;
 pub use counter::Totals;
 pub use error::{Error, Result};
+pub use followed::{FollowedPacket, FollowedPackets};
 pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
 pub use link::{Attachment, Door};
 pub use log::Logs;
@@ -102,7 +104,7 @@ impl HostConfig {
             IpAddr::V6(address) => Address(address.octets()),
         };
         let HostConfig { host, overlay_ifindex, overlay_mtu, timeouts, .. } = *self;
-        table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts }
+        table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts, following: 0 }
     }
 }
 
@@ -181,7 +183,9 @@ impl Datapath {
             set::copy(old, &directory)?;
         }
         let tables = Tables::open(&directory)?;
+        // What a process before this one followed, nobody waits for.
         tables.put_config(&host.row())?;
+        tables.follow(&[])?;
         if start == Start::Reused {
             links.replace_programs(&programs)?;
         }
@@ -273,6 +277,11 @@ impl Datapath {
     /// The reader of the ports' logs; one at a time. Must be called, and read, within a tokio runtime.
     pub fn logs(&self) -> Result<Logs> {
         Logs::new(self.tables.logs().fd())
+    }
+
+    /// The reader of packets that are followed; one at a time. Must be called, and read, within a tokio runtime.
+    pub fn followed(&self) -> Result<FollowedPackets> {
+        FollowedPackets::new(self.tables.followed().fd())
     }
 
     /// Sends an Ethernet frame out of an interface of this process's network namespace, to the instance behind it. It must

@@ -95,6 +95,10 @@ pub struct Tables {
     counters: RawMap,
     punts: RawMap,
     logs: RawMap,
+    follows: RawMap,
+    followed: RawMap,
+    /// Rows of `FOLLOWS` that count.
+    following: AtomicU32,
     /// The latest generation of a policy that was given.
     generation: AtomicU32,
 }
@@ -149,6 +153,9 @@ impl Tables {
             counters: raw(set, &table::COUNTERS)?,
             punts: raw(set, &table::PUNTS)?,
             logs: raw(set, &table::LOGS)?,
+            follows: raw(set, &table::FOLLOWS)?,
+            followed: raw(set, &table::FOLLOWED)?,
+            following: AtomicU32::new(0),
             generation: AtomicU32::new(0),
         })
     }
@@ -308,10 +315,42 @@ impl Tables {
             .map_err(failed("write to", &table::SERVICE_LINK))
     }
 
+    /// Writes the one row of `CONFIG`; what is followed goes on.
     pub(crate) fn put_config(&self, config: &Config) -> Result<()> {
+        let config = Config { following: self.following.load(Relaxed), ..*config };
         self.config
-            .update(&0u32.to_ne_bytes(), bytes_of(config), Write::Always)
+            .update(&0u32.to_ne_bytes(), bytes_of(&config), Write::Always)
             .map_err(failed("write to", &table::CONFIG))
+    }
+
+    /// Follows what these rows say, at most [`MAX_FOLLOWS`] of them, and nothing else. A row that goes on keeps its counts where it keeps
+    /// its place; one that says `None` is free.
+    pub fn follow(&self, rows: &[Option<Follow>]) -> Result<()> {
+        let following = rows.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        for slot in 0..MAX_FOLLOWS {
+            let wanted = rows.get(slot).copied().flatten().unwrap_or_default();
+            let there = self.followed_by(slot)?;
+            if wanted != (Follow { told: 0, lost: 0, ..there }) {
+                self.follows
+                    .update(&(slot as u32).to_ne_bytes(), bytes_of(&wanted), Write::Always)
+                    .map_err(failed("write to", &table::FOLLOWS))?;
+            }
+        }
+        self.following.store(following as u32, Relaxed);
+        self.put_config(&self.config()?)
+    }
+
+    /// A row of what is followed, with its counts.
+    pub fn followed_by(&self, slot: usize) -> Result<Follow> {
+        let mut bytes = vec![0; self.follows.value_bytes()];
+        self.follows
+            .lookup(&(slot as u32).to_ne_bytes(), &mut bytes)
+            .map_err(failed("read", &table::FOLLOWS))?;
+        Ok(row_of(&bytes))
+    }
+
+    pub(crate) fn followed(&self) -> &RawMap {
+        &self.followed
     }
 
     pub(crate) fn punts(&self) -> &RawMap {

@@ -124,4 +124,5 @@ fn run_case(bench: &mut Bench, seed: u64) {
     bench.compare_connections();
     bench.compare_sessions();
     bench.compare_heard();
+    bench.compare_follows();
 }

@@ -16,8 +16,8 @@ use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Changed, Env, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain, copy_to_slot,
-    find_rule, hop, nat_enter, nat_knows, nat_leave, nat_try, policy_verdict,
+    Address, Changed, Env, FollowCount, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain,
+    copy_to_slot, find_follow, find_rule, hop, nat_enter, nat_knows, nat_leave, nat_try, policy_verdict,
 };
 
 use crate::{maps, tunnel};
@@ -625,6 +625,53 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     }
 
     #[inline(always)]
+    fn follow_row(&self, slot: u32) -> Option<&Follow> {
+        maps::FOLLOWS.get(slot)
+    }
+
+    #[inline(always)]
+    fn count_follow(&mut self, slot: u32, count: FollowCount) -> u64 {
+        let Some(row) = maps::FOLLOWS.get_ptr_mut(slot) else { return 0 };
+        // SAFETY: `row` points to a row of FOLLOWS. Other CPUs may write it at once; its words are aligned, so they are never torn.
+        unsafe {
+            let word = match count {
+                FollowCount::Told => &raw mut (*row).told,
+                FollowCount::Lost => &raw mut (*row).lost,
+            };
+            let before = word.read_volatile();
+            word.write_volatile(before.wrapping_add(1));
+            before
+        }
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        let Some(record) = maps::FOLLOW_SCRATCH.get_ptr_mut(0) else { return false };
+        // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't; at most FOLLOWED_SNAPLEN bytes are written to as many.
+        unsafe {
+            fill(&mut (*record).header);
+            let length = followed_length(&(*record).header);
+            bpf_skb_load_bytes(self.skb.cast(), 0, (&raw mut (*record).frame).cast(), length as u32) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn tell_followed(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        let Some(record) = maps::FOLLOW_SCRATCH.get_ptr_mut(0) else { return false };
+        // SAFETY: as in `keep`, which has filled it for this packet.
+        unsafe {
+            fill(&mut (*record).header);
+            let size = followed_length(&(*record).header) + size_of::<Followed>() as u64;
+            bpf_ringbuf_output((&raw const maps::FOLLOWED).cast_mut().cast(), record.cast(), size, 0) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn follow(&mut self, packet: &Packet) -> u32 {
+        look_for_follow(self.skb, packet)
+    }
+
+    #[inline(always)]
     fn redirect(&mut self, ifindex: u32) {
         // SAFETY: the helper only notes the interface. Its return value is always TC_ACT_REDIRECT with flags 0.
         unsafe { bpf_redirect(ifindex, 0) };
@@ -702,6 +749,22 @@ pub extern "C" fn flood_slot(skb: *mut __sk_buff, packet: *mut Packet, slot: u32
     let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
     copy_to_slot(&mut kernel, packet, slot);
     0
+}
+
+/// Finds by which row the packet is followed, as `hadron_pipeline::find_follow` does. Global, since three doors come here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_for_follow(skb: *mut __sk_buff, packet: *const Packet) -> u32 {
+    // SAFETY: as in `flood_slot`.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
+    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
+    find_follow(&mut kernel, packet)
+}
+
+/// Bytes of a followed frame that are kept.
+#[inline(always)]
+fn followed_length(header: &Followed) -> u64 {
+    u64::from(header.length).clamp(1, FOLLOWED_SNAPLEN as u64)
 }
 
 /// What a port's policy says of the packet. A global function for BTF: two doors and the loop of copies enter it, and the
@@ -859,6 +922,7 @@ fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
             Meter::Log => &raw mut (*meters).log,
             Meter::Error => &raw mut (*meters).error,
             Meter::Service => &raw mut (*meters).service,
+            Meter::Follow => &raw mut (*meters).follow,
         }
     })
 }

@@ -88,10 +88,16 @@ caches! {
 }
 
 #[map]
+pub static FOLLOWS: Array<Follow> = Array::with_max_entries(table::FOLLOWS.size, 0);
+
+#[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(table::COUNTERS.size, 0);
 
 #[map]
 pub static LOGS: RingBuf = RingBuf::with_byte_size(table::LOGS.size, 0);
+
+#[map]
+pub static FOLLOWED: RingBuf = RingBuf::with_byte_size(table::FOLLOWED.size, 0);
 
 #[map]
 pub static PUNTS: RingBuf = RingBuf::with_byte_size(table::PUNTS.size, 0);
@@ -128,3 +134,13 @@ pub struct Punt {
 
 #[map]
 pub static PUNT_SCRATCH: PerCpuArray<Punt> = PerCpuArray::with_max_entries(1, 0);
+
+/// A record on its way into `FOLLOWED`.
+#[repr(C)]
+pub struct FollowedFrame {
+    pub header: Followed,
+    pub frame: [u8; FOLLOWED_SNAPLEN],
+}
+
+#[map]
+pub static FOLLOW_SCRATCH: PerCpuArray<FollowedFrame> = PerCpuArray::with_max_entries(1, 0);

@@ -4,6 +4,7 @@ use crate::classify::classify;
 use crate::deliver;
 use crate::drop::DropReason;
 use crate::env::{Env, PortCounter};
+use crate::follow;
 use crate::log;
 use crate::origin;
 use crate::packet::Packet;
@@ -73,7 +74,9 @@ pub fn from_services<E: Env>(env: &mut E, packet: &mut Packet) -> Verdict {
 #[inline(always)]
 fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
-    origin::from_port(env, packet)?;
+    let origin = origin::from_port(env, packet);
+    follow::begin(env, packet);
+    origin?;
     port_security(env, packet)?;
     services(env, packet)?;
     policy::egress(env, packet)?;
@@ -85,7 +88,9 @@ fn walk_from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> 
 #[inline(always)]
 fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
-    origin::from_overlay(env, packet)?;
+    let origin = origin::from_overlay(env, packet);
+    follow::begin(env, packet);
+    origin?;
     probe::between_hosts(env, packet)?;
     deliver::from_overlay(env, packet)
 }
@@ -93,7 +98,9 @@ fn walk_from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exi
 #[inline(always)]
 fn walk_from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     origin::from_provider(env, packet)?;
-    classify(env, packet)?;
+    let classified = classify(env, packet);
+    follow::begin(env, packet);
+    classified?;
     if origin::is_own(env, packet) {
         return Err(DropReason::OwnReturned.into());
     }
@@ -105,7 +112,7 @@ fn walk_from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Ex
 #[inline(always)]
 fn walk_from_services<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
     classify(env, packet)?;
-    origin::layout(env)?;
+    origin::layout(env, packet)?;
     services::answered(env, packet)
 }
 
@@ -121,6 +128,7 @@ fn finish<E: Env>(env: &mut E, packet: &mut Packet, walk: Result<(), Exit>) -> V
         }
         packet.verdict = Verdict::new(VerdictKind::Drop, reason as u32, packet.network);
     }
+    follow::end(env, packet);
     packet.verdict
 }
 

@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::deliver::copy_to_slot;
 use crate::drop::DropReason;
+use crate::follow::find_follow;
 use crate::nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 use crate::packet::Packet;
 use crate::policy::{Judgement, Query, find_rule, policy_verdict};
@@ -11,12 +12,13 @@ use crate::stage::Stage;
 use crate::table::{
     AllowedKey, AllowedPrefixKey, Class, ClassKey, Config, Connection, ConnectionCount, ConnectionKey,
     FdbEntry, FdbKey, FloatingIp, FloatingIpKey, FloatingSource, FloatingSourceKey, FloodKey, FloodTarget,
-    Forwarding, ForwardingKey, Fragment, FragmentKey, HeardKey, Host, Interface, LearnedMac,
-    LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, NatBlock, NatCount, NatFragment,
-    NatFragmentKey, NatOwner, NatOwnerKey, NatPool, NatPoolKey, NatReturn, NatReturnKey, NatSession,
-    NatSessionKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey, PolicySet, PolicySetKey, Port,
-    PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule, RuleKey, Scope,
-    ScopeKey, Segment, SegmentKey, ServiceLink, ServiceSession, ServiceSessionKey, Vni, Vtep, VtepKey,
+    Follow, Followed, Forwarding, ForwardingKey, Fragment, FragmentKey, HeardKey, Host, Interface,
+    LearnedMac, LearnedNeighbour, LogEvent, MAX_FLOOD, MemberKey, MemberPrefixKey, NatBlock, NatCount,
+    NatFragment, NatFragmentKey, NatOwner, NatOwnerKey, NatPool, NatPoolKey, NatReturn, NatReturnKey,
+    NatSession, NatSessionKey, Neighbour, NeighbourKey, Network, Path, Policy, PolicyKey, PolicySet,
+    PolicySetKey, Port, PrivacyAddress, PrivacyPrefixKey, PuntHeader, Route, RouteKey, RouterInterface, Rule,
+    RuleKey, Scope, ScopeKey, Segment, SegmentKey, ServiceLink, ServiceSession, ServiceSessionKey, Vni, Vtep,
+    VtepKey,
 };
 
 /// Where a tunnelled packet comes from, or goes to.
@@ -59,6 +61,17 @@ pub enum Meter {
     Error,
     /// [`ServiceLink::limit`]
     Service,
+    /// Packets that are followed, of the whole host.
+    Follow,
+}
+
+/// A count of a row of [`crate::table::FOLLOWS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowCount {
+    /// [`Follow::told`]
+    Told,
+    /// [`Follow::lost`]
+    Lost,
 }
 
 /// A pair of fields, or one, of [`crate::table::PortCounters`].
@@ -314,6 +327,20 @@ pub trait Env: Sized {
 
     /// Writes an event into `LOGS`. What is there before is an earlier event.
     fn log(&mut self, fill: impl FnOnce(&mut LogEvent));
+
+    /// A row of `FOLLOWS`.
+    fn follow_row(&self, slot: u32) -> Option<&Follow>;
+    /// Adds one to a count of a row of `FOLLOWS`. What it was before. Two CPUs at the same instant may add one together.
+    fn count_follow(&mut self, slot: u32, count: FollowCount) -> u64;
+    /// Keeps the frame as it is, until the packet's end, with what is known of it.
+    fn keep(&mut self, fill: impl FnOnce(&mut Followed)) -> bool;
+    /// Writes what was kept into `FOLLOWED`, with what has become known since.
+    fn tell_followed(&mut self, fill: impl FnOnce(&mut Followed)) -> bool;
+    /// Calls [`find_follow`].
+    #[inline(always)]
+    fn follow(&mut self, packet: &Packet) -> u32 {
+        find_follow(self, packet)
+    }
 
     /// Sends the packet out of an interface. Nothing more may be done with it.
     fn redirect(&mut self, ifindex: u32);

@@ -21,7 +21,7 @@
 //! host gets what is of no network here, and of untagged frames what is for no port, and broadcasts.
 //!
 //! **Maps**: [`table::TABLES`] lists name, kind, key and value size, and default size of each; every hash is
-//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `TRANSLATION`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
+//! `BPF_F_NO_PREALLOC`. Maps of the object that are not in the list (`SCRATCH`, `JUDGEMENT`, `TRANSLATION`, `LOG_SCRATCH`, `PUNT_SCRATCH`, `FOLLOW_SCRATCH`, `QUOTE_SCRATCH`) are the programs' own, hold
 //! nothing between two packets and need no pin.
 //!
 //! **Order of writing.** A row that names another comes after it when added, and goes before it when deleted:
@@ -34,7 +34,8 @@
 //! `from_provider_test` reads the VLAN from word 0. `from_overlay_test` reads the VNI from word 0 and the outer source, 16 bytes in network order, from words 1 to 4.
 //!
 //! **Ring buffer** `PUNTS`: each record is a [`table::PuntHeader`] (16 bytes) and then the frame, cut at
-//! [`table::PUNT_SNAPLEN`] bytes. **Ring buffer** `LOGS`: each record is a [`table::LogEvent`].
+//! [`table::PUNT_SNAPLEN`] bytes. **Ring buffer** `LOGS`: each record is a [`table::LogEvent`]. **Ring buffer** `FOLLOWED`: each record
+//! is a [`table::Followed`] (64 bytes) and then the frame, cut at [`table::FOLLOWED_SNAPLEN`] bytes; [`table::Config::following`] turns it on.
 //!
 //! **Services.** What ends in a socket of the node (metadata, DNS) leaves by [`table::ServiceLink::ifindex`], an end of a pair of
 //! interfaces whose other end is in a namespace of its own, without ARP and ND, with [`table::SOCKET_V4`] and [`table::SOCKET_V6`]. There the
@@ -57,6 +58,7 @@ mod door;
 pub mod drop;
 mod env;
 mod floating;
+mod follow;
 #[cfg(feature = "host")]
 pub mod host;
 mod log;
@@ -80,7 +82,8 @@ mod verdict;
 pub use address::{Address, Mac};
 pub use deliver::copy_to_slot;
 pub use door::{from_overlay, from_port, from_provider, from_services};
-pub use env::{Changed, Env, Meter, PortCounter, Tunnel};
+pub use env::{Changed, Env, FollowCount, Meter, PortCounter, Tunnel};
+pub use follow::find_follow;
 pub use nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 pub use packet::{Packet, Renumbered, translated};
 pub use policy::{Judgement, Query, find_rule, policy_verdict};

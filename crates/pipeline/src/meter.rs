@@ -25,11 +25,17 @@ pub(crate) fn admits<E: Env>(env: &mut E, port: u32, meter: Meter) -> bool {
 
 /// Of what comes from outside, and is charged to no port: a thousand a second for the whole host.
 const STRANGERS: Limit = Limit { interval: 1_000_000, burst: 1000 };
+/// Of packets that are followed: two hundred a second for the whole host.
+const FOLLOWED: Limit = Limit { interval: 5_000_000, burst: 200 };
 
 #[inline(always)]
 fn limit<E: Env>(env: &E, port: u32, meter: Meter) -> Option<Limit> {
     if port == 0 {
-        return matches!(meter, Meter::Error | Meter::Miss).then_some(STRANGERS);
+        return match meter {
+            Meter::Error | Meter::Miss => Some(STRANGERS),
+            Meter::Follow => Some(FOLLOWED),
+            _ => None,
+        };
     }
     let row = env.port(port)?;
     Some(match meter {
@@ -39,5 +45,6 @@ fn limit<E: Env>(env: &E, port: u32, meter: Meter) -> Option<Limit> {
         Meter::Log => row.log_limit,
         Meter::Error => row.error_limit,
         Meter::Service => env.service_link()?.limit,
+        Meter::Follow => return None,
     })
 }

@@ -12,7 +12,7 @@ use crate::verdict::{Verdict, VerdictKind};
 #[inline(always)]
 pub(crate) fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Origin);
-    layout(env)?;
+    layout(env, packet)?;
     let Some(interface) = env.interface(env.ifindex()) else { return Err(DropReason::UnknownInterface) };
     packet.port = interface.port;
     env.count_port(packet.port, PortCounter::Sent, packet.length);
@@ -28,7 +28,7 @@ pub(crate) fn from_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), 
 #[inline(never)]
 pub(crate) fn from_overlay<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     env.enter(Stage::Origin);
-    layout(env)?;
+    layout(env, packet)?;
     let mut tunnel = Tunnel::default();
     if !env.tunnel_source(&mut tunnel) {
         return Err(DropReason::NoTunnelKey);
@@ -48,7 +48,7 @@ pub(crate) fn from_provider<E: Env>(env: &mut E, packet: &mut Packet) -> Result<
     packet.vlan = env.vlan();
     let key = SegmentKey { ifindex: env.ifindex(), vlan: packet.vlan };
     let network = match env.segment(&key) {
-        Some(segment) if layout(env).is_ok() => segment.network,
+        Some(segment) if layout(env, packet).is_ok() => segment.network,
         _ => return pass(packet),
     };
     packet.network = network;
@@ -72,10 +72,14 @@ pub(crate) fn is_own<E: Env>(env: &E, packet: &Packet) -> bool {
     env.fdb(&key).is_some_and(|entry| entry.kind == target::PORT)
 }
 
+/// Whether the tables are this build's; whether anything is followed comes with it.
 #[inline(always)]
-pub(crate) fn layout<E: Env>(env: &E) -> Result<(), DropReason> {
+pub(crate) fn layout<E: Env>(env: &E, packet: &mut Packet) -> Result<(), DropReason> {
     match env.config() {
-        Some(config) if config.layout_version == LAYOUT_VERSION => Ok(()),
+        Some(config) if config.layout_version == LAYOUT_VERSION => {
+            packet.following = config.following;
+            Ok(())
+        }
         _ => Err(DropReason::LayoutVersion),
     }
 }

@@ -71,6 +71,8 @@ pub struct Packet {
     pub vlan: u32,
     /// Largest IP packet that the next network carries, when that is the trouble.
     pub error_mtu: u32,
+    /// [`crate::table::Config::following`]
+    pub following: u32,
     /// What became of the packet.
     pub verdict: Verdict,
     /// EtherType.
@@ -116,6 +118,8 @@ pub struct Packet {
     pub relayed: u8,
     /// 1 when the neighbour whose MAC is in `link` is a router.
     pub is_router: u8,
+    /// The row of `FOLLOWS` that the packet is followed by, from 1; 0 for none.
+    pub followed: u8,
 }
 
 /// A port that changes.
@@ -184,6 +188,7 @@ impl Packet {
         exit: 0,
         vlan: 0,
         error_mtu: 0,
+        following: 0,
         verdict: Verdict { kind: 0, a: 0, b: 0 },
         ether_type: 0,
         operation: 0,
@@ -206,6 +211,7 @@ impl Packet {
         ports: [Renumbered { from: 0, to: 0 }; 2],
         relayed: 0,
         is_router: 0,
+        followed: 0,
     };
 
     /// True for an ICMPv6 packet whose type is known.

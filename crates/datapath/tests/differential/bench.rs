@@ -8,7 +8,7 @@ use crate::support;
 use crate::support::program::{self as test_run, Input};
 use hadron_datapath::drop::DropReason;
 use hadron_datapath::table::*;
-use hadron_datapath::{Address, Datapath, Logs, Punts, Totals};
+use hadron_datapath::{Address, Datapath, FollowedPackets, Logs, Punts, Totals};
 use hadron_pipeline::host::trace::{Door, Snapshot};
 use hadron_pipeline::host::{Frame, Node, Outcome, Output};
 use hadron_pipeline::{VerdictKind, program};
@@ -46,6 +46,7 @@ pub struct Bench {
     pub(super) capture: Capture,
     pub(super) punts: Punts,
     pub(super) logs: Logs,
+    pub(super) followed: FollowedPackets,
     pub(super) runtime: tokio::runtime::Runtime,
     pub(super) output: test_run::Output,
     /// When the case began, by the programs' clock.
@@ -61,6 +62,9 @@ pub struct Bench {
     pub(super) heard: [u64; 2],
     pub(super) untracked: u64,
     pub(super) sessions: u64,
+    /// Packets that were followed, by door, and that should have been.
+    pub(super) told: [u64; 3],
+    pub(super) lost: u64,
     pub(super) routed: Routed,
     sent: u64,
     traced: u64,
@@ -88,9 +92,10 @@ impl Bench {
         let interfaces = Interfaces { ports, overlay: support::ifindex("over") };
         let datapath = support::open("differential");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        let (punts, logs) = runtime
-            .block_on(async { datapath.punts().and_then(|punts| Ok((punts, datapath.logs()?))) })
-            .expect("ring buffers");
+        let rings = async {
+            Ok::<_, hadron_datapath::Error>((datapath.punts()?, datapath.logs()?, datapath.followed()?))
+        };
+        let (punts, logs, followed) = runtime.block_on(rings).expect("ring buffers");
         Bench {
             from_port: datapath.load_program("from_port").expect("from_port"),
             from_overlay: datapath.load_program("from_overlay_test").expect("from_overlay_test"),
@@ -103,6 +108,7 @@ impl Bench {
             interfaces,
             punts,
             logs,
+            followed,
             runtime,
             output: test_run::Output::new(),
             began: 0,
@@ -115,6 +121,8 @@ impl Bench {
             heard: [0; 2],
             untracked: 0,
             sessions: 0,
+            told: [0; 3],
+            lost: 0,
             routed: Routed::default(),
             sent: 0,
             traced: 0,
@@ -133,11 +141,12 @@ impl Bench {
     /// What a case that was given up has left.
     pub fn forget_outputs(&mut self) {
         while self.capture.next().is_some() {}
-        let Bench { punts, logs, runtime, .. } = self;
+        let Bench { punts, logs, followed, runtime, .. } = self;
         let soon = Duration::from_secs(1);
         runtime.block_on(async {
             while tokio::time::timeout(soon, punts.next()).await.is_ok() {}
             while tokio::time::timeout(soon, logs.next()).await.is_ok() {}
+            while tokio::time::timeout(soon, followed.next()).await.is_ok() {}
         });
     }
 
@@ -224,6 +233,8 @@ impl Bench {
         let mut model = self.node.clone();
         // No table says which interfaces are down.
         model.down.clear();
+        // Nobody follows a packet that is none.
+        model.tables.config.following = 0;
         let expected = match door {
             Door::Port { ifindex } => model.from_port(ifindex, frame.clone()),
             Door::Overlay { vni, source } => model.from_overlay(vni, source, frame.clone()),
@@ -268,6 +279,7 @@ impl Bench {
         self.note_routed(input.frame, expected);
         self.compare_outputs(expected, &context());
         self.compare_events(expected, &context());
+        self.compare_followed(expected, &context());
     }
 
     /// Switching changes no byte, and an answer in place has a verdict of its own.
@@ -335,6 +347,7 @@ impl Bench {
     pub fn report(&self) {
         println!("connections by state: {:?}", self.connections);
         println!("events of accepted and dropped packets: {:?}", self.events);
+        println!("followed by door: {:?}, and lost: {}", self.told, self.lost);
         println!("sessions by shared addresses: {}", self.sessions);
         println!("packets without a connection at ports with little room: {}", self.untracked);
         println!("MACs, addresses and neighbours learned: {:?}", self.learned);
@@ -364,6 +377,7 @@ impl Bench {
             .filter(|reason| !out_of_reach.contains(reason) && !self.drops.contains_key(reason))
             .collect();
         assert!(missed.is_empty(), "no packet was dropped for {missed:?}");
+        assert!(self.told.iter().all(|count| *count > 0) && self.lost > 0, "{:?}, {}", self.told, self.lost);
         assert!(self.untracked > 0 && self.sessions > 0 && self.traced > 0);
         let Routed { forwarded, answered, refused, translated: [source, destination, both] } = self.routed;
         assert!(

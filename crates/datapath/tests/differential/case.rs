@@ -1,5 +1,6 @@
 //! A random host: a few ports in a few networks, known and unknown neighbours, and now and then a row that leads nowhere.
 
+use super::follows;
 use super::policies::Policies;
 use super::questions;
 use super::random::Random;
@@ -45,6 +46,8 @@ pub struct World {
     /// Addresses that ports may choose.
     pub free_v6: Vec<Address>,
     is_underlay_v6: bool,
+    /// Rows of `FOLLOWS`.
+    pub follows: Vec<Option<Follow>>,
 }
 
 impl World {
@@ -113,6 +116,7 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
             underlay: vtep(1, is_underlay_v6),
             // Longer than any case.
             timeouts: timeout::DEFAULTS.map(|seconds| 100 * seconds),
+            following: 0,
         },
         interfaces: BTreeMap::new(),
         ports: BTreeMap::new(),
@@ -138,7 +142,9 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
         addresses_v6: (1..=14).map(v6).collect(),
         free_v6: (0xc1..=0xc4).map(v6).collect(),
         is_underlay_v6,
+        follows: follows::any(random, &interfaces.ports),
     };
+    world.config.following = if random.one_in(10) { 0 } else { world.follows.len() as u32 };
     world.policies = Policies::any(random, &world.addresses_v4, &world.addresses_v6);
     world.add_networks(random);
     for (index, ifindex) in interfaces.ports.iter().enumerate() {
@@ -152,6 +158,8 @@ pub fn world(random: &mut Random, interfaces: &Interfaces) -> World {
 
 impl World {
     fn add_networks(&mut self, random: &mut Random) {
+        // What is charged to no port.
+        self.states.insert(0);
         for network in 1..=NETWORKS {
             let dhcp = if random.one_in(4) { 0 } else { network_flag::DHCP4 };
             let asked = if network % 2 == 0 { network_flag::DHCP6 | network_flag::ADVERTISED } else { 0 };

@@ -73,6 +73,9 @@ impl Bench {
         }
         world.policies.counted.iter().for_each(|rule| tables.ensure_rule_state(*rule).expect("rule"));
         self.load_policies(&world.policies);
+        let tables = self.datapath.tables();
+        tables.follow(&[]).expect("rows");
+        tables.follow(&world.follows).expect("rows");
         support::write_config(&support::pins("differential").join(support::set(1)), &world.config);
         self.model();
     }
@@ -169,6 +172,7 @@ impl Bench {
                 .map(|rule| (RuleCounterKey { rule }, RuleCounters::default()))
                 .collect(),
             heard: rows(&tables.heard),
+            follows: (0..MAX_FOLLOWS).map(|slot| tables.followed_by(slot).expect("a row")).collect(),
             service_link: tables.service_link().expect("link"),
             service_sessions: HashMap::new(),
             learned_macs: HashMap::new(),

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod capture;
 pub mod case;
+pub mod follows;
 pub mod frames;
 pub mod load;
 pub mod payload;

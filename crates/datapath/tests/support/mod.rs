@@ -101,12 +101,14 @@ pub fn set(number: u32) -> String {
 
 /// Writes the row of `CONFIG` as it is, whatever its layout version.
 pub fn write_config(set: &Path, config: &table::Config) {
-    let table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts } = *config;
+    let table::Config { layout_version, host, overlay_ifindex, overlay_mtu, underlay, timeouts, following } =
+        *config;
     let words = [layout_version, host, overlay_ifindex, overlay_mtu].map(u32::to_ne_bytes);
     let mut row = [0; size_of::<table::Config>()];
     row[..16].copy_from_slice(&words.concat());
     row[16..32].copy_from_slice(&underlay.0);
-    row[32..].copy_from_slice(&timeouts.map(u32::to_ne_bytes).concat());
+    row[32..64].copy_from_slice(&timeouts.map(u32::to_ne_bytes).concat());
+    row[64..].copy_from_slice(&following.to_ne_bytes());
     let map = MapData::from_pin(set.join(table::CONFIG.name)).expect("CONFIG");
     let mut map: Array<_, [u8; size_of::<table::Config>()]> = Map::Array(map).try_into().expect("CONFIG");
     map.set(0, row, 0).expect("CONFIG");

@@ -48,6 +48,7 @@ pub(super) fn host(inputs: &Inputs) -> Entries {
         overlay_mtu: host.overlay_mtu,
         underlay: host.underlay.into(),
         timeouts: host.limits.timeouts,
+        following: 0,
     };
     // What comes from outside is charged to port 0.
     let strangers = Key::PortState(PortKey { port: 0 });

@@ -199,6 +199,7 @@ fn in_force(config: &Config) -> table::Config {
         overlay_mtu: word(12),
         underlay: Address(row[16..32].try_into().unwrap()),
         timeouts: std::array::from_fn(|slot| word(32 + 4 * slot)),
+        following: word(64),
     }
 }
 

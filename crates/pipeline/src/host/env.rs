@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::{Frame, Node, Outcome, Output};
 use crate::address::Address;
 use crate::drop::DropReason;
-use crate::env::{Changed, Env, Meter, PortCounter, Tunnel};
+use crate::env::{Changed, Env, FollowCount, Meter, PortCounter, Tunnel};
 use crate::stage::Stage;
 use crate::table::*;
 use crate::verdict::Verdict;
@@ -19,15 +19,19 @@ pub(super) struct Run<'a> {
     tunnel: Option<Tunnel>,
     outputs: Vec<Output>,
     events: Vec<LogEvent>,
+    kept: Option<(Followed, Vec<u8>)>,
+    followed: Option<(Followed, Vec<u8>)>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(node: &'a mut Node, frame: Frame, ifindex: u32, source: Option<Tunnel>) -> Self {
-        Run { node, frame, ifindex, source, tunnel: None, outputs: Vec::new(), events: Vec::new() }
+        let (outputs, events) = (Vec::new(), Vec::new());
+        Run { node, frame, ifindex, source, tunnel: None, outputs, events, kept: None, followed: None }
     }
 
     pub(super) fn finish(self, verdict: Verdict) -> Outcome {
-        Outcome { verdict, outputs: self.outputs, events: self.events, bytes: self.frame.bytes }
+        let Run { frame, outputs, events, followed, .. } = self;
+        Outcome { verdict, outputs, events, followed, bytes: frame.bytes }
     }
 
     fn range(&self, offset: u32, length: usize) -> Option<core::ops::Range<usize>> {
@@ -449,6 +453,7 @@ impl Env for Run<'_> {
             Meter::Log => meters.log,
             Meter::Error => meters.error,
             Meter::Service => meters.service,
+            Meter::Follow => meters.follow,
         })
     }
 
@@ -461,6 +466,7 @@ impl Env for Run<'_> {
             Meter::Log => meters.log = at,
             Meter::Error => meters.error = at,
             Meter::Service => meters.service = at,
+            Meter::Follow => meters.follow = at,
         }
     }
 
@@ -494,6 +500,35 @@ impl Env for Run<'_> {
         let mut event = LogEvent::default();
         fill(&mut event);
         self.events.push(event);
+    }
+
+    fn follow_row(&self, slot: u32) -> Option<&Follow> {
+        self.node.tables.follows.get(slot as usize)
+    }
+
+    fn count_follow(&mut self, slot: u32, count: FollowCount) -> u64 {
+        let Some(row) = self.node.tables.follows.get_mut(slot as usize) else { return 0 };
+        let count = match count {
+            FollowCount::Told => &mut row.told,
+            FollowCount::Lost => &mut row.lost,
+        };
+        *count += 1;
+        *count - 1
+    }
+
+    fn keep(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        let mut kept = Followed::default();
+        fill(&mut kept);
+        let bytes = self.frame.bytes.iter().copied().take(FOLLOWED_SNAPLEN).collect();
+        self.kept = Some((kept, bytes));
+        true
+    }
+
+    fn tell_followed(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        let Some((kept, _)) = self.kept.as_mut().filter(|_| !self.node.followed_full) else { return false };
+        fill(kept);
+        self.followed = self.kept.take();
+        true
     }
 
     fn redirect(&mut self, ifindex: u32) {

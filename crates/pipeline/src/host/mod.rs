@@ -15,7 +15,7 @@ use std::vec::Vec;
 use crate::address::Address;
 use crate::env::Tunnel;
 use crate::packet::Packet;
-use crate::table::{Counters, LogEvent, PuntHeader};
+use crate::table::{Counters, Followed, LogEvent, PuntHeader};
 use crate::verdict::Verdict;
 use env::Run;
 pub use prefixes::{PrefixKey, Prefixes};
@@ -75,6 +75,8 @@ pub struct Outcome {
     pub outputs: Vec<Output>,
     /// What the ports' logs were told.
     pub events: Vec<LogEvent>,
+    /// What who follows the packet was told, with the frame, cut at [`crate::table::FOLLOWED_SNAPLEN`] bytes.
+    pub followed: Option<(Followed, Vec<u8>)>,
     /// The packet's own bytes at the end, rewritten or not.
     pub bytes: Vec<u8>,
 }
@@ -92,12 +94,21 @@ pub struct Node {
     pub down: BTreeSet<u32>,
     /// The ring buffer for punts has no room.
     pub punts_full: bool,
+    /// That for followed packets has none.
+    pub followed_full: bool,
 }
 
 impl Node {
     /// A host with these tables, at time 0.
     pub fn new(tables: Tables) -> Self {
-        Node { tables, now: 0, counters: Counters::ZERO, down: BTreeSet::new(), punts_full: false }
+        Node {
+            tables,
+            now: 0,
+            counters: Counters::ZERO,
+            down: BTreeSet::new(),
+            punts_full: false,
+            followed_full: false,
+        }
     }
 
     /// An instance sends a packet by an interface.

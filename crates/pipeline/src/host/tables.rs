@@ -1,6 +1,7 @@
 //! The tables as hash maps.
 
 use std::collections::HashMap;
+use std::vec::Vec;
 
 use super::prefixes::Prefixes;
 use crate::table::*;
@@ -52,6 +53,7 @@ pub struct Tables {
     pub service_link: ServiceLink,
     pub service_sessions: HashMap<ServiceSessionKey, ServiceSession>,
     pub heard: HashMap<HeardKey, Heard>,
+    pub follows: Vec<Follow>,
     pub learned_macs: HashMap<LearnedMacKey, LearnedMac>,
     pub learned_neighbours: HashMap<LearnedNeighbourKey, LearnedNeighbour>,
     pub privacy_prefixes: Prefixes<PrivacyPrefixKey, PrivacyPrefix>,

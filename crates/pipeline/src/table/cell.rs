@@ -5,7 +5,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Limit, NatPool, Path, PrivacyRing};
+use super::{Headers, Limit, NatPool, Path, PrivacyRing};
 use crate::address::{Address, Mac};
 
 /// What stands in a field.
@@ -96,6 +96,13 @@ impl<const N: usize> Field for [u32; N] {
 impl<const N: usize> Field for [Path; N] {
     fn cell(&self) -> Cell {
         Cell::Text("…".to_owned())
+    }
+}
+
+/// Nobody but the node reads what is followed.
+impl Field for Headers {
+    fn cell(&self) -> Cell {
+        Cell::Text(format!("{self:?}"))
     }
 }
 

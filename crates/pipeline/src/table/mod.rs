@@ -9,7 +9,7 @@ use crate::drop::DROP_SLOTS;
 use crate::stage::STAGE_SLOTS;
 
 /// Version of all layouts together; [`Config::layout_version`] carries it. A pinned set of another version is not reused.
-pub const LAYOUT_VERSION: u32 = 6;
+pub const LAYOUT_VERSION: u32 = 7;
 
 mod sealed {
     pub trait Sealed {}
@@ -51,6 +51,7 @@ macro_rules! layout {
 #[cfg(feature = "host")]
 mod cell;
 mod floating;
+mod follow;
 mod heard;
 mod learned;
 mod log;
@@ -62,6 +63,7 @@ mod service;
 #[cfg(feature = "host")]
 pub use cell::*;
 pub use floating::*;
+pub use follow::*;
 pub use heard::*;
 pub use learned::*;
 pub use log::*;
@@ -72,7 +74,7 @@ pub use service::*;
 
 layout! {
     /// The one row of `CONFIG`: this host.
-    Config: 64 {
+    Config: 68 {
         /// [`LAYOUT_VERSION`] of who wrote the tables. Programs drop everything while it is another one.
         0 => layout_version: u32,
         /// This host's id, as other hosts know it in `HOSTS`.
@@ -85,6 +87,8 @@ layout! {
         16 => underlay: Address,
         /// Seconds without a packet after which a connection is forgotten, by [`timeout`].
         32 => timeouts: [u32; timeout::SLOTS],
+        /// So many rows of `FOLLOWS`, the first ones, are looked at; 0 while nothing is followed.
+        64 => following: u32,
     }
 }
 
@@ -409,7 +413,7 @@ layout! {
 layout! {
     /// Value of `METERS`: when the next frame of a kind conforms, in nanoseconds of the monotonic clock (generic cell rate
     /// algorithm). The loader writes zeroes when it adds a port; without a row nothing that is metered passes.
-    Meters: 48 {
+    Meters: 56 {
         /// For [`Port::punt_limit`].
         0 => punt: u64,
         /// For [`Port::miss_limit`].
@@ -422,6 +426,8 @@ layout! {
         32 => error: u64,
         /// For [`ServiceLink::limit`].
         40 => service: u64,
+        /// For packets that are followed, of the whole host: port 0 has it.
+        48 => follow: u64,
     }
 }
 
@@ -627,6 +633,10 @@ tables! {
     SERVICE_SESSIONS: LruHash<ServiceSessionKey, ServiceSession> = 65_536;
     /// What ports' logs say: [`LogEvent`].
     LOGS: RingBuffer<(), ()> = 1 << 20;
+    /// Which packets are followed; the first [`Config::following`] rows count.
+    FOLLOWS: Array<u32, Follow> = MAX_FOLLOWS as u32;
+    /// Those packets: [`Followed`] and frame.
+    FOLLOWED: RingBuffer<(), ()> = 1 << 18;
     /// Frames for the host's responders: [`PuntHeader`] and frame.
     PUNTS: RingBuffer<(), ()> = 1 << 20;
 }

@@ -97,6 +97,7 @@ pub fn tables(host: u32, instances: &[Instance]) -> Tables {
             overlay_mtu: OVERLAY_MTU,
             underlay: vtep(host),
             timeouts: timeout::DEFAULTS,
+            following: 0,
         },
         ..Tables::default()
     };

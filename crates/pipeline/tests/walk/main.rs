@@ -13,6 +13,7 @@ mod delivering;
 mod dhcp;
 mod drawing;
 mod floating;
+mod following;
 mod forwarding;
 mod fragments;
 mod frames;

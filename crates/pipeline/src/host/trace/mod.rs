@@ -25,7 +25,9 @@ use crate::drop::DropReason;
 use crate::env::Tunnel;
 use crate::packet::Packet;
 use crate::stage::Stage;
-use crate::table::{Cells, Config, PortKey, Row, ServiceLink, Table};
+use crate::table::{
+    Cells, Config, HostKey, NetworkKey, PortKey, Row, SegmentKey, ServiceLink, Table, VniKey,
+};
 use question::Question;
 use recorder::Recorder;
 
@@ -169,8 +171,11 @@ pub struct Snapshot {
 const MOST_RUNS: usize = 1000;
 
 impl Snapshot {
-    /// An empty one of a host with these single rows, at `now` of its monotonic clock (nanoseconds), where it stays.
+    /// An empty one of a host with these single rows, at `now` of its monotonic clock (nanoseconds), where it stays. `now` may be past:
+    /// connections that began since are not there, so that a packet of then does not find the one that it began itself.
     pub fn new(config: Config, service_link: ServiceLink, now: u64) -> Self {
+        // Nobody follows a packet that is none.
+        let config = Config { following: 0, ..config };
         let tables = Tables { config, service_link, ..Tables::default() };
         let mut node = Node::new(tables);
         node.now = now;
@@ -195,6 +200,52 @@ impl Snapshot {
         let key = crate::table::InterfaceKey { ifindex };
         self.read(source, Question::Interface(key))?;
         Ok(self.node.tables.interfaces.get(&key).map(|row| row.port))
+    }
+
+    /// The network behind a VNI, by `VNIS`.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn network_of_vni<S: Source>(&mut self, source: &S, vni: u32) -> Result<Option<u32>, S::Error> {
+        let key = VniKey { vni };
+        self.read(source, Question::Vni(key))?;
+        Ok(self.node.tables.vnis.get(&key).map(|row| row.network))
+    }
+
+    /// The network of a VLAN on an interface to a physical network, by `SEGMENTS`.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn network_of_vlan<S: Source>(
+        &mut self,
+        source: &S,
+        key: SegmentKey,
+    ) -> Result<Option<u32>, S::Error> {
+        self.read(source, Question::Segment(key))?;
+        Ok(self.node.tables.segments.get(&key).map(|row| row.network))
+    }
+
+    /// VNI of a network and VTEP address of a host, by `NETWORKS` and `HOSTS`.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn tunnel_of<S: Source>(
+        &mut self,
+        source: &S,
+        network: u32,
+        host: u32,
+    ) -> Result<Option<(u32, Address)>, S::Error> {
+        let (network, host) = (NetworkKey { network }, HostKey { host });
+        self.read(source, Question::Network(network))?;
+        self.read(source, Question::Host(host))?;
+        let Tables { networks, hosts, .. } = &self.node.tables;
+        Ok(networks.get(&network).zip(hosts.get(&host)).map(|(network, host)| (network.vni, host.vtep)))
+    }
+
+    /// The same host's, empty, at another moment.
+    #[must_use]
+    pub fn at(&self, now: u64) -> Snapshot {
+        Snapshot::new(self.node.tables.config, self.node.tables.service_link, now)
     }
 
     /// The interface to the sockets of services; 0 for none.
@@ -229,6 +280,10 @@ impl Snapshot {
             return Ok(false);
         }
         let matched = question.fetch(source, &mut self.node.tables)?;
+        if let Question::Connection(key) = &question {
+            let Node { tables, now, .. } = &mut self.node;
+            tables.connections.retain(|found, row| found != key || row.began <= *now);
+        }
         self.asked.insert(question, matched);
         Ok(true)
     }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::{Ends, Event, Hop, Noted, Question};
 use crate::address::Address;
 use crate::drop::DropReason;
-use crate::env::{Changed, Env, Meter, PortCounter, Tunnel};
+use crate::env::{Changed, Env, FollowCount, Meter, PortCounter, Tunnel};
 use crate::nat::{Translation, nat_enter, nat_knows, nat_leave, nat_try};
 use crate::packet::Packet;
 use crate::policy::{Judgement, policy_verdict};
@@ -367,6 +367,22 @@ impl<E: Env> Env for Recorder<E> {
 
     fn log(&mut self, fill: impl FnOnce(&mut LogEvent)) {
         self.env.log(fill);
+    }
+
+    fn follow_row(&self, slot: u32) -> Option<&Follow> {
+        self.env.follow_row(slot)
+    }
+
+    fn count_follow(&mut self, slot: u32, count: FollowCount) -> u64 {
+        self.env.count_follow(slot, count)
+    }
+
+    fn keep(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        self.env.keep(fill)
+    }
+
+    fn tell_followed(&mut self, fill: impl FnOnce(&mut Followed)) -> bool {
+        self.env.tell_followed(fill)
     }
 
     fn redirect(&mut self, ifindex: u32) {
