@@ -290,6 +290,11 @@ impl Cloud {
         Ok(self.admin_command(arguments)?.output(PATIENCE)?)
     }
 
+    /// The same in the background, with a log of this name.
+    pub fn admin_in_background(&self, name: &str, arguments: &[&str]) -> Result<Process> {
+        Ok(self.admin_command(arguments)?.log_name(name).spawn()?)
+    }
+
     fn admin_command(&self, arguments: &[&str]) -> Result<Command<'_>> {
         let (command, rest) = arguments.split_first().context("no command")?;
         let controller = self.lab.host(CONTROLLER)?;

@@ -55,11 +55,11 @@ impl Simulated {
         };
         let pins = format!("/sys/fs/bpf/node{number}").into();
         let config = hadron_datapath::Config { pins, host, sizes: Sizes::lab() };
-        let PlaneParts { plane, punts, inject, logs, connections, sessions, heard, counted } =
+        let PlaneParts { plane, punts, inject, logs, followed, connections, sessions, heard, counted } =
             Kernel::open(config, false)?;
         let plane = Tables { kernel: plane, node: number, removed: Vec::new(), news };
         let parts: PlaneParts<Tables, Ring> =
-            PlaneParts { plane, punts, inject, logs, connections, sessions, heard, counted };
+            PlaneParts { plane, punts, inject, logs, followed, connections, sessions, heard, counted };
         let paper = Paper::default();
         let node = Node::with(state.to_owned(), Settings::default(), identity, parts, paper.links())?;
         Ok(Self { paper, _node: node })

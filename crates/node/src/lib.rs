@@ -13,6 +13,7 @@ pub mod applied;
 pub mod apply;
 mod backoff;
 pub mod cache;
+mod clock;
 pub mod connections;
 pub mod delta;
 pub mod doctor;

@@ -267,6 +267,7 @@ impl Node {
             leases: leases.clone(),
             names: names.clone(),
             inject: parts.inject.clone(),
+            followed: parts.followed,
             summary,
         };
         let cache = Cache::new(&state, identity.host_number);

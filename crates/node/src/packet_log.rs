@@ -8,11 +8,11 @@
 //!
 //! How many there are is bounded for each port by the packet path, so that no guest's packets fill the host's disk.
 
+use crate::clock;
 use futures_util::{Stream, StreamExt};
 use hadron_pipeline::drop::DropReason;
 use hadron_pipeline::table::{LogEvent, direction};
 use hadron_wire::row::{LogObject, PortLog, PortRow, RuleRow};
-use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -178,7 +178,7 @@ pub async fn serve(events: impl Stream<Item = LogEvent> + Send, names: Arc<Names
     let mut sink = None;
     let mut has_failed = false;
     while let Some(event) = events.next().await {
-        let Some(line) = names.line(&event, wall_clock(event.time)) else { continue };
+        let Some(line) = names.line(&event, clock::wall(event.time)) else { continue };
         let result = match &mut sink {
             Some(sink) => Sink::write(sink, line),
             None => Sink::open(path.as_deref()).and_then(|opened| sink.insert(opened).write(line)),
@@ -194,14 +194,6 @@ pub async fn serve(events: impl Stream<Item = LogEvent> + Send, names: Arc<Names
             }
         }
     }
-}
-
-/// When the monotonic clock showed so many nanoseconds.
-fn wall_clock(time: u64) -> jiff::Timestamp {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |now| now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64);
-    let ago = std::time::Duration::from_nanos(now.saturating_sub(time));
-    jiff::Timestamp::now() - ago
 }
 
 #[cfg(test)]

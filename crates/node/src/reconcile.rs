@@ -23,14 +23,16 @@ use crate::links::table::{LinkNews, LinkTable};
 use crate::links::{Links, Raise};
 use crate::node::{Settings, USUAL_MTU};
 use crate::packet_log::Names;
-use crate::plane::{Inject, Plane, TableStatus};
+use crate::plane::{FollowedPacket, Inject, Plane, TableStatus};
 use crate::probe::Watch;
 use crate::services::{self, Services};
 use crate::sockets::Way;
 use crate::status::Summary;
 use crate::sync::outbox::{Outbox, PortState};
 use crate::sync::{Rows, ServerNews};
-use crate::trace::{Place, Traces};
+use crate::trace::{Follows, Place, Traces};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PortKey;
 use hadron_responders::dns::Zone;
@@ -66,6 +68,7 @@ pub(crate) struct Parts<P, L> {
     pub leases: Arc<Leases>,
     pub names: Arc<Names>,
     pub inject: Arc<dyn Inject>,
+    pub followed: BoxStream<'static, FollowedPacket>,
     pub summary: watch::Sender<Summary>,
 }
 
@@ -103,6 +106,7 @@ pub(crate) struct Reconciler<P, L> {
     /// Traces that wait for the end of the pass.
     to_trace: Vec<TraceRequest>,
     traces: Traces,
+    follows: Follows,
     save_at: Option<Instant>,
     check_at: Instant,
     nearly_full: BTreeSet<&'static str>,
@@ -157,6 +161,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             asked: Vec::new(),
             to_trace: Vec::new(),
             traces: Traces::default(),
+            follows: Follows::default(),
             save_at: None,
             check_at: Instant::now(),
             nearly_full: BTreeSet::new(),
@@ -198,10 +203,16 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         self.take_links(first).await;
         self.settle().await;
         loop {
-            let wake = [self.retry.at(), self.overlay.at(), self.save_at, self.announcements.at()]
-                .into_iter()
-                .flatten()
-                .min();
+            let wake = [
+                self.retry.at(),
+                self.overlay.at(),
+                self.save_at,
+                self.announcements.at(),
+                self.follows.due(),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
@@ -210,6 +221,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
                     None => return Err(Error::LinksEnded),
                 },
                 Some(server) = news.recv() => self.take_server(server),
+                Some(packet) = self.parts.followed.next() => self.follows.came(packet),
                 () = self.parts.way.changed() => self.look_at_host(),
                 () = self.parts.watch.changed() => self.look_at_outages(),
                 () = tokio::time::sleep_until(wake.map_or(self.check_at, |wake| wake.min(self.check_at))) => {}
@@ -231,6 +243,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         match news {
             ServerNews::Position(answer) => self.asked.push(answer),
             ServerNews::Trace(request) => self.to_trace.push(request),
+            ServerNews::Follow(wish) => self.follows.wish(wish),
             ServerNews::Rows(rows) => self.take_rows(rows),
         }
     }
@@ -450,14 +463,16 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
 
     /// Traces see the tables between two passes, when nobody but the programs writes to them.
     fn trace(&mut self) {
+        let place = Place {
+            revision: self.position.map_or(0, |position| position.revision),
+            pending: self.writer.pending(),
+            providers: &self.calculation.host().providers,
+        };
+        let Parts { plane, outbox, .. } = &self.parts;
         for request in std::mem::take(&mut self.to_trace) {
-            let place = Place {
-                revision: self.position.map_or(0, |position| position.revision),
-                pending: self.writer.pending(),
-                providers: &self.calculation.host().providers,
-            };
-            self.parts.outbox.traced(self.traces.answer(&self.parts.plane, &place, &request));
+            outbox.traced(self.traces.answer(plane, &place, &request));
         }
+        self.follows.settle(plane, &place, |news| outbox.followed(news));
     }
 
     /// A port is told what it asks, and its packets are named, from the moment that it is let in.

@@ -1,6 +1,7 @@
 //! `hadron trace`: a question to a running server, and its answer for people or as JSON.
 
 mod capture;
+mod live;
 mod text;
 
 use crate::cli::Admin;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Ends with 0 when the packet arrives and, if it is answered, the answer comes back; with 2 when not; with 1 when there is no trace.
+/// With --live it ends with 0 when a packet was seen, and with 2 when none was.
 #[derive(Args, Debug)]
 pub struct Options {
     #[command(flatten)]
@@ -51,9 +53,9 @@ pub struct Options {
     /// Source address [default: the port's first one of the family].
     #[arg(long)]
     source: Option<IpAddr>,
-    /// Source port, or the identifier of the echo request.
-    #[arg(long, default_value_t = 49152)]
-    source_port: u16,
+    /// Source port, or the identifier of the echo request [default: 49152; with --live: any].
+    #[arg(long)]
+    source_port: Option<u16>,
     /// Destination MAC [default: that of who has the destination, or of the gateway to it].
     #[arg(long, value_name = "MAC")]
     destination_mac: Option<String>,
@@ -75,13 +77,18 @@ pub struct Options {
     /// Decisions only, no look-ups.
     #[arg(long, short)]
     brief: bool,
-    /// One JSON object.
+    /// One JSON object; with --live one for each event, a line each.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    live: live::LiveOptions,
 }
 
 /// Asks, and prints the answer.
 pub async fn run(options: Options) -> Result<ExitCode> {
+    if options.live.live {
+        return live::run(&options).await;
+    }
     let client = AdminClient::new(&options.admin.state_dir);
     let report: Report = client.call(Method::POST, "/trace", Some(&question(&options)?)).await?;
     if options.json {
@@ -91,6 +98,16 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     }
     let is_lost = report.back.is_some() && !report.is_answered;
     Ok(if report.is_delivered && !is_lost { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// Source port of a packet that is made up: the first dynamic one (RFC 6335 §6).
+const SOURCE_PORT: u16 = 49152;
+
+/// As a question has it; none without an option.
+fn protocol(options: &Options) -> Option<String> {
+    let named = [(options.tcp, "tcp"), (options.udp, "udp"), (options.icmp, "icmp")];
+    let named = named.iter().find(|(is_it, _)| *is_it).map(|(_, name)| (*name).to_owned());
+    options.protocol_number.map(|number| number.to_string()).or(named)
 }
 
 fn question(options: &Options) -> Result<Question> {
@@ -104,11 +121,8 @@ fn question(options: &Options) -> Result<Question> {
         }
         None => options.hex.clone(),
     };
-    let protocol = match options.protocol_number {
-        Some(number) => number.to_string(),
-        None if options.tcp => "tcp".to_owned(),
-        None if options.udp => "udp".to_owned(),
-        None if options.icmp => "icmp".to_owned(),
+    let protocol = match protocol(options) {
+        Some(protocol) => protocol,
         None if frame.is_some() => String::new(),
         None => bail!("say which packet: --tcp, --udp, --icmp, --protocol-number, --hex or --pcap"),
     };
@@ -127,7 +141,7 @@ fn question(options: &Options) -> Result<Question> {
         destination_mac: options.destination_mac.clone(),
         protocol,
         destination_port,
-        source_port: options.source_port,
+        source_port: options.source_port.unwrap_or(SOURCE_PORT),
         tcp_flags: options.flags.clone(),
         size: options.size,
         hop_limit: options.ttl,

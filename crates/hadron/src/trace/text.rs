@@ -42,7 +42,8 @@ fn remedy(end: &End) -> Option<&str> {
     }
 }
 
-fn write_leg(text: &mut String, leg: &Leg, brief: bool) {
+/// A leg, from its host to its ends.
+pub(super) fn write_leg(text: &mut String, leg: &Leg, brief: bool) {
     let _ = writeln!(text, "host {}: {} (rows as of revision {})", leg.host, leg.entrance, leg.revision);
     let _ = writeln!(text, "  {}", packet(&leg.packet));
     for stage in &leg.stages {

@@ -2,7 +2,8 @@
 
 use super::expedite::Expedited;
 use super::{
-    Counted, Heard, Inject, PathCounters, Plane, PlaneError, PlaneParts, Punt, Punts, Sessions, TableStatus,
+    Counted, FollowedPacket, Heard, Inject, PathCounters, Plane, PlaneError, PlaneParts, Punt, Punts,
+    Sessions, TableStatus,
 };
 use crate::apply::entry::{FloodMember, NetworkFacts, PolicyFacts};
 use crate::apply::{Key, Value};
@@ -11,10 +12,12 @@ use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use futures_util::{StreamExt, stream};
 use hadron_datapath::table::LogEvent;
-use hadron_datapath::{Attachment, Config, Datapath, Door, HostConfig, Logs, Mac, NetworkState, table};
+use hadron_datapath::{
+    Address, Attachment, Config, Datapath, Door, FollowedPackets, HostConfig, Logs, Mac, NetworkState, table,
+};
 use hadron_pipeline::host::Frame;
 use hadron_pipeline::host::trace::{Door as TraceDoor, Snapshot, Walk};
-use hadron_pipeline::table::{HeardKey, PolicyKey};
+use hadron_pipeline::table::{Follow, HeardKey, PolicyKey, SegmentKey};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -40,6 +43,7 @@ impl Kernel {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
         let logs = datapath.logs().map_err(|error| Error::Plane(from(error)))?;
+        let followed = datapath.followed().map_err(|error| Error::Plane(from(error)))?;
         let plane = Kernel { datapath, expedites };
         Ok(PlaneParts {
             inject: Arc::new(plane.clone()),
@@ -48,6 +52,7 @@ impl Kernel {
             heard: Some(Arc::new(plane.clone())),
             counted: Some(Arc::new(plane.clone())),
             logs: stream::unfold(logs, next_event).boxed(),
+            followed: stream::unfold(followed, next_followed).boxed(),
             plane,
             punts: Ring { punts, backoff: Backoff::default() },
         })
@@ -90,7 +95,9 @@ fn rows<K, V>(
 impl Plane for Kernel {
     fn dump(&mut self) -> Result<Vec<(Key, Value)>> {
         let tables = self.datapath.tables();
-        let mut all = vec![(Key::Config(()), Value::Config(tables.config().map_err(from)?))];
+        // What is followed is no row of the server's.
+        let config = table::Config { following: 0, ..tables.config().map_err(from)? };
+        let mut all = vec![(Key::Config(()), Value::Config(config))];
         let link = tables.service_link().map_err(from)?;
         if link != table::ServiceLink::default() {
             all.push((Key::ServiceLink(()), Value::ServiceLink(link)));
@@ -316,6 +323,26 @@ impl Plane for Kernel {
         snapshot.walk(self.datapath.tables(), door, frame).map_err(from)
     }
 
+    fn network_of_vni(&self, snapshot: &mut Snapshot, vni: u32) -> Result<Option<u32>> {
+        snapshot.network_of_vni(self.datapath.tables(), vni).map_err(from)
+    }
+
+    fn network_of_vlan(&self, snapshot: &mut Snapshot, place: SegmentKey) -> Result<Option<u32>> {
+        snapshot.network_of_vlan(self.datapath.tables(), place).map_err(from)
+    }
+
+    fn tunnel_of(&self, snapshot: &mut Snapshot, network: u32, host: u32) -> Result<Option<(u32, Address)>> {
+        snapshot.tunnel_of(self.datapath.tables(), network, host).map_err(from)
+    }
+
+    fn follow(&self, rows: &[Option<Follow>]) -> Result<()> {
+        self.datapath.tables().follow(rows).map_err(from)
+    }
+
+    fn followed_by(&self, slot: usize) -> Result<Follow> {
+        self.datapath.tables().followed_by(slot).map_err(from)
+    }
+
     fn status(&self) -> Vec<TableStatus> {
         let tables = self.datapath.tables().status();
         tables
@@ -415,6 +442,25 @@ async fn next_event(mut logs: Logs) -> Option<(LogEvent, Logs)> {
             Ok(event) => return Some((event, logs)),
             Err(error) => {
                 tracing::error!(error = crate::error::chain(&error), "the ports' logs can't be read");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+/// The next packet that is followed, and the reader for the one after it.
+async fn next_followed(mut packets: FollowedPackets) -> Option<(FollowedPacket, FollowedPackets)> {
+    let mut backoff = Backoff::default();
+    loop {
+        match packets.next().await {
+            Ok(hadron_datapath::FollowedPacket { header, frame }) => {
+                return Some((FollowedPacket { header, frame }, packets));
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = crate::error::chain(&error),
+                    "packets that are followed can't be read"
+                );
                 tokio::time::sleep(backoff.next()).await;
             }
         }

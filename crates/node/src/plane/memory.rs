@@ -68,6 +68,7 @@ impl Memory {
                 punts,
                 inject: Arc::new(self.clone()),
                 logs: stream::pending().boxed(),
+                followed: stream::pending().boxed(),
                 connections: Arc::new(self.clone()),
                 sessions: Arc::new(self.clone()),
                 heard: None,

@@ -15,8 +15,8 @@ use hadron_pipeline::host::Frame;
 use hadron_pipeline::host::trace::{Door as TraceDoor, Snapshot, Walk};
 use hadron_pipeline::stage::Stage;
 pub use hadron_pipeline::table::PortCounters;
-use hadron_pipeline::table::{HeardKey, LogEvent, PolicyKey};
-use hadron_pipeline::{Mac, PuntReason};
+use hadron_pipeline::table::{Follow, Followed, HeardKey, LogEvent, PolicyKey, SegmentKey};
+use hadron_pipeline::{Address, Mac, PuntReason};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -125,6 +125,40 @@ pub trait Plane: Send + 'static {
         Err(PlaneError::new(NO_TABLES))
     }
 
+    /// The network behind a VNI.
+    fn network_of_vni(&self, _snapshot: &mut Snapshot, _vni: u32) -> Result<Option<u32>, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// The network of a VLAN on an interface to a physical network.
+    fn network_of_vlan(
+        &self,
+        _snapshot: &mut Snapshot,
+        _place: SegmentKey,
+    ) -> Result<Option<u32>, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// Where the overlay brings packets from: VNI of a network and VTEP address of a host.
+    fn tunnel_of(
+        &self,
+        _snapshot: &mut Snapshot,
+        _network: u32,
+        _host: u32,
+    ) -> Result<Option<(u32, Address)>, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// Follows the packets that these rows say, and no others. A row in its old place goes on.
+    fn follow(&self, _rows: &[Option<Follow>]) -> Result<(), PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
+    /// A row of what is followed, with its counts.
+    fn followed_by(&self, _slot: usize) -> Result<Follow, PlaneError> {
+        Err(PlaneError::new(NO_TABLES))
+    }
+
     /// How full the tables are.
     fn status(&self) -> Vec<TableStatus> {
         Vec::new()
@@ -141,6 +175,15 @@ pub struct Punt {
     /// What it is; `None` for what this release doesn't answer.
     pub reason: Option<PuntReason>,
     /// The Ethernet frame; its checksums may be partial.
+    pub frame: Vec<u8>,
+}
+
+/// A packet that is followed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FollowedPacket {
+    /// What is known of it, and what became of it.
+    pub header: Followed,
+    /// As it came in, cut at 256 octets.
     pub frame: Vec<u8>,
 }
 
@@ -207,6 +250,8 @@ pub struct PlaneParts<P, Q> {
     pub inject: Arc<dyn Inject>,
     /// What is logged of ports' packets.
     pub logs: BoxStream<'static, LogEvent>,
+    /// Packets that are followed.
+    pub followed: BoxStream<'static, FollowedPacket>,
     /// The connections that are kept.
     pub connections: Arc<dyn Connections>,
     /// Who asks services.

@@ -21,6 +21,7 @@ use crate::cache::Position;
 use crate::error::{Error, chain};
 use crate::identity::Identity;
 use crate::join;
+use crate::trace::Wish;
 use hadron_wire::proto::{Batch, TraceRequest, goodbye, welcome};
 use outbox::Outbox;
 use session::{End, Session};
@@ -49,6 +50,8 @@ pub enum ServerNews {
     Position(oneshot::Sender<Option<Position>>),
     /// What would become of a packet, by the rows that came before?
     Trace(TraceRequest),
+    /// Packets to be followed, or no more.
+    Follow(Wish),
 }
 
 /// Batches that are complete to a revision.
@@ -179,13 +182,15 @@ impl Sync {
         tracing::info!(server = servers.get(server), mode = ?session.mode(), "connected");
         let due = validity.renewal().max(self.renew_after);
         let until_due = due.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        tokio::select! {
+        let end = tokio::select! {
             end = session.run(&self.news, &self.outbox) => end,
             () = tokio::time::sleep(until_due) => {
                 self.renew(&channel).await;
                 Ok(End::Renewed)
             }
-        }
+        };
+        let _ = self.news.send(ServerNews::Follow(Wish::Clear)).await;
+        end
     }
 
     /// Gets a new certificate. Answers whether it did; the old one serves until it ends.

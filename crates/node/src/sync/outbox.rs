@@ -3,7 +3,7 @@
 use hadron_model::nat::MOST_SLOTS;
 use hadron_wire::MAX_PORT_REPORTS;
 use hadron_wire::proto::node_message::Message;
-use hadron_wire::proto::{Ack, NodeMessage, PortReport, PortReports, PortsWanted, TraceReply};
+use hadron_wire::proto::{Ack, FollowNews, NodeMessage, PortReport, PortReports, PortsWanted, TraceReply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -41,8 +41,8 @@ struct Inner {
     in_force: u64,
     acknowledged: u64,
     is_open: bool,
-    /// Answers to traces.
-    traced: Vec<TraceReply>,
+    /// Answers to traces, and packets that are followed.
+    answers: Vec<Message>,
 }
 
 impl Outbox {
@@ -102,7 +102,13 @@ impl Outbox {
 
     /// Answers a trace. The answer to a stream that has ended is lost with it.
     pub fn traced(&self, reply: TraceReply) {
-        self.lock().traced.push(reply);
+        self.lock().answers.push(Message::Traced(reply));
+        self.news.notify_one();
+    }
+
+    /// Tells of packets that are followed, likewise.
+    pub fn followed(&self, news: FollowNews) {
+        self.lock().answers.push(Message::Followed(news));
         self.news.notify_one();
     }
 
@@ -121,7 +127,7 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.is_open = false;
-        inner.traced.clear();
+        inner.answers.clear();
         inner.acknowledged = 0;
         inner.in_force = 0;
     }
@@ -145,9 +151,9 @@ impl Outbox {
     /// What is unsaid, as messages; from here on it counts as said.
     pub(crate) fn take(&self) -> Vec<NodeMessage> {
         let mut inner = self.lock();
-        let traced = std::mem::take(&mut inner.traced).into_iter().map(Message::Traced);
+        let answers = std::mem::take(&mut inner.answers).into_iter();
         if !inner.is_open {
-            return traced.map(|message| NodeMessage { message: Some(message) }).collect();
+            return answers.map(|message| NodeMessage { message: Some(message) }).collect();
         }
         let in_force = inner.in_force;
         let unsaid = std::mem::take(&mut inner.unsaid);
@@ -162,7 +168,7 @@ impl Outbox {
         let mut messages: Vec<Message> = reports
             .chunks(MAX_PORT_REPORTS)
             .map(|reports| Message::PortReports(PortReports { reports: reports.to_vec() }))
-            .chain(traced)
+            .chain(answers)
             .collect();
         let mut wanted = BTreeMap::new();
         for interface in std::mem::take(&mut inner.unsaid_wanted) {

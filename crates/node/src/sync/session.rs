@@ -6,6 +6,7 @@ use super::{Rows, ServerNews};
 use crate::cache::Position;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::trace::Wish;
 use hadron_wire::proto::nodes_client::NodesClient;
 use hadron_wire::proto::{
     Batch, Goodbye, Heartbeat, Hello, NodeMessage, ServerMessage, goodbye, node_message, server_message,
@@ -118,6 +119,12 @@ impl Session {
                         Some(Some(server_message::Message::Batch(batch))) => self.take(batch, news).await,
                         Some(Some(server_message::Message::Trace(request))) => {
                             let _ = news.send(ServerNews::Trace(request)).await;
+                        }
+                        Some(Some(server_message::Message::Follow(request))) => {
+                            let _ = news.send(ServerNews::Follow(Wish::Begin(request))).await;
+                        }
+                        Some(Some(server_message::Message::EndFollow(end))) => {
+                            let _ = news.send(ServerNews::Follow(Wish::End(end.id))).await;
                         }
                         Some(Some(server_message::Message::Goodbye(goodbye))) => return Ok(End::from(goodbye)),
                         Some(Some(server_message::Message::Welcome(_))) => {

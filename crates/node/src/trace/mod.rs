@@ -1,14 +1,17 @@
-//! Traces: what would become of a packet on this host, told to the server that asks.
+//! Traces: what would become of a packet on this host, told to the server that asks; and what becomes of real ones ([`follow`]).
 //!
 //! A trace is several walks, there and back, on one snapshot of the live tables; it is kept for a minute, and a few at a time.
 
+mod follow;
 mod told;
 
 use crate::apply::Provider;
 use crate::error::chain;
 use crate::plane::Plane;
+pub(crate) use follow::Follows;
+pub use follow::Wish;
 use hadron_pipeline::host::Frame;
-use hadron_pipeline::host::trace::{Door, Snapshot};
+use hadron_pipeline::host::trace::{Door, Snapshot, Walk};
 use hadron_pipeline::{Address, host::Output};
 use hadron_wire::proto::{TraceReply, TraceRequest, TraceTunnel, trace_request};
 use std::collections::{BTreeMap, VecDeque};
@@ -85,13 +88,7 @@ impl Traces {
         }
         let frame = Frame { bytes, vlan, ..Frame::default() };
         let walk = plane.walk(snapshot, door, &frame).map_err(|error| chain(&error))?;
-        let mut names = Names::default();
-        for output in &walk.outcome.outputs {
-            if let Output::Deliver { ifindex, .. } = output {
-                let port = plane.port_of(snapshot, *ifindex).map_err(|error| chain(&error))?;
-                names.note(*ifindex, port, place.providers, snapshot.service_interface());
-            }
-        }
+        let names = names_of(plane, snapshot, place, &walk)?;
         Ok(told::told(walk, &names))
     }
 
@@ -114,6 +111,27 @@ impl Traces {
     }
 }
 
+/// What the interfaces that a packet left by lead to.
+fn names_of(
+    plane: &impl Plane,
+    snapshot: &mut Snapshot,
+    place: &Place<'_>,
+    walk: &Walk,
+) -> Result<Names, String> {
+    let mut names = Names::default();
+    for output in &walk.outcome.outputs {
+        if let Output::Deliver { ifindex, .. } = output {
+            let port = plane.port_of(snapshot, *ifindex).map_err(|error| chain(&error))?;
+            names.note(*ifindex, port, place.providers, snapshot.service_interface());
+        }
+    }
+    Ok(names)
+}
+
+/// Why a port has no door.
+const NOT_WIRED: &str =
+    "the port is not wired on this host: its interface has not appeared, or its rows are not in force";
+
 fn door(
     plane: &impl Plane,
     snapshot: &mut Snapshot,
@@ -123,11 +141,7 @@ fn door(
     match &request.door {
         Some(trace_request::Door::Port(port)) => {
             let ifindex = plane.interface_of(snapshot, *port).map_err(|error| chain(&error))?;
-            let ifindex = ifindex.ok_or_else(|| {
-                "the port is not wired on this host: its interface has not appeared, or its rows are not in force"
-                    .to_owned()
-            })?;
-            Ok(Door::Port { ifindex })
+            Ok(Door::Port { ifindex: ifindex.ok_or(NOT_WIRED)? })
         }
         Some(trace_request::Door::Overlay(TraceTunnel { vni, source, .. })) => {
             let source =

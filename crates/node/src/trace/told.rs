@@ -90,7 +90,8 @@ fn row(cells: Cells) -> TraceRow {
     TraceRow { cells: cells.into_iter().map(cell).collect() }
 }
 
-fn reason(reason: DropReason) -> TraceReason {
+/// A reason with its words.
+pub(super) fn reason(reason: DropReason) -> TraceReason {
     TraceReason {
         number: reason as u32,
         label: reason.label().to_owned(),
@@ -136,7 +137,7 @@ fn output(output: Output, names: &Names) -> TraceOutput {
         Output::Punt { header, bytes } => (To::Responders(asked(header.reason).to_owned()), bytes.into()),
     };
     let Frame { bytes, vlan, .. } = frame;
-    TraceOutput { to: Some(to), frame: bytes.into(), vlan: vlan.unwrap_or(0).into() }
+    TraceOutput { to: Some(to), frame: bytes.into(), vlan: vlan.unwrap_or(0).into(), length: 0 }
 }
 
 /// What the responders are asked.

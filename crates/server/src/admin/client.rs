@@ -3,11 +3,13 @@
 use super::message::Failure;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 /// A call that was not carried out.
@@ -48,6 +50,27 @@ impl AdminClient {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<R, AdminError> {
+        let answer = self.send(method, path, body).await?;
+        let bytes = answer.collect().await.map_err(broken)?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(broken)
+    }
+
+    /// Sends `body` as JSON and reads the answer as lines of JSON. Dropping them tells the server.
+    pub async fn lines<R: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Lines<R>, AdminError> {
+        let body = self.send(Method::POST, path, Some(body)).await?;
+        Ok(Lines { body, read: Vec::new(), of: PhantomData })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Incoming, AdminError> {
         let stream = tokio::net::UnixStream::connect(&self.socket)
             .await
             .map_err(|source| AdminError::NotRunning { path: self.socket.clone(), source })?;
@@ -62,13 +85,39 @@ impl AdminClient {
             .body(Full::new(Bytes::from(body)))
             .map_err(broken)?;
         let answer = sender.send_request(request).await.map_err(broken)?;
-        let is_success = answer.status().is_success();
-        let bytes = answer.into_body().collect().await.map_err(broken)?.to_bytes();
-        if !is_success {
-            let failure = serde_json::from_slice::<Failure>(&bytes).map_err(broken)?;
-            return Err(AdminError::Refused(failure.error));
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
         }
-        serde_json::from_slice(&bytes).map_err(broken)
+        let bytes = answer.into_body().collect().await.map_err(broken)?.to_bytes();
+        let failure = serde_json::from_slice::<Failure>(&bytes).map_err(broken)?;
+        Err(AdminError::Refused(failure.error))
+    }
+}
+
+/// An answer that comes line by line.
+#[derive(Debug)]
+pub struct Lines<R> {
+    body: Incoming,
+    read: Vec<u8>,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Lines<R> {
+    /// The next line; none at the end.
+    ///
+    /// # Errors
+    /// [`AdminError::Broken`]
+    pub async fn next(&mut self) -> Result<Option<R>, AdminError> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                return serde_json::from_slice(&line).map(Some).map_err(broken);
+            }
+            match self.body.frame().await {
+                Some(frame) => self.read.extend(frame.map_err(broken)?.data_ref().into_iter().flatten()),
+                None => return Ok(None),
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::message::{
 use crate::gauges::Gauges;
 use crate::nodes::NodeService;
 use crate::state_dir;
-use crate::trace::Question;
+use crate::trace::{LiveQuestion, Question};
 use crate::trust::Authority;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use hadron_cloud::identity::{self, Identity};
 use hadron_control::instance::InstanceError;
 use hadron_control::{Step, host, instance};
@@ -69,6 +70,7 @@ pub(crate) async fn serve(
         .route("/instances/{id}", put(register).delete(forget))
         .route("/tickets", post(ticket))
         .route("/trace", post(trace))
+        .route("/trace/live", post(live))
         .route("/status", get(status))
         .route("/receipts/{id}", get(receipt))
         .route("/backup", post(backup))
@@ -148,6 +150,18 @@ async fn receipt(State(state): State<Arc<AdminState>>, Path(id): Path<String>) -
 async fn trace(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
     let question: Question = serde_json::from_slice(&body)?;
     Ok(json(&crate::trace::trace(&state.store, &state.nodes, &question).await?))
+}
+
+/// A line of JSON for each event, until the caller goes away.
+async fn live(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {
+    let question: LiveQuestion = serde_json::from_slice(&body)?;
+    let events = crate::trace::live(&state.store, &state.nodes, &question).await?;
+    let lines = events.map(|event| {
+        let mut line = serde_json::to_vec(&event)?;
+        line.push(b'\n');
+        Ok::<_, serde_json::Error>(line)
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
 async fn ticket(State(state): State<Arc<AdminState>>, body: Bytes) -> Answer {

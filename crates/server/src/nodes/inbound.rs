@@ -65,6 +65,10 @@ fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Fa
             session.traces.answer(reply);
             Ok(())
         }
+        Some(Message::Followed(news)) => {
+            session.listeners.tell(news);
+            Ok(())
+        }
         Some(Message::Heartbeat(_)) => {
             session.wants_catch_up.store(true, Relaxed);
             session.wake.notify_one();

@@ -23,6 +23,7 @@
 mod accept;
 mod authority;
 mod counters;
+mod follow;
 mod goodbye;
 mod hub;
 mod inbound;
@@ -39,6 +40,7 @@ mod session;
 
 pub use authority::{Authority, Issued, SigningRefused};
 pub use counters::{Counter, Counters};
+pub use follow::Following;
 pub use hub::NodeStatus;
 pub use peer::{BadCertificate, Peer};
 pub use question::NoAnswer;
@@ -47,7 +49,7 @@ use hadron_api::receipt::{Needed, Receipts};
 use hadron_project::{Limits, Settings};
 use hadron_store::{Position, RecordKey, Revision, Snapshot, Store};
 use hadron_wire::proto::nodes_server::NodesServer;
-use hadron_wire::proto::{TraceReply, TraceRequest};
+use hadron_wire::proto::{FollowRequest, TraceReply, TraceRequest};
 use hub::Hub;
 use std::future::Future;
 use std::sync::Arc;
@@ -161,6 +163,14 @@ impl NodeService {
     /// [`NoAnswer`]; what the host itself says of why there is no walk is in the reply.
     pub async fn trace(&self, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
         question::ask(&self.hub, host, request).await
+    }
+
+    /// Has a host tell of real packets. It has begun when this returns.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]
+    pub async fn follow(&self, host: &str, request: FollowRequest) -> Result<Following, NoAnswer> {
+        follow::follow(&self.hub, host, request).await
     }
 
     /// What a host that is connected last said is wrong with a port of this number.

@@ -56,6 +56,9 @@ impl Open {
             if let Some(request) = self.session.traces.next() {
                 return Some((ServerMessage { message: Some(Message::Trace(request)) }, true));
             }
+            if let Some(message) = self.session.listeners.next() {
+                return Some((ServerMessage { message: Some(message) }, true));
+            }
             if let Some(batch) = self.batch() {
                 return Some((ServerMessage { message: Some(Message::Batch(batch)) }, true));
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How long a node has to answer: it does so between two passes of its loop, which take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Most questions to one node at a time.
 const MOST: usize = 16;
 
@@ -30,9 +30,12 @@ pub enum NoAnswer {
     Lost(String),
     /// It is connected and says nothing.
     #[error(
-        "host {0} has not answered for 5 s: its agent is overloaded, or of a release (it says {1}) without traces"
+        "host {0} has not answered for 5 s: its agent is overloaded, or of a release (it says {1}) without such traces"
     )]
     Silent(String, String),
+    /// It says why not.
+    #[error("host {0}: {1}")]
+    Refused(String, String),
     /// Too many ask at once.
     #[error("host {0} is being asked by too many at once; try again in a moment")]
     Busy(String),

@@ -1,5 +1,6 @@
 //! One node's stream, as the rest of the server sees it.
 
+use super::follow::Listeners;
 use super::goodbye::Farewell;
 use super::peer::Peer;
 use super::ports::Wanted;
@@ -46,6 +47,8 @@ pub(super) struct Session {
     pub(super) errors: Mutex<BTreeMap<u32, String>>,
     /// Traces that the node is asked for.
     pub(super) traces: Questions,
+    /// Packets that it tells of.
+    pub(super) listeners: Listeners,
     /// The API request of the last commit that waits to be sent; empty if none made it.
     request: Mutex<String>,
 }
@@ -80,6 +83,7 @@ impl Session {
             reported: Notify::new(),
             errors: Mutex::default(),
             traces: Questions::default(),
+            listeners: Listeners::default(),
             request: Mutex::default(),
         }
     }
@@ -113,6 +117,7 @@ impl Session {
     pub(super) fn end(&self) {
         self.has_ended.store(true, Relaxed);
         self.traces.end();
+        self.listeners.end();
         self.ended.notify_waiters();
         self.wake.notify_one();
     }

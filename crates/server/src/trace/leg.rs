@@ -46,7 +46,8 @@ pub(super) fn leg(names: Names<'_>, entrance: &Entrance, reply: &TraceReply) -> 
     }
 }
 
-fn entered(names: Names<'_>, entrance: &Entrance) -> String {
+/// How a packet comes in, in words.
+pub(super) fn entered(names: Names<'_>, entrance: &Entrance) -> String {
     match &entrance.door {
         Door::Port(id) => match names.0.get::<Port>(id) {
             Some(port) if !port.name.is_empty() => format!("from the instance of port {} ({id})", port.name),
@@ -123,7 +124,8 @@ pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     Some(Ipv6Addr::from(octets).to_canonical())
 }
 
-fn reason(reason: &TraceReason) -> Reason {
+/// Why a packet was dropped.
+pub(super) fn reason(reason: &TraceReason) -> Reason {
     Reason {
         label: reason.label.clone(),
         text: reason.text.clone(),

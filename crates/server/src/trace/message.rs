@@ -75,6 +75,19 @@ pub struct Leg {
     pub left_out: u32,
 }
 
+impl Leg {
+    /// Shows no more than the first octets of its packets: those that are known.
+    pub(super) fn show_bytes(&mut self, octets: usize) {
+        let ends = self.ends.iter_mut().filter_map(|end| match end {
+            End::Port { packet, .. } | End::Host { packet, .. } | End::PhysicalNetwork { packet, .. } => {
+                Some(packet)
+            }
+            End::Service { .. } | End::Other { .. } | End::Dropped { .. } => None,
+        });
+        std::iter::once(&mut self.packet).chain(ends).for_each(|packet| packet.bytes.truncate(2 * octets));
+    }
+}
+
 /// A stage and what happened there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageView {

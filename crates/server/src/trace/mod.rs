@@ -14,12 +14,14 @@
 
 mod error;
 mod leg;
+mod live;
 mod message;
 mod name;
 mod origin;
 mod packet;
 
 pub use error::TraceError;
+pub use live::{Kernel, LiveEvent, LivePacket, LivePlace, LiveQuestion, live};
 pub use message::{End, Field, Leg, Named, Note, PacketView, Question, Reason, Report, RuleView, StageView};
 
 use crate::nodes::NodeService;
@@ -77,6 +79,8 @@ enum Arrival {
 #[derive(Default)]
 struct Way {
     legs: Vec<Leg>,
+    /// How the packet came into each leg.
+    entrances: Vec<Entrance>,
     arrivals: Vec<Arrival>,
 }
 
@@ -146,6 +150,7 @@ impl<'a> Journey<'a> {
                 }
             }
             way.legs.push(leg);
+            way.entrances.push(entrance);
         }
         Ok(way)
     }

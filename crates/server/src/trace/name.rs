@@ -85,7 +85,7 @@ impl Names<'_> {
         self.port(number).unwrap_or_else(|| named("port", format!("number {number}"), "gone"))
     }
 
-    fn network(self, number: u32) -> Option<Named> {
+    pub(super) fn network(self, number: u32) -> Option<Named> {
         let network = self.0.network_by_number(NetworkNumber(number))?;
         Some(named("network", network.id, &network.name))
     }
@@ -95,7 +95,7 @@ impl Names<'_> {
         Some(named("router", router.id, &router.name))
     }
 
-    fn host(self, number: u32) -> Option<Named> {
+    pub(super) fn host(self, number: u32) -> Option<Named> {
         let host = self.0.host_by_number(HostNumber(number))?;
         Some(named("host", &host.name, ""))
     }

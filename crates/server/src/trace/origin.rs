@@ -197,6 +197,23 @@ pub(super) fn owner(view: &Snapshot, network: NetworkId, address: IpAddr) -> Opt
     })
 }
 
+/// The entrance of what comes from outside an external network, called so, to an address; without a frame.
+pub(super) fn at_network(view: &Snapshot, network: &str, to: IpAddr) -> Result<Entrance, TraceError> {
+    let network = network_called(view, network)?;
+    let Some(physical) = network.segment.physical() else {
+        return Err(TraceError::NotPhysical(network.id));
+    };
+    let (host, _) = answerer(view, network.id, to)?;
+    let vlan = physical.vlan.map_or(0, |vlan| vlan.get().into());
+    Ok(Entrance {
+        host,
+        door: Door::Physical(physical.network.clone()),
+        frame: Vec::new(),
+        vlan,
+        is_return: false,
+    })
+}
+
 fn of_outside(view: &Snapshot, network: &Network, question: &Question) -> Result<Entrance, TraceError> {
     let Some(physical) = network.segment.physical() else {
         return Err(TraceError::NotPhysical(network.id));
@@ -279,7 +296,8 @@ fn standing(view: &Snapshot, gateway: &Port) -> Result<(String, Mac), TraceError
     host.map(|host| (host.name.clone(), gateway.mac_address)).ok_or(TraceError::NobodyStands(gateway.id))
 }
 
-fn port_called<'a>(view: &'a Snapshot, text: &str) -> Result<&'a Port, TraceError> {
+/// The port of a UUID or a name.
+pub(super) fn port_called<'a>(view: &'a Snapshot, text: &str) -> Result<&'a Port, TraceError> {
     if let Ok(id) = text.parse::<PortId>() {
         return view.get::<Port>(&id).map(|port| &port.value).ok_or(TraceError::NoPort(text.to_owned()));
     }

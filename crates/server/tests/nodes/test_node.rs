@@ -137,7 +137,9 @@ impl TestNode {
                 }
                 FromServer::Batch(batch) => drop(self.apply(batch)),
                 FromServer::Welcome(_) => panic!("a second welcome"),
-                FromServer::Trace(_) => panic!("a question that nobody asked"),
+                FromServer::Trace(_) | FromServer::Follow(_) | FromServer::EndFollow(_) => {
+                    panic!("a question that nobody asked")
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ fn carried(pair: &Pair, host: usize, request: &TraceRequest) -> TraceOutput {
         }),
         _ => To::Port(pair.ports[host].number.0),
     };
-    TraceOutput { to: Some(to), frame: request.frame.clone(), vlan: 0 }
+    TraceOutput { to: Some(to), frame: request.frame.clone(), vlan: 0, length: 0 }
 }
 
 impl Pair {

@@ -1,0 +1,235 @@
+//! `hadron trace --live` shows real packets, on each host that they meet, with what really became of them, and leaves nothing behind.
+
+use anyhow::{Context, Result, ensure};
+use hadron_lab::{Process, Underlay, until};
+use hadron_tests::cloud::{Cloud, PATIENCE};
+use hadron_tests::guest::Guest;
+use hadron_tests::knock::Outcome;
+use hadron_tests::routers::Dual;
+use serde_json::{Value, json};
+
+const HOSTS: [&str; 2] = ["compute1", "compute2"];
+const OPEN: u16 = 8080;
+const CLOSED: u16 = 8081;
+/// Places that are followed on a host at a time.
+const PLACES: usize = 16;
+
+/// A live trace that runs.
+struct Live(Process);
+
+impl Live {
+    /// Starts one, and waits until packets are followed.
+    fn begin(cloud: &Cloud, name: &str, arguments: &[&str]) -> Result<Self> {
+        let all = [&["trace", "--live", "--json"], arguments].concat();
+        let process = cloud.admin_in_background(name, &all)?;
+        process.wait_for_log("\"begun\"", PATIENCE)?;
+        Ok(Live(process))
+    }
+
+    fn events(&self, kind: &str) -> Vec<Value> {
+        let log = self.0.log();
+        // The last line may not be whole yet.
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.filter(|event| event["event"] == kind).collect()
+    }
+
+    /// The packets that were seen, each as host, whether it is an answer, and flags.
+    fn seen(&self) -> Vec<(String, bool, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let of = |packet: &Value| {
+            let is_answer = packet["is_answer"] == json!(true);
+            (text(&packet["leg"]["host"]), is_answer, text(&packet["leg"]["packet"]["details"]))
+        };
+        self.events("packet").iter().map(of).collect()
+    }
+
+    fn wait_for(&self, packets: usize) -> Result<Vec<Value>> {
+        let found = until(PATIENCE, "the packets are shown", || self.events("packet").len() >= packets);
+        found.with_context(|| self.0.log())?;
+        Ok(self.events("packet"))
+    }
+
+    /// Ends it as Ctrl-C does.
+    fn stop(self) -> Result<()> {
+        self.0.interrupt();
+        Ok(until(PATIENCE, "the live trace ends", || !self.0.is_running())?)
+    }
+}
+
+/// Two guests on the first host and one on the second, which let in [`OPEN`] only.
+struct Scene {
+    one: Guest,
+    near: Guest,
+    far: Guest,
+    group: String,
+    cloud: Cloud,
+}
+
+impl Scene {
+    fn raise(name: &str, underlay: Underlay) -> Result<Self> {
+        let cloud = Cloud::up(name, underlay, &HOSTS)?;
+        let networks = [Dual::create(&cloud, 1)?, Dual::create(&cloud, 2)?];
+        let router = cloud.router("r")?;
+        networks.iter().try_for_each(|network| network.attach(&cloud, &router))?;
+        let group = cloud.group("web")?;
+        cloud.rules(&group, &json!({"protocol": "tcp", "port_range_min": OPEN, "port_range_max": OPEN}))?;
+        let guarded = |network: &Dual, host: &str, name: &str| {
+            let more = json!({"security_groups": [group], "name": name});
+            let guest = Guest::start_with(&cloud, &network.network, host, name, more)?;
+            guest.instance.add_route("default", network.gateways[1])?;
+            cloud.wait_for_status(&guest.port.id, "ACTIVE")?;
+            anyhow::Ok(guest)
+        };
+        let one = guarded(&networks[0], HOSTS[0], "one")?;
+        let near = guarded(&networks[0], HOSTS[0], "near")?;
+        let far = guarded(&networks[1], HOSTS[1], "far")?;
+        for other in [&near, &far] {
+            for ipv6 in [false, true] {
+                let door = other.at(ipv6, OPEN)?;
+                until(PATIENCE, "the other guest answers", || {
+                    one.connects(door).is_ok_and(|it| it == Outcome::Refused)
+                })?;
+            }
+        }
+        Ok(Self { one, near, far, group, cloud })
+    }
+}
+
+fn follows_over(underlay: Underlay) -> Result<()> {
+    let Scene { one, near, far, group, cloud } = &Scene::raise("live", underlay)?;
+    for ipv6 in [false, true] {
+        let names = |what: &str| format!("{what}-{ipv6}");
+        // Across hosts and routed: an attempt to connect, which nobody there waits for, is answered by a reset.
+        let door = far.at(ipv6, OPEN)?;
+        let to = door.to_string();
+        let live = Live::begin(cloud, &names("far"), &["--from", "one", "--tcp", "--to", &to])?;
+        // What is for somebody else is not shown.
+        ensure!(one.connects(near.at(ipv6, OPEN)?)? == Outcome::Refused);
+        ensure!(one.connects(door)? == Outcome::Refused);
+        let packets = live.wait_for(4)?;
+        let mut seen = live.seen();
+        seen.sort();
+        let (first, second) = (HOSTS[0].to_owned(), HOSTS[1].to_owned());
+        let (syn, reset) = ("SYN".to_owned(), "RST+ACK".to_owned());
+        let expected = [
+            (first.clone(), false, syn.clone()),
+            (first.clone(), true, reset.clone()),
+            (second.clone(), false, syn),
+            (second, true, reset),
+        ];
+        ensure!(seen == expected, "{seen:?}");
+        for packet in &packets {
+            ensure!(packet["kernel"]["agrees"] == json!(true) && packet["no_walk"] == "", "{packet:#}");
+        }
+        // The walk of the first packet is told by rules, though the packet has begun its connection by then.
+        let begins =
+            packets.iter().find(|it| it["leg"]["host"] == HOSTS[1] && it["is_answer"] == json!(false));
+        let begins = begins.context("a packet on the second host")?;
+        ensure!(begins["leg"].to_string().contains(group), "the security group is not named: {begins:#}");
+        ensure!(begins["kernel"]["rule"]["text"].to_string().contains("8080"), "{begins:#}");
+        ensure!(begins["kernel"]["text"].to_string().contains(&far.port.id), "{begins:#}");
+        live.stop()?;
+
+        // On one host.
+        let to = near.at(ipv6, OPEN)?;
+        let live = Live::begin(cloud, &names("near"), &["--from", "one", "--tcp", "--to", &to.to_string()])?;
+        ensure!(one.connects(to)? == Outcome::Refused);
+        live.wait_for(2)?;
+        ensure!(live.seen().iter().all(|(host, ..)| *host == first), "{:?}", live.seen());
+        live.stop()?;
+
+        // A refused one shows why, where it is dropped.
+        let to = far.at(ipv6, CLOSED)?;
+        let live =
+            Live::begin(cloud, &names("closed"), &["--from", "one", "--tcp", "--to", &to.to_string()])?;
+        ensure!(one.connects(to)? == Outcome::Silent);
+        live.wait_for(2)?;
+        let packets = live.events("packet");
+        let dropped =
+            packets.iter().find(|it| it["leg"]["host"] == HOSTS[1]).context("at the second host")?;
+        ensure!(dropped["kernel"]["reason"]["label"] == "ingress_denied", "{dropped:#}");
+        ensure!(dropped["kernel"]["agrees"] == json!(true), "{dropped:#}");
+        ensure!(dropped["leg"]["ends"][0]["reason"]["label"] == "ingress_denied", "{dropped:#}");
+        live.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn real_packets_are_shown_on_each_host_over_an_ipv4_underlay() -> Result<()> {
+    follows_over(Underlay::V4)
+}
+
+#[test]
+fn real_packets_are_shown_on_each_host_over_an_ipv6_underlay() -> Result<()> {
+    follows_over(Underlay::V6)
+}
+
+/// Requires that a live trace is refused, and says why.
+fn refused(cloud: &Cloud, arguments: &[&str], what: &str) -> Result<()> {
+    let output = cloud.admin_output(&[&["trace", "--live"], arguments].concat())?;
+    let is_refused = output.status.code() == Some(1) && output.stderr.contains(what);
+    ensure!(is_refused, "{arguments:?}: {} {}", output.stdout, output.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
+    let mut scene = Scene::raise("bounded", Underlay::V4)?;
+    let Scene { one, near, cloud, .. } = &scene;
+    let door = near.at(false, OPEN)?;
+
+    // By the number: it ends by itself, and shows no more.
+    let few = ["--from", "one", "--count", "3"];
+    let live = Live::begin(cloud, "few", &few)?;
+    for _ in 0..3 {
+        ensure!(one.connects(door)? == Outcome::Refused);
+    }
+    until(PATIENCE, "it ends by itself", || !live.0.is_running())?;
+    ensure!(live.events("packet").len() == 3 && live.events("ended").len() == 1, "{}", live.0.log());
+    // By the time.
+    let live = Live::begin(cloud, "short", &["--from", "one", "--udp", "--for", "1"])?;
+    until(PATIENCE, "it ends by itself", || !live.0.is_running())?;
+    ensure!(live.events("packet").is_empty() && live.events("ended").len() == 1, "{}", live.0.log());
+
+    // Bad input, and too many at once.
+    refused(cloud, &["--from", "nobody"], "there is no port nobody")?;
+    refused(cloud, &["--from", "one", "--count", "0"], "1 to 1000 packets")?;
+    refused(cloud, &["--from", "one", "--hex", "00"], "real ones are followed")?;
+    refused(cloud, &["--from", "one", "--icmp"], "--to")?;
+    // One place for what it sends, one for the answers.
+    let to = door.to_string();
+    let both = ["--from", "one", "--tcp", "--to", &to, "--for", "600"];
+    let every: Vec<Live> = (0..PLACES / 2)
+        .map(|number| Live::begin(cloud, &format!("many{number}"), &both))
+        .collect::<Result<_>>()?;
+    refused(cloud, &["--from", "one"], "followed on this host already")?;
+    // Who listened is killed: its places are free again.
+    drop(every);
+    until(PATIENCE, "the places are free", || {
+        Live::begin(cloud, "after", &few).is_ok_and(|live| live.stop().is_ok())
+    })?;
+
+    // With the agent its host's part ends, and the next one begins with none.
+    let live = Live::begin(cloud, "cut", &["--from", "far", "--for", "600"])?;
+    scene.cloud.kill_agent(HOSTS[1]);
+    let Scene { cloud, .. } = &scene;
+    until(PATIENCE, "the end of the host is shown", || {
+        live.events("ended").iter().any(|event| event["is_cut_off"] == json!(true))
+    })?;
+    until(PATIENCE, "a host that is away is said to be", || {
+        refused(cloud, &["--from", "far"], "not connected").is_ok()
+    })?;
+    scene.cloud.start_agent(HOSTS[1], &[])?;
+    let Scene { one, far, cloud, .. } = &scene;
+    let arguments = ["--from", "far", "--tcp", "--count", "1"];
+    let mut live = None;
+    until(PATIENCE, "the agent is back", || {
+        live = Live::begin(cloud, "again", &arguments).ok();
+        live.is_some()
+    })?;
+    ensure!(one.connects(far.at(false, OPEN)?)? == Outcome::Refused);
+    let packets = live.context("a live trace")?.wait_for(1)?;
+    ensure!(packets[0]["leg"]["packet"]["details"] == "RST+ACK", "{packets:#?}");
+    Ok(())
+}
