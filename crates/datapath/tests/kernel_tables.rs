@@ -15,6 +15,7 @@ fn main() -> std::process::ExitCode {
     support::run(&[
         ("rows_outlive_the_agent", rows_outlive_the_agent),
         ("links_outlive_the_agent_and_get_the_new_program", links_outlive_the_agent_and_get_the_new_program),
+        ("what_is_followed_ends_with_the_agent", what_is_followed_ends_with_the_agent),
         ("one_agent_at_a_time", one_agent_at_a_time),
         ("other_sizes_keep_all_rows", other_sizes_keep_all_rows),
         ("rows_that_no_longer_fit_are_an_error", rows_that_no_longer_fit_are_an_error),
@@ -81,6 +82,29 @@ fn rows_outlive_the_agent() {
     assert_eq!(datapath.tables().fdb.status().rows, 1);
     let config = datapath.tables().config().unwrap();
     assert_eq!((config.layout_version, config.host, config.overlay_mtu), (table::LAYOUT_VERSION, 1, 1450));
+}
+
+fn what_is_followed_ends_with_the_agent() {
+    let row = |id| Follow { id, until: u64::MAX, most: 9, ..Follow::default() };
+    let datapath = support::open("followed");
+    let tables = datapath.tables();
+    let following = |tables: &hadron_datapath::Tables| tables.config().unwrap().following;
+    assert_eq!(following(tables), 0);
+    tables.follow(&[Some(row(1)), None, Some(row(3))]).unwrap();
+    assert_eq!(following(tables), 3);
+    datapath.configure(&support::config("followed").host).unwrap();
+    assert_eq!(following(tables), 3, "another MTU ends nothing");
+    tables.follow(&[Some(row(1))]).unwrap();
+    assert_eq!(following(tables), 1);
+    let rows: Vec<Follow> = (0..table::MAX_FOLLOWS).map(|slot| tables.followed_by(slot).unwrap()).collect();
+    assert_eq!(rows[0], row(1));
+    assert!(rows[1..].iter().all(|row| *row == Follow::default()));
+    drop(datapath);
+
+    let datapath = support::open("followed");
+    assert_eq!(datapath.start(), Start::Reused);
+    assert_eq!(following(datapath.tables()), 0);
+    assert_eq!(datapath.tables().followed_by(0).unwrap(), Follow::default());
 }
 
 /// The ids of the programs on an interface's ingress, first to last.
