@@ -21,9 +21,12 @@ use tonic::{Request, Response, Status, transport::Server};
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 const PORT: u16 = 4317;
 
-/// Spans that came, with the attributes of the service that sent them.
+/// A span with the attributes of the service that sent it.
+type Sent = (Vec<KeyValue>, Span);
+
+/// What came.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>);
+struct Collector(Arc<Mutex<Vec<Sent>>>);
 
 #[tonic::async_trait]
 impl TraceService for Collector {
