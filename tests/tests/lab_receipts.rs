@@ -53,6 +53,32 @@ fn a_receipt_says_which_host_is_behind_and_when_it_has_caught_up() -> Result<()>
     Ok(())
 }
 
+#[test]
+fn a_server_does_not_guess_what_hosts_of_another_one_have() -> Result<()> {
+    let options = Options { is_on_etcd: true, ..Options::default() };
+    let mut cloud = Cloud::up_with("receipts", Underlay::V4, &HOSTS, options)?;
+    // The hosts are connected to the first server, which was there alone, and stay.
+    cloud.start_second_server()?;
+    let network = cloud.network("blue")?;
+    cloud.subnet(&network, "10.0.0.0/24")?;
+    let one = Guest::start(&cloud, &network, HOSTS[0], "one")?;
+    let two = Guest::start(&cloud, &network, HOSTS[1], "two")?;
+    one.reaches(&two)?;
+    becomes(&cloud, &one.port.id, true)?;
+    cloud.use_second_server();
+    let told = receipt(&cloud, "ports", &one.port.id)?;
+    ensure!(told["in_force"].is_null() && told["hosts_unknown"] == json!(2), "{told:#}");
+    ensure!(told["not_in_force_on"][0]["status"] == json!("unknown"), "{told:#}");
+
+    // The hosts come to the second one.
+    cloud.kill_server();
+    let told = becomes(&cloud, &one.port.id, true)?;
+    ensure!(told["hosts_in_force"] == json!(2) && told["hosts_unknown"] == json!(0), "{told:#}");
+    let third = cloud.port(&network, HOSTS[0])?;
+    becomes(&cloud, &third.id, true)?;
+    Ok(())
+}
+
 /// The lines of the audit log so far.
 fn lines(cloud: &Cloud) -> Result<Vec<Value>> {
     let text = cloud.host(CONTROLLER)?.command("cat").arg(LOG).succeed(PATIENCE)?;
