@@ -209,6 +209,35 @@ fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
 }
 
 #[test]
+fn hosts_of_two_servers_are_asked_by_either() -> Result<()> {
+    let options = Options { is_on_etcd: true, ..Options::default() };
+    let mut cloud = Cloud::up_with("traced", Underlay::V4, &HOSTS, options)?;
+    cloud.start_second_server()?;
+    // Nodes spread over the servers that there are when they start.
+    for host in HOSTS {
+        cloud.kill_agent(host);
+        cloud.start_agent(host, &[])?;
+    }
+    let here = |cloud: &Cloud| -> Result<usize> {
+        let status: Value = serde_json::from_str(&cloud.admin(&["status", "--json"])?)?;
+        let hosts = status["hosts"].as_array().context("no hosts")?;
+        Ok(hosts.iter().filter(|host| host["connected"] == json!(true)).count())
+    };
+    until(PATIENCE, "one host is here and one there", || here(&cloud).is_ok_and(|count| count == 1))?;
+    let network = cloud.network("blue")?;
+    cloud.subnet(&network, "10.0.0.0/24")?;
+    let one = Guest::start(&cloud, &network, HOSTS[0], "one")?;
+    let two = Guest::start(&cloud, &network, HOSTS[1], "two")?;
+    one.reaches(&two)?;
+    for _ in 0..2 {
+        let told = compare(&cloud, &one, two.at(false, OPEN)?)?;
+        ensure!(hosts(&told) == HOSTS, "{told:#}");
+        cloud.use_second_server();
+    }
+    Ok(())
+}
+
+#[test]
 fn the_way_outside_is_told_as_it_is_there_and_back() -> Result<()> {
     let options = Options { has_physical: true, ..Options::default() };
     let cloud = Cloud::up_with("traceout", Underlay::V4, &HOSTS, options)?;

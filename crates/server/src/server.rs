@@ -315,7 +315,8 @@ fn open_audit_log(config: &Config, store: &Store) -> Result<Option<AuditLog>, Se
 
 fn node_config(config: &Config) -> NodeConfig {
     let projection = hadron_project::Settings { lease_seconds: config.lease_seconds, ..Default::default() };
-    NodeConfig { projection, ..NodeConfig::default() }
+    let servers = config.node_servers.clone();
+    NodeConfig { projection, servers, ..NodeConfig::default() }
 }
 
 fn identity_config(config: &Config) -> IdentityConfig {

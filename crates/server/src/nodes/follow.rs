@@ -101,7 +101,7 @@ pub(super) async fn follow(hub: &Hub, host: &str, request: FollowRequest) -> Res
     if !hub.store.snapshot().has::<Host>(&name()) {
         return Err(NoAnswer::Unknown(name()));
     }
-    let session = hub.session(host).ok_or_else(|| NoAnswer::Away(name()))?;
+    let session = hub.session(host).ok_or_else(|| NoAnswer::NotHere(name()))?;
     let (id, news) = session.listeners.put(request).ok_or_else(|| NoAnswer::Busy(name()))?;
     session.wake.notify_one();
     let mut following = Following { session, id, news };

@@ -36,9 +36,10 @@ mod question;
 mod receipt;
 mod reporter;
 mod rpc;
+mod servers;
 mod session;
 
-pub use authority::{Authority, Issued, SigningRefused};
+pub use authority::{Authority, Issued, ServerIdentity, SigningRefused};
 pub use counters::{Counter, Counters};
 pub use follow::Following;
 pub use hub::NodeStatus;
@@ -49,6 +50,7 @@ use hadron_api::receipt::{Needed, Receipts};
 use hadron_project::{Limits, Settings};
 use hadron_store::{Position, RecordKey, Revision, Snapshot, Store};
 use hadron_wire::proto::nodes_server::NodesServer;
+use hadron_wire::proto::servers_server::ServersServer;
 use hadron_wire::proto::{FollowRequest, TraceReply, TraceRequest};
 use hub::Hub;
 use std::future::Future;
@@ -68,6 +70,8 @@ pub struct NodeConfig {
     pub silence: Duration,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
+    /// `host:port` of the listeners for nodes of all servers of the cloud, this one among them; empty for a server by itself.
+    pub servers: Vec<String>,
     /// How long streams have to end after [`NodeService::serve`] was told to stop.
     pub drain: Duration,
 }
@@ -79,6 +83,7 @@ impl Default for NodeConfig {
             batch: Limits::default(),
             silence: Duration::from_secs(3 * hadron_wire::HEARTBEAT_SECONDS),
             handshake: Duration::from_secs(10),
+            servers: Vec::new(),
             drain: Duration::from_secs(5),
         }
     }
@@ -122,7 +127,11 @@ impl NodeService {
         tls: impl Fn() -> Arc<rustls::ServerConfig> + Send + 'static,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        let service = NodesServer::new(rpc::Rpc::new(self.hub.clone(), self.authority.clone()))
+        let rpc = rpc::Rpc::new(self.hub.clone(), self.authority.clone());
+        let servers = ServersServer::new(rpc.clone())
+            .max_decoding_message_size(hadron_wire::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(hadron_wire::MAX_MESSAGE_BYTES);
+        let nodes = NodesServer::new(rpc)
             .max_decoding_message_size(hadron_wire::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(hadron_wire::MAX_MESSAGE_BYTES);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -131,7 +140,9 @@ impl NodeService {
             .http2_keepalive_interval(Some(Duration::from_secs(hadron_wire::HEARTBEAT_SECONDS)))
             .http2_keepalive_timeout(Some(Duration::from_secs(2 * hadron_wire::HEARTBEAT_SECONDS)))
             .max_concurrent_streams(4)
-            .serve_with_incoming_shutdown(service, connections, async { drop(stopped.await) });
+            .add_service(nodes)
+            .add_service(servers)
+            .serve_with_incoming_shutdown(connections, async { drop(stopped.await) });
         let mut server = std::pin::pin!(server);
         tokio::select! {
             ended = &mut server => return ended,
@@ -157,12 +168,12 @@ impl NodeService {
         self.hub.status(host)
     }
 
-    /// Asks a host what would become of a packet there.
+    /// Asks a host what would become of a packet there, by whichever server of the cloud it is connected to.
     ///
     /// # Errors
     /// [`NoAnswer`]; what the host itself says of why there is no walk is in the reply.
     pub async fn trace(&self, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
-        question::ask(&self.hub, host, request).await
+        servers::ask(&self.hub, &*self.authority, host, request).await
     }
 
     /// Has a host tell of real packets. It has begun when this returns.

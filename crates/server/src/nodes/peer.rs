@@ -9,6 +9,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub struct Peer {
     /// The common name: the host's.
     pub host: String,
+    /// Whether it is no node but another server of the cloud: its certificate is good for TLS servers too.
+    pub is_server: bool,
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub key_fingerprint: [u8; 32],
     /// When the certificate ends.
@@ -26,9 +28,12 @@ impl Peer {
         let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| BadCertificate)?;
         let mut names = certificate.subject().iter_common_name();
         let (Some(name), None) = (names.next(), names.next()) else { return Err(BadCertificate) };
+        let usage = certificate.extended_key_usage().map_err(|_| BadCertificate)?;
+        let is_server = usage.is_some_and(|usage| usage.value.server_auth);
         let key_fingerprint = digest(&SHA256, certificate.public_key().raw).as_ref().try_into();
         Ok(Self {
             host: name.as_str().map_err(|_| BadCertificate)?.to_owned(),
+            is_server,
             key_fingerprint: key_fingerprint.map_err(|_| BadCertificate)?,
             not_after: Timestamp(certificate.validity().not_after.timestamp().saturating_mul(1000)),
         })

@@ -19,12 +19,21 @@ pub enum NoAnswer {
     /// It never joined, or was removed.
     #[error("there is no host {0}; `hadron host list` lists them")]
     Unknown(String),
-    /// Its agent is not connected to this server.
+    /// Its agent is not connected to this server, nor to another one of the cloud that answers.
+    #[error(
+        "host {0} is not connected to any server of this cloud that answers: its agent is down or cut off; \
+         its ports go on by the last rows that it has"
+    )]
+    Away(String),
+    /// Its agent is not connected to this server; others were not asked.
     #[error(
         "host {0} is not connected to this server: its agent is down or cut off, or connected to another server of this cloud; \
          its ports go on by the last rows that it has"
     )]
-    Away(String),
+    NotHere(String),
+    /// It is connected to another server, which says why there is no answer.
+    #[error("{0}")]
+    Elsewhere(String),
     /// It was connected, and is no more.
     #[error("host {0} lost its connection before it answered; try again")]
     Lost(String),
@@ -101,13 +110,13 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Asks a host's node, and waits for its answer.
+/// Asks a host's node that is connected here, and waits for its answer.
 pub(super) async fn ask(hub: &Hub, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
     let name = || host.to_owned();
     if !hub.store.snapshot().has::<Host>(&name()) {
         return Err(NoAnswer::Unknown(name()));
     }
-    let session = hub.session(host).ok_or_else(|| NoAnswer::Away(name()))?;
+    let session = hub.session(host).ok_or_else(|| NoAnswer::NotHere(name()))?;
     let (id, answer) = session.traces.put(request).ok_or_else(|| NoAnswer::Busy(name()))?;
     let _waiting = Waiting(&session.traces, id);
     session.wake.notify_one();

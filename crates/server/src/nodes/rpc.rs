@@ -1,4 +1,4 @@
-//! The three calls of the service.
+//! The three calls of the service for nodes.
 
 use super::accept::Origin;
 use super::authority::Authority;
@@ -19,8 +19,9 @@ use hadron_wire::version::{VERSIONS, negotiate};
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
+#[derive(Clone)]
 pub(super) struct Rpc {
-    hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
     authority: Arc<dyn Authority>,
 }
 
@@ -88,11 +89,11 @@ fn held(hello: &Hello) -> Result<Option<Position>, Farewell> {
     Ok(Some(Position { history, revision: Revision(hello.revision) }))
 }
 
-fn origin<T>(request: &Request<T>) -> Result<Origin, Status> {
+pub(super) fn origin<T>(request: &Request<T>) -> Result<Origin, Status> {
     request.extensions().get().cloned().ok_or_else(|| Status::internal("the connection has no origin"))
 }
 
-fn peer(origin: &Origin) -> Result<Arc<Peer>, Status> {
+pub(super) fn peer(origin: &Origin) -> Result<Arc<Peer>, Status> {
     origin.peer.clone().ok_or_else(|| {
         Status::unauthenticated(
             "a client certificate of this cloud is needed; join to get one (hadron agent --join)",

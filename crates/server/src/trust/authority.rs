@@ -2,13 +2,14 @@
 
 use super::certificate;
 use super::ring::{Ring, SECRET_NAME};
-use crate::nodes::{Issued, Peer, SigningRefused};
+use crate::nodes::{Issued, Peer, ServerIdentity, SigningRefused};
 use arc_swap::ArcSwap;
 use hadron_model::Timestamp;
 use hadron_model::identity::Secret;
 use hadron_store::{CommitInfo, Store, Stored};
+use hadron_wire::ticket::pem;
 use rcgen::{
-    CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
+    CertificateSigningRequestParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
     PublicKeyData,
 };
 use rustls_pki_types::CertificateSigningRequestDer;
@@ -113,6 +114,14 @@ impl Authority {
         }
     }
 
+    fn asking_server(&self, now: Timestamp) -> Result<ServerIdentity, TrustError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let ring = self.ring();
+        let certificate = ring.sign(&certificate::asking_server(now)?, &key)?;
+        let (certificate, key) = (pem(&certificate), key.serialize_pem());
+        Ok(ServerIdentity { certificate, key, roots: ring.roots_pem() })
+    }
+
     fn sign_node(&self, csr: &[u8], host: &str, now: Timestamp) -> Result<Issued, TrustError> {
         if csr.len() > MAX_REQUEST {
             return Err(TrustError::Request("the certificate request is too large"));
@@ -136,16 +145,25 @@ impl Authority {
     }
 }
 
+/// Why nothing is signed, in a sentence.
+fn refused(error: TrustError) -> SigningRefused {
+    match error {
+        TrustError::Certificate(cause) => SigningRefused(cause.to_string()),
+        other => SigningRefused(other.to_string()),
+    }
+}
+
 fn record(store: &Store) -> Option<Arc<Stored<Secret>>> {
     store.snapshot().get::<Secret>(&SECRET_NAME.to_owned()).cloned()
 }
 
 impl crate::nodes::Authority for Authority {
     fn issue(&self, csr: &[u8], host: &str) -> Result<Issued, SigningRefused> {
-        self.sign_node(csr, host, Timestamp::now()).map_err(|error| match error {
-            TrustError::Certificate(cause) => SigningRefused(cause.to_string()),
-            other => SigningRefused(other.to_string()),
-        })
+        self.sign_node(csr, host, Timestamp::now()).map_err(refused)
+    }
+
+    fn server_identity(&self) -> Result<ServerIdentity, SigningRefused> {
+        self.asking_server(Timestamp::now()).map_err(refused)
     }
 }
 

@@ -31,7 +31,15 @@ pub(super) fn server(names: &[String], now: Timestamp) -> Result<CertificatePara
     let mut params = valid_for(SERVER_LIFETIME_MS, now)?;
     params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
     params.distinguished_name = named("hadron server");
-    leaf(&mut params, ExtendedKeyUsagePurpose::ServerAuth);
+    leaf(&mut params, vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    Ok(params)
+}
+
+/// For a server that asks another one. No node's certificate is good for TLS servers.
+pub(super) fn asking_server(now: Timestamp) -> Result<CertificateParams, TrustError> {
+    let mut params = valid_for(DAY_MS, now)?;
+    params.distinguished_name = named("hadron server");
+    leaf(&mut params, vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth]);
     Ok(params)
 }
 
@@ -39,14 +47,14 @@ pub(super) fn server(names: &[String], now: Timestamp) -> Result<CertificatePara
 pub(super) fn node(host: &str, now: Timestamp) -> Result<CertificateParams, TrustError> {
     let mut params = valid_for(NODE_LIFETIME_MS, now)?;
     params.distinguished_name = named(host);
-    leaf(&mut params, ExtendedKeyUsagePurpose::ClientAuth);
+    leaf(&mut params, vec![ExtendedKeyUsagePurpose::ClientAuth]);
     Ok(params)
 }
 
-fn leaf(params: &mut CertificateParams, purpose: ExtendedKeyUsagePurpose) {
+fn leaf(params: &mut CertificateParams, purposes: Vec<ExtendedKeyUsagePurpose>) {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![purpose];
+    params.extended_key_usages = purposes;
     params.use_authority_key_identifier_extension = true;
 }
 

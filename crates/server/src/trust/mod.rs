@@ -7,6 +7,7 @@
 //! |---|---|---|---|---|
 //! | authority | self-signed | in the store | 10 years | by [`Authority::rotate`] |
 //! | server | its names and addresses, for TLS servers only | in memory | 30 days | by itself, in a running process |
+//! | server, to another | for TLS clients and servers | in memory | a day | made for each question |
 //! | node | common name = host name, for TLS clients only | on its host, 0600; it never leaves | 90 days | by the node, with `Renew` |
 //!
 //! A node is who its certificate says only if the host's record names its key: see [`crate::nodes`]. An authority that is

@@ -1,6 +1,6 @@
 //! A certificate authority of the test's own.
 
-use hadron_server::nodes::{Authority, Issued, SigningRefused};
+use hadron_server::nodes::{Authority, Issued, ServerIdentity, SigningRefused};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PublicKeyData,
@@ -91,6 +91,16 @@ impl Authority for TestAuthority {
             ca: self.certificate.der().to_vec(),
             key_fingerprint: fingerprint(&request.public_key),
         })
+    }
+
+    fn server_identity(&self) -> Result<ServerIdentity, SigningRefused> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name = named("a server");
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Ok(ServerIdentity { certificate, key: key.serialize_pem(), roots: self.certificate.pem() })
     }
 }
 

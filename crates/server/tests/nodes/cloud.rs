@@ -47,6 +47,14 @@ impl Cloud {
         Self::serve(memory, store, authority, control, config).await
     }
 
+    /// Another server of the same cloud, which knows where this one is.
+    pub async fn beside(&self) -> Self {
+        let store = Store::open_with(self.memory.clone()).await.unwrap();
+        let servers = vec!["localhost:1".into(), format!("localhost:{}", self.address.port())];
+        let config = NodeConfig { servers, ..NodeConfig::default() };
+        Self::serve(self.memory.clone(), store, self.authority.clone(), self.control.clone(), config).await
+    }
+
     async fn serve(
         memory: Arc<Memory>,
         store: Store,

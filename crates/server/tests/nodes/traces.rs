@@ -1,7 +1,7 @@
 //! Questions that a node answers by its stream.
 
 use crate::cloud::{Cloud, until};
-use crate::test_node::TestNode;
+use crate::test_node::{TestNode, channel};
 use futures_util::StreamExt;
 use hadron_model::{Host, Port};
 use hadron_server::nodes::NoAnswer;
@@ -10,10 +10,11 @@ use hadron_wire::proto::follow_news::News;
 use hadron_wire::proto::follow_place::Door as PlaceDoor;
 use hadron_wire::proto::node_message::Message;
 use hadron_wire::proto::server_message::Message as FromServer;
+use hadron_wire::proto::servers_client::ServersClient;
 use hadron_wire::proto::trace_output::To;
 use hadron_wire::proto::trace_request::Door;
 use hadron_wire::proto::{
-    FollowEnd, FollowNews, FollowRequest, FollowStarted, FollowedPacket, TraceOutput, TraceReply,
+    FollowEnd, FollowNews, FollowRequest, FollowStarted, FollowedPacket, HostTrace, TraceOutput, TraceReply,
     TraceRequest, TraceTunnel,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +68,43 @@ async fn who_can_not_answer_is_said_at_once() {
     asked(&mut node).await;
     drop(node);
     assert!(matches!(waiting.await.expect("no panic"), Err(NoAnswer::Lost(_))));
+}
+
+#[tokio::test]
+async fn a_server_asks_the_one_that_a_host_is_connected_to() {
+    let cloud = Cloud::start().await;
+    let mut node = cloud.node("compute1").await;
+    let there = cloud.beside().await;
+    let service = there.service.clone();
+    let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
+    let question = asked(&mut node).await;
+    node.send(Message::Traced(TraceReply { id: question.id, revision: 7, ..TraceReply::default() })).await;
+    assert_eq!(waiting.await.expect("no panic").expect("an answer").revision, 7);
+
+    // What the other server has to say is said, and a host that nobody has is away.
+    let service = there.service.clone();
+    let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
+    asked(&mut node).await;
+    drop(node);
+    let lost = waiting.await.expect("no panic").expect_err("the node is gone");
+    assert!(matches!(&lost, NoAnswer::Elsewhere(text) if text.contains("lost its connection")), "{lost}");
+    until("it is gone", || cloud.service.node("compute1").is_some_and(|node| !node.is_connected)).await;
+    let away = there.service.trace("compute1", TraceRequest::default()).await;
+    assert!(matches!(away, Err(NoAnswer::Away(_))), "{away:?}");
+}
+
+#[tokio::test]
+async fn a_node_may_not_ask_about_hosts() {
+    let cloud = Cloud::start().await;
+    let credentials = cloud.host("compute1").await;
+    for (credentials, code) in
+        [(Some(&credentials), tonic::Code::PermissionDenied), (None, tonic::Code::Unauthenticated)]
+    {
+        let channel = channel(&cloud, credentials).await.unwrap();
+        let question = HostTrace { host: "compute1".into(), request: None };
+        let refused = ServersClient::new(channel).trace(question).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
+    }
 }
 
 /// A network with a port on each of two hosts.
