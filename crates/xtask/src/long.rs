@@ -2,17 +2,20 @@
 //!
 //! | run | is |
 //! |---|---|
+//! | `properties [ROUNDS]` | the unit and property tests, each round from another seed, which is printed; 100 rounds |
 //! | `packets [MILLIONS]` | the packet path's host build against the plain reference, then its programs in the kernel against the host build; 100 millions each |
 //! | `frames [SECONDS]` | the fuzz target `frames`; 600 seconds |
 //! | `asks [SECONDS]` | the fuzz targets of what a guest asks its network, one for each processor at a time; an hour each |
 //! | `schemathesis [EXAMPLES]` | requests made from the served description, so many of each operation; 50 |
 
+use crate::check;
 use crate::command::{self, cargo_bin, path_with_cargo_bin, root, run, status};
 use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::process::{Child, Command, ExitCode};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-const USAGE: &str = "usage: cargo xtask long packets [MILLIONS] | long frames [SECONDS] | long asks [SECONDS] | long schemathesis [EXAMPLES]";
+const USAGE: &str = "usage: cargo xtask long properties [ROUNDS] | long packets [MILLIONS] | long frames [SECONDS] | long asks [SECONDS] | long schemathesis [EXAMPLES]";
 
 /// Packets of a case of `kernel_differential`.
 const PER_CASE: u64 = 1000;
@@ -26,6 +29,7 @@ pub fn start(arguments: &[String]) -> Result<ExitCode> {
     };
     setup::run()?;
     match what.as_str() {
+        "properties" => properties(amount.unwrap_or(100)),
         "packets" => packets(amount.unwrap_or(100) * 1_000_000),
         "frames" => {
             build_fuzz_targets()?;
@@ -35,6 +39,16 @@ pub fn start(arguments: &[String]) -> Result<ExitCode> {
         "schemathesis" => schemathesis(amount.unwrap_or(50)),
         _ => bail!(USAGE),
     }
+}
+
+/// Ends with the first round that fails.
+fn properties(rounds: u64) -> Result<ExitCode> {
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for seed in first..first + rounds {
+        println!("PROPTEST_RNG_SEED={seed}");
+        run(&mut check::unit_tests(seed)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn packets(count: u64) -> Result<ExitCode> {

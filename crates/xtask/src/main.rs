@@ -28,7 +28,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                      set up, then the public test suites against a running server, compared test by test with Neutron;
                      --grow adds what passes to the list of what must, --list writes every failure at length
   bench [NAME …]     set up, then the benchmarks, built for release, and one table of all their figures
-  long NAME [N]      set up, then hours of packets (millions), fuzzed frames (seconds) or requests made from the description (examples)";
+  long NAME [N]      set up, then hours of property tests (rounds), packets (millions), fuzzed frames (seconds) or requests made from the description (examples)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
