@@ -113,13 +113,14 @@ fn pairs<'a>(
 /// What each path did.
 fn figures(all: &[Rounds]) -> Table {
     let title = format!("Figures, {ROUNDS} rounds, median (least–greatest):");
-    let head = head(&["path", "family"], &["small packets lost %"]);
+    let head = head(&["path", "family"], &["small packets lost %", "programs, ns per small packet"]);
     let mut table = Table::new(title, head);
     for rounds in all {
         let values = |of: fn(&Sample) -> f64| Spread::of(&rounds.samples.iter().map(of).collect::<Vec<_>>());
         let mut cells = vec![rounds.course.into(), rounds.family.into()];
         cells.extend(COLUMNS.map(|(_, of, digits)| Cell::Spread(values(of), digits)));
         cells.push(Cell::Spread(values(|sample| sample.lost * 100.0), 2));
+        cells.push(Cell::Spread(values(|sample| sample.programs), 0));
         table.row(cells);
     }
     table

@@ -15,6 +15,7 @@ mod machine;
 mod memory;
 mod path;
 mod policy;
+mod programs;
 mod report;
 mod routed;
 mod rules;

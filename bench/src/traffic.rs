@@ -4,6 +4,7 @@
 //! packet happens in the sender's context, on its processor, up to the receiver's socket; so the sender's time is the path's cost.
 
 use crate::cpu::{self, Meter, Processors, pin};
+use crate::programs::RunTime;
 use crate::report::{quantile, sorted};
 use anyhow::{Context, Result, ensure};
 use hadron_lab::Namespace;
@@ -34,6 +35,27 @@ pub struct Pair<'a> {
     pub address: IpAddr,
 }
 
+/// Small packets of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Sprayed {
+    sent: u64,
+    arrived: u64,
+    /// What they cost the sender's processor.
+    cost: Duration,
+}
+
+impl Sprayed {
+    /// That arrived, per second of the sender's processor.
+    pub fn rate(&self) -> f64 {
+        self.arrived as f64 / self.cost.as_secs_f64()
+    }
+
+    /// Share of those that didn't arrive.
+    fn lost(&self) -> f64 {
+        1.0 - self.arrived as f64 / self.sent as f64
+    }
+}
+
 /// What a path did in one round.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
@@ -45,6 +67,8 @@ pub struct Sample {
     pub packets: f64,
     /// Share of the small packets that didn't arrive.
     pub lost: f64,
+    /// Nanoseconds that the packet path's programs ran for each of them.
+    pub programs: f64,
     /// Round trip of one octet by TCP, microseconds, tenth percentile.
     pub trip_p10: f64,
     /// The same, median.
@@ -56,10 +80,12 @@ impl Pair<'_> {
     pub fn sample(&self, time: Duration) -> Result<Sample> {
         let cpus = Processors::choose()?;
         let (tcp_octets, tcp_octets_per_cpu) = self.tcp_stream(cpus, time)?;
-        let (packets, lost) = self.small_packets(cpus, time)?;
+        let sprayed = self.small_packets(cpus, time)?;
+        let (packets, lost) = (sprayed.rate(), sprayed.lost());
+        let programs = self.programs_per_packet(cpus, time)?;
         let trips = self.round_trips(cpus, time)?;
         let (trip_p10, trip_p50) = (quantile(&trips, 0.1), quantile(&trips, 0.5));
-        Ok(Sample { tcp_octets, tcp_octets_per_cpu, packets, lost, trip_p10, trip_p50 })
+        Ok(Sample { tcp_octets, tcp_octets_per_cpu, packets, lost, programs, trip_p10, trip_p50 })
     }
 
     /// Waits until the path carries packets.
@@ -85,8 +111,8 @@ impl Pair<'_> {
         })
     }
 
-    /// Small packets that arrived, per second of the sender's processor; and the share of those that didn't.
-    pub fn small_packets(&self, cpus: Processors, time: Duration) -> Result<(f64, f64)> {
+    /// Sends small packets.
+    pub fn small_packets(&self, cpus: Processors, time: Duration) -> Result<Sprayed> {
         let receiver = self.far.run(|| UdpSocket::bind((self.address, 0)))??;
         setsockopt(&receiver, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
         receiver.set_nonblocking(true)?;
@@ -97,8 +123,15 @@ impl Pair<'_> {
             over.store(true, Ordering::Release);
             let ((sent, cost), arrived) = (sent??, joined(drain)?);
             ensure!(arrived > 0, "no packet arrived at {peer}");
-            Ok((arrived as f64 / cost.as_secs_f64(), 1.0 - arrived as f64 / sent as f64))
+            Ok(Sprayed { sent, arrived, cost })
         })
+    }
+
+    /// Nanoseconds that the packet path's programs run for a small packet.
+    fn programs_per_packet(&self, cpus: Processors, time: Duration) -> Result<f64> {
+        let run_time = RunTime::count()?;
+        let sprayed = self.small_packets(cpus, time)?;
+        Ok(run_time.nanoseconds()? as f64 / sprayed.sent as f64)
     }
 
     /// Microseconds, ascending.

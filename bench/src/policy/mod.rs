@@ -121,7 +121,7 @@ fn sample(course: &Course<'_>) -> Result<Sample> {
     pair.wait()?;
     let cpus = Processors::choose()?;
     let (tcp_octets, _) = pair.tcp_stream(cpus, TIME)?;
-    let (packets, _) = pair.small_packets(cpus, TIME)?;
+    let packets = pair.small_packets(cpus, TIME)?.rate();
     let set_ups = connect::repeatedly(&pair, cpus, TIME)?;
     let connections = set_ups.len() as f64 / TIME.as_secs_f64();
     Ok(Sample { tcp_octets, packets, connections, set_up: quantile(&set_ups, 0.5) })
