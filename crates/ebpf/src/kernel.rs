@@ -124,12 +124,8 @@ impl<const TEST: bool> Env for Kernel<TEST> {
             Changed::PseudoHeader => BPF_F_PSEUDO_HDR,
             Changed::PseudoHeaderOfUdp => BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0,
         });
-        let (from, to) = (from.as_ptr().cast_mut().cast(), to.as_ptr().cast_mut().cast());
-        // SAFETY: both buffers have N bytes and are only read.
-        unsafe {
-            let difference = bpf_csum_diff(from, N as u32, to, N as u32, 0);
-            bpf_l4_csum_replace(self.skb, offset, 0, difference as u64, flags) == 0
-        }
+        // SAFETY: the helper checks the offset and makes the packet writable.
+        unsafe { bpf_l4_csum_replace(self.skb, offset, 0, difference(from, to), flags) == 0 }
     }
 
     #[inline(always)]
@@ -737,6 +733,22 @@ fn load_any<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]>
         let result = bpf_skb_load_bytes(skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32);
         if result == 0 { Some(bytes.assume_init()) } else { None }
     }
+}
+
+/// What a checksum changes by when `from` becomes `to`, as a sum of 32-bit words in the machine's order (RFC 1624). `N` is a multiple of 4.
+#[inline(never)]
+fn difference<const N: usize>(from: &[u8; N], to: &[u8; N]) -> u64 {
+    let word = |bytes: &[u8; N], at: usize| {
+        u64::from(u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
+    };
+    let mut sum = 0;
+    let mut at = 0;
+    while at < N {
+        sum += (word(from, at) ^ 0xffff_ffff) + word(to, at);
+        at += 4;
+    }
+    sum = (sum & 0xffff_ffff) + (sum >> 32);
+    (sum & 0xffff_ffff) + (sum >> 32)
 }
 
 /// Sends a copy to one place of the flood list. A global function for BTF, which the verifier proves once and for all, and

@@ -72,12 +72,13 @@ pub(crate) fn is_own<E: Env>(env: &E, packet: &Packet) -> bool {
     env.fdb(&key).is_some_and(|entry| entry.kind == target::PORT)
 }
 
-/// Whether the tables are this build's; whether anything is followed comes with it.
+/// Whether the tables are this build's; what else each packet needs to know of its host comes with it.
 #[inline(always)]
 pub(crate) fn layout<E: Env>(env: &E, packet: &mut Packet) -> Result<(), DropReason> {
     match env.config() {
         Some(config) if config.layout_version == LAYOUT_VERSION => {
             packet.following = config.following;
+            packet.now = env.now();
             Ok(())
         }
         _ => Err(DropReason::LayoutVersion),

@@ -20,6 +20,8 @@ pub struct Packet {
     pub header_source: Address,
     /// IP destination there.
     pub header_destination: Address,
+    /// When the packet came, by the clock of [`crate::env::Env::now`], which is read once for it: that costs as much as a look-up.
+    pub now: u64,
     /// Ethernet destination.
     pub destination: Mac,
     /// Ethernet source.
@@ -163,6 +165,7 @@ impl Packet {
         next_hop: Address::UNSPECIFIED,
         header_source: Address::UNSPECIFIED,
         header_destination: Address::UNSPECIFIED,
+        now: 0,
         destination: Mac([0; 6]),
         source: Mac([0; 6]),
         link: Mac([0; 6]),

@@ -92,7 +92,7 @@ pub fn nat_knows<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Transla
         return 0;
     }
     scratch.leave(packet.exit, 0);
-    session::find(env, scratch).into()
+    session::find(env, packet, scratch).into()
 }
 
 /// Leads a packet for a shared address on: to the instance, whose router's interface is then in [`Packet::target_id`]; to the host that has

@@ -30,7 +30,7 @@ pub(super) fn of_leaving<E: Env>(
     scratch: &mut Translation,
     may_begin: bool,
 ) -> u32 {
-    let is_found = find(env, scratch);
+    let is_found = find(env, packet, scratch);
     if scratch.ends.kind == Ends::ERROR {
         return if is_found { 0 } else { DropReason::NoSession as u32 };
     }
@@ -47,7 +47,7 @@ pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tr
     let Some(row) = env.nat_return(back_key) else { return false };
     *back = *row;
     *key = back.session(back_key);
-    if !find(env, scratch) || !scratch.is_mutual() {
+    if !find(env, packet, scratch) || !scratch.is_mutual() {
         return false;
     }
     if scratch.ends.kind != Ends::ERROR {
@@ -59,7 +59,7 @@ pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tr
 /// Finds or begins the session of a packet on the way in to a port that is forwarded. 0, or the number of a [`DropReason`].
 #[inline(never)]
 pub(super) fn of_forwarded<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
-    let is_found = find(env, scratch);
+    let is_found = find(env, packet, scratch);
     if is_found && !scratch.is_mutual() {
         // The same two ends talk by another port outside.
         return DropReason::NoOutsidePort as u32;
@@ -94,10 +94,10 @@ fn begins(packet: &Packet, scratch: &Translation) -> bool {
 
 /// Copies the session in force.
 #[inline(always)]
-pub(super) fn find<E: Env>(env: &E, scratch: &mut Translation) -> bool {
+pub(super) fn find<E: Env>(env: &E, packet: &Packet, scratch: &mut Translation) -> bool {
     let Some(row) = env.nat_session(&scratch.key) else { return false };
     scratch.session = *row;
-    scratch.session.expires > env.now()
+    scratch.session.expires > packet.now
 }
 
 impl Translation {
@@ -126,7 +126,7 @@ fn take_in<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, way:
         session.state = connection_state::ESTABLISHED;
     }
     let lifetime = lifetime(env, packet.protocol, session.state);
-    session.expires = env.now() + lifetime;
+    session.expires = packet.now + lifetime;
     // As with connections: not for each packet.
     let is_same = (session.state, session.finished) == (before.0, before.1);
     if is_same && session.expires <= before.2 + (lifetime / 16).min(SECOND) {
@@ -275,8 +275,9 @@ fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, way: 
         return false;
     }
     let state = connection_state::OPENING;
+    let lifetime = lifetime(env, packet.protocol, state);
     scratch.session = NatSession {
-        expires: env.now() + lifetime(env, packet.protocol, state),
+        expires: packet.now + lifetime,
         port: packet.port,
         outside: scratch.back_key.outside,
         outside_port: scratch.back_key.outside_port,

@@ -20,7 +20,7 @@ const SECOND: u64 = 1_000_000_000;
 #[inline(always)]
 pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement) -> u32 {
     let Judgement { connection, subject, query, .. } = scratch;
-    if !find(env, subject, connection) {
+    if !find(env, packet, subject, connection) {
         return UNKNOWN;
     }
     let is_over = connection.state >= connection_state::CLOSING;
@@ -40,11 +40,11 @@ pub(super) fn follow<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgeme
 
 /// Copies the connection in force; notes whether there is a row at all.
 #[inline(always)]
-pub(super) fn find<E: Env>(env: &E, subject: &mut Subject, into: &mut Connection) -> bool {
+pub(super) fn find<E: Env>(env: &E, packet: &Packet, subject: &mut Subject, into: &mut Connection) -> bool {
     let Some(row) = env.connection(&subject.key) else { return false };
     *into = *row;
     subject.has_row = 1;
-    into.expires > env.now()
+    into.expires > packet.now
 }
 
 /// Whether the connection was allowed by the policy as it is.
@@ -110,7 +110,7 @@ fn take_in<E: Env>(env: &mut E, packet: &Packet, subject: &Subject, connection: 
         return;
     }
     let lifetime = lifetime(env, packet.protocol, connection.state);
-    connection.expires = env.now() + lifetime;
+    connection.expires = packet.now + lifetime;
     // A row is written by all CPUs that the connection uses: not for each packet.
     let is_same = (connection.state, connection.finished) == (before.0, before.1);
     if !is_same || connection.expires > before.2 + (lifetime / 16).min(SECOND) {
@@ -195,7 +195,7 @@ fn room<E: Env>(env: &mut E, port: u32) -> u32 {
 #[inline(never)]
 fn insert<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Judgement, rule: u32) -> bool {
     let Judgement { connection, subject, .. } = scratch;
-    connection.began = env.now();
+    connection.began = packet.now;
     connection.state = connection_state::OPENING;
     connection.expires = connection.began + lifetime(env, packet.protocol, connection.state);
     connection.rule = rule;

@@ -22,7 +22,7 @@ pub(super) fn follow<E: Env>(env: &E, packet: &Packet, scratch: &mut Judgement) 
     if !fill(env, packet, quoted) {
         return UNKNOWN;
     }
-    let is_in_force = find(env, quoted, connection) && is_current(env, packet.policy, connection);
+    let is_in_force = find(env, packet, quoted, connection) && is_current(env, packet.policy, connection);
     if is_in_force { PASSES } else { UNKNOWN }
 }
 

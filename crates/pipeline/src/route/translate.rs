@@ -1,11 +1,12 @@
-//! Addresses and ports in the headers of an IPv4 packet, and in those that an ICMP error quotes (RFC 3022 §4, RFC 5508 §4).
+//! What an IPv4 packet whose addresses change has behind its header: ports, checksums, and what an ICMP error quotes (RFC 3022 §4,
+//! RFC 5508 §4).
 
 use super::rewrite::corrected;
 use crate::env::{Changed, Env};
-use crate::packet::{LATER, Packet, ether, proto, translated};
+use crate::packet::{LATER, Packet, proto, translated};
 use crate::policy;
 
-/// Where an IPv4 header has its checksum, and the addresses behind it.
+/// Where a quoted IPv4 header has its checksum, and the addresses behind it.
 const CHECKSUM: u32 = 10;
 const SOURCE: u32 = 12;
 const DESTINATION: u32 = 16;
@@ -15,24 +16,12 @@ const QUOTE: u32 = 8;
 /// Where an ICMP query has its identifier.
 const IDENTIFIER: u32 = 4;
 
-/// Writes the packet's addresses in place of those of the header, and corrects all checksums.
+/// Writes what follows the header of a translated packet: ports, checksums for them and for the addresses, and what an ICMP error quotes.
 #[inline(always)]
-pub(super) fn addresses<E: Env>(env: &mut E, packet: &Packet) -> bool {
+pub(super) fn payload<E: Env>(env: &mut E, packet: &Packet) -> bool {
     let is_error =
         packet.fragment != LATER && packet.is_icmp() && policy::is_error(proto::ICMP, packet.icmp_type);
-    header(env, packet)
-        && transport(env, packet)
-        && if is_error { quote(env, packet) } else { ports(env, packet) }
-}
-
-#[inline(never)]
-fn header<E: Env>(env: &mut E, packet: &Packet) -> bool {
-    let (old, new) = change(packet);
-    let Some(checksum) = env.load(ether::HEADER + CHECKSUM) else { return false };
-    let [a, b, c, d, e, f, g, h] = new;
-    let checksum = corrected(checksum, first(old), first(new));
-    let [high, low] = corrected(checksum, second(old), second(new));
-    env.store(ether::HEADER + CHECKSUM, &[high, low, a, b, c, d, e, f, g, h])
+    transport(env, packet) && if is_error { quote(env, packet) } else { ports(env, packet) }
 }
 
 /// The pseudo-header's part of the checksum; ICMP and SCTP have none, and later fragments no transport header.
@@ -59,16 +48,6 @@ fn change(packet: &Packet) -> ([u8; 8], [u8; 8]) {
         pair(packet.header_source.tail(), packet.header_destination.tail()),
         pair(packet.source_address.tail(), packet.destination_address.tail()),
     )
-}
-
-#[inline(always)]
-fn first([a, b, c, d, ..]: [u8; 8]) -> [u8; 4] {
-    [a, b, c, d]
-}
-
-#[inline(always)]
-fn second([.., a, b, c, d]: [u8; 8]) -> [u8; 4] {
-    [a, b, c, d]
 }
 
 /// The ports, or the identifier of an ICMP query.
@@ -208,7 +187,7 @@ fn quoted_checksum<E: Env>(
 }
 
 /// Writes a word of the message, and corrects the message's checksum.
-#[inline(always)]
+#[inline(never)]
 fn put<E: Env>(env: &mut E, packet: &Packet, at: u32, from: [u8; 4], to: [u8; 4]) -> bool {
     env.store(at, &to) && env.replace_checksum(packet.l4_offset + ICMP_CHECKSUM, &from, &to, Changed::Message)
 }
