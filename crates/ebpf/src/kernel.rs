@@ -1,25 +1,27 @@
 //! The pipeline's surroundings in the kernel: a tc context, the maps, and the helpers that send packets.
 
-use core::ffi::c_void;
-use core::mem::MaybeUninit;
-
 use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM, BPF_NOEXIST,
 };
 use aya_ebpf::helpers::{
-    bpf_clone_redirect, bpf_csum_diff, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_map_lookup_elem,
-    bpf_redirect, bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-    bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skb_vlan_push,
+    bpf_clone_redirect, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect, bpf_ringbuf_output,
+    bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_skb_vlan_pop,
+    bpf_skb_vlan_push,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
 use hadron_pipeline::table::*;
 use hadron_pipeline::{
-    Address, Changed, Env, FollowCount, Meter, Packet, PortCounter, Query, Translation, Tunnel, complain,
-    copy_to_slot, find_follow, find_rule, hop, nat_enter, nat_knows, nat_leave, nat_try, policy_verdict,
+    Address, Changed, Env, FollowCount, Meter, Packet, PortCounter, Query, Translation, Tunnel,
 };
 
+use crate::bytes::{difference, load_any, load_linear, sum};
+use crate::rows::{add, count_port, longest, masked, meter_word, row};
+use crate::subprograms::{
+    ask_rules, find_sharer, flood_slot, judge, knows_sender, look_for_follow, pass_router, share_address,
+    tell_sender, try_port,
+};
 use crate::{maps, tunnel};
 
 /// One run of a program. With `TEST` the tunnel key is read from `skb->cb`, since `BPF_PROG_TEST_RUN` can't give one.
@@ -33,6 +35,13 @@ impl<const TEST: bool> Kernel<TEST> {
     #[inline(always)]
     pub fn new(skb: *mut __sk_buff) -> Option<Self> {
         Some(Kernel { skb, counters: maps::COUNTERS.get_ptr_mut(0)? })
+    }
+
+    /// For functions that ask nothing but tables. A context that they would not use can't be an argument of theirs: the compiler passes
+    /// nothing for it then.
+    #[inline(always)]
+    pub fn without_packet() -> Self {
+        Kernel { skb: core::ptr::null_mut(), counters: core::ptr::null_mut() }
     }
 }
 
@@ -703,272 +712,10 @@ impl<const TEST: bool> Env for Kernel<TEST> {
 const VLAN_PROTOCOL: u16 = 0x8100;
 const VLAN_ID: u32 = 0xfff;
 
-/// Offsets that are read in place; headers end long before.
-const LINEAR: u32 = 0x3ff;
-
-/// Reads what lies in the linear part of the packet, where headers nearly always are, without a helper's call.
-#[inline(always)]
-fn load_linear<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
-    if offset > LINEAR {
-        return None;
-    }
-    // SAFETY: the bytes lie between `data` and `data_end`, which the verifier proves from the comparison.
-    unsafe {
-        let data = (&raw const (*skb).data).read_volatile() as usize;
-        let end = (&raw const (*skb).data_end).read_volatile() as usize;
-        let start = data + offset as usize;
-        if start + N > end {
-            return None;
-        }
-        Some((start as *const [u8; N]).read())
-    }
-}
-
-/// Reads wherever the packet has its bytes.
-#[inline(always)]
-fn load_any<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
-    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-    // SAFETY: there is room for N bytes; the helper checks the offset, and has written all of them when it returns 0.
-    unsafe {
-        let result = bpf_skb_load_bytes(skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32);
-        if result == 0 { Some(bytes.assume_init()) } else { None }
-    }
-}
-
-/// What a checksum changes by when `from` becomes `to`, as a sum of 32-bit words in the machine's order (RFC 1624). `N` is a multiple of 4.
-#[inline(never)]
-fn difference<const N: usize>(from: &[u8; N], to: &[u8; N]) -> u64 {
-    let word = |bytes: &[u8; N], at: usize| {
-        u64::from(u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
-    };
-    let mut sum = 0;
-    let mut at = 0;
-    while at < N {
-        sum += (word(from, at) ^ 0xffff_ffff) + word(to, at);
-        at += 4;
-    }
-    sum = (sum & 0xffff_ffff) + (sum >> 32);
-    (sum & 0xffff_ffff) + (sum >> 32)
-}
-
-/// Sends a copy to one place of the flood list. A global function for BTF, which the verifier proves once and for all, and
-/// not once in each turn of the loop.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn flood_slot(skb: *mut __sk_buff, packet: *mut Packet, slot: u32) -> i32 {
-    // SAFETY: the caller lends its packet for the time of the call; the null is for the verifier, which asks.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
-    copy_to_slot(&mut kernel, packet, slot);
-    0
-}
-
-/// Finds by which row the packet is followed, as `hadron_pipeline::find_follow` does. Global, since three doors come here.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn look_for_follow(skb: *mut __sk_buff, packet: *const Packet) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_ref() }) else { return 0 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
-    find_follow(&mut kernel, packet)
-}
-
 /// Bytes of a followed frame that are kept.
 #[inline(always)]
 fn followed_length(header: &Followed) -> u64 {
     u64::from(header.length).clamp(1, FOLLOWED_SNAPLEN as u64)
-}
-
-/// What a port's policy says of the packet. A global function for BTF: two doors and the loop of copies enter it, and the
-/// verifier proves it once.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn judge(skb: *mut __sk_buff, packet: *mut Packet, port: u32, way: u32) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::EgressDenied as u32 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::EgressDenied as u32 };
-    let Some(scratch) = maps::JUDGEMENT.get_ptr_mut(0) else { return DropReason::EgressDenied as u32 };
-    // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
-    policy_verdict(&mut kernel, packet, unsafe { &mut *scratch }, port, way)
-}
-
-/// Takes the packet through one router, as `hadron_pipeline::hop` does. Global for the same reason as `flood_slot`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pass_router(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::RouterGone as u32 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::RouterGone as u32 };
-    hop(&mut kernel, packet)
-}
-
-/// Gives the packet a shared address as its source, as `hadron_pipeline::nat_leave` does. Global, so that routers' turns prove it once.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn share_address(skb: *mut __sk_buff, packet: *mut Packet, may_begin: u32) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::NoSession as u32 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::NoSession as u32 };
-    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
-    // SAFETY: this CPU's scratch is in no other use, as `SCRATCH` isn't.
-    nat_leave(&mut kernel, packet, unsafe { &mut *scratch }, may_begin)
-}
-
-/// Whether the sender has an address by the packet's exit, as `hadron_pipeline::nat_knows` says. Global for the same reason.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn knows_sender(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
-    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return 0 };
-    // SAFETY: as in `share_address`.
-    nat_knows(&mut kernel, packet, unsafe { &mut *scratch })
-}
-
-/// Finds who shares the packet's destination, as `hadron_pipeline::nat_enter` does. Global for the same reason.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn find_sharer(skb: *mut __sk_buff, packet: *mut Packet) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return DropReason::NoSession as u32 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return DropReason::NoSession as u32 };
-    let Some(scratch) = maps::TRANSLATION.get_ptr_mut(0) else { return DropReason::NoSession as u32 };
-    // SAFETY: as in `share_address`.
-    nat_enter(&mut kernel, packet, unsafe { &mut *scratch })
-}
-
-/// Tries a port for a session, as `hadron_pipeline::nat_try` does. Global for the same reason as `flood_slot`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn try_port(scratch: *mut Translation, place: u32) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(scratch) = (unsafe { scratch.as_mut() }) else { return 0 };
-    // As in `ask_rules`.
-    let mut tables = Kernel::<false> { skb: core::ptr::null_mut(), counters: core::ptr::null_mut() };
-    nat_try(&mut tables, scratch, place)
-}
-
-/// Turns the packet into an ICMP error, as `hadron_pipeline::complain` does. Global, since two places of a door come here.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn tell_sender(skb: *mut __sk_buff, packet: *mut Packet, reason: u32) -> u32 {
-    // SAFETY: as in `flood_slot`.
-    let Some(packet) = (unsafe { packet.as_mut() }) else { return 0 };
-    let Some(mut kernel) = Kernel::<false>::new(skb) else { return 0 };
-    complain(&mut kernel, packet, reason)
-}
-
-/// Sums bytes up, by way of scratch memory.
-#[inline(never)]
-fn sum(skb: *mut __sk_buff, offset: u32, length: u32) -> Option<u32> {
-    let scratch: *mut c_void = maps::QUOTE_SCRATCH.get_ptr_mut(0)?.cast();
-    let length = masked(length as usize, 1024) as u32;
-    if length == 0 || length > maps::QUOTE as u32 {
-        return None;
-    }
-    // SAFETY: `scratch` is this CPU's and has QUOTE bytes; the helpers check the rest.
-    let sum = unsafe {
-        if bpf_skb_load_bytes(skb.cast(), offset, scratch, length) != 0 {
-            return None;
-        }
-        bpf_csum_diff(core::ptr::null_mut(), 0, scratch.cast(), length, 0)
-    };
-    if sum < 0 {
-        return None;
-    }
-    let sum = sum as u32;
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    Some(u32::from(u16::from_be(sum as u16)))
-}
-
-/// What the rules of a policy say, as `hadron_pipeline::find_rule` does. Global for the same reason as `judge`, which asks in two
-/// places.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn ask_rules(query: *const Query) -> u64 {
-    // SAFETY: as in `flood_slot`.
-    let Some(query) = (unsafe { query.as_ref() }) else { return 0 };
-    // Only tables are asked. The context as an argument would not be used, and the compiler passes nothing for it then.
-    let tables = Kernel::<false> { skb: core::ptr::null_mut(), counters: core::ptr::null_mut() };
-    find_rule(&tables, query)
-}
-
-/// An index below `slots`, a power of two. The compiler must not know the index: it would drop the mask where it knows more of the
-/// values than the verifier does.
-#[inline(always)]
-fn masked(index: usize, slots: usize) -> usize {
-    // SAFETY: `index` is on the stack.
-    unsafe { (&raw const index).read_volatile() & (slots - 1) }
-}
-
-/// Lends the row of the longest prefix of a key, which begins with its length.
-#[inline(always)]
-fn longest<'a, K: Row, V: Row>(map: *const c_void, key: &K) -> Option<&'a V> {
-    // SAFETY: `map` is a map of the object, whose keys and values are `K` and `V` by the table of its name. The row lives as
-    // `row` says.
-    unsafe {
-        let found = bpf_map_lookup_elem(map.cast_mut(), (&raw const *key).cast());
-        found.cast::<V>().as_ref()
-    }
-}
-
-/// Lends a row of a hash map.
-#[inline(always)]
-fn row<'a, V>(row: Option<*const V>) -> Option<&'a V> {
-    // SAFETY: the kernel keeps the memory of a row until the program has ended. Its content may change meanwhile, as `Env`
-    // says of every look-up; any content is a valid `V`, for rows are plain integers and bytes.
-    row.map(|row| unsafe { &*row })
-}
-
-#[inline(always)]
-fn meter_word(port: u32, meter: Meter) -> Option<*mut u64> {
-    let meters = maps::METERS.get_ptr_mut(PortKey { port })?;
-    // SAFETY: `meters` points to a row of METERS.
-    Some(unsafe {
-        match meter {
-            Meter::Punt => &raw mut (*meters).punt,
-            Meter::Miss => &raw mut (*meters).miss,
-            Meter::Flood => &raw mut (*meters).flood,
-            Meter::Log => &raw mut (*meters).log,
-            Meter::Error => &raw mut (*meters).error,
-            Meter::Service => &raw mut (*meters).service,
-            Meter::Follow => &raw mut (*meters).follow,
-        }
-    })
-}
-
-#[inline(always)]
-fn count_port(port: u32, counter: PortCounter, bytes: u32) {
-    let Some(counters) = maps::PORT_COUNTERS.get_ptr_mut(PortKey { port }) else { return };
-    // SAFETY: `counters` is this CPU's copy of a row of PORT_COUNTERS.
-    unsafe {
-        match counter {
-            PortCounter::Sent => {
-                add(&raw mut (*counters).tx_packets, 1);
-                add(&raw mut (*counters).tx_bytes, bytes.into());
-            }
-            PortCounter::Received => {
-                add(&raw mut (*counters).rx_packets, 1);
-                add(&raw mut (*counters).rx_bytes, bytes.into());
-            }
-            PortCounter::SentDropped => add(&raw mut (*counters).tx_dropped, 1),
-            PortCounter::ReceivedDropped => add(&raw mut (*counters).rx_dropped, 1),
-            PortCounter::Punted => add(&raw mut (*counters).punted, 1),
-            PortCounter::Untracked => add(&raw mut (*counters).untracked, 1),
-        }
-    }
-}
-
-/// Adds to a counter that only this CPU writes and that others may read at any time.
-///
-/// # Safety
-/// `counter` points into a per-CPU row.
-#[inline(always)]
-unsafe fn add(counter: *mut u64, n: u64) {
-    // SAFETY: the caller's promise; the word is aligned.
-    unsafe { counter.write_volatile(counter.read_volatile().wrapping_add(n)) }
 }
 
 /// Copies header and frame into `PUNTS`, by way of scratch memory, since a record of variable size can't be reserved.

@@ -1,12 +1,16 @@
 //! The kernel's entry points of the packet path: programs for tc ingress that bind `hadron_pipeline` to a context and to maps.
 //!
 //! Nothing is decided here. The contract with the loader (programs, maps, `skb->cb`, punts) is in `hadron_pipeline`.
-//! Begin reading at [`from_port`]; `kernel.rs` is the environment, `tunnel.rs` the tunnel key, `maps.rs` the maps.
+//! Begin reading at [`from_port`]; `kernel.rs` is the environment, `subprograms.rs` what the verifier proves by itself, `bytes.rs` the
+//! packet's bytes, `tunnel.rs` the tunnel key, `maps.rs` the maps and `rows.rs` their rows.
 #![no_std]
 #![no_main]
 
+mod bytes;
 mod kernel;
 mod maps;
+mod rows;
+mod subprograms;
 mod tunnel;
 
 use aya_ebpf::EbpfContext;
