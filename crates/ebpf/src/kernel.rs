@@ -5,9 +5,9 @@ use aya_ebpf::bindings::{
     __sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM, BPF_NOEXIST,
 };
 use aya_ebpf::helpers::{
-    bpf_clone_redirect, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect, bpf_ringbuf_output,
-    bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_skb_vlan_pop,
-    bpf_skb_vlan_push,
+    bpf_clone_redirect, bpf_ktime_get_ns, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_peer,
+    bpf_ringbuf_output, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+    bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use hadron_pipeline::drop::{DROP_SLOTS, DropReason};
 use hadron_pipeline::stage::{STAGE_SLOTS, Stage};
@@ -680,6 +680,12 @@ impl<const TEST: bool> Env for Kernel<TEST> {
     fn redirect(&mut self, ifindex: u32) {
         // SAFETY: the helper only notes the interface. Its return value is always TC_ACT_REDIRECT with flags 0.
         unsafe { bpf_redirect(ifindex, 0) };
+    }
+
+    #[inline(always)]
+    fn redirect_into_pair(&mut self, ifindex: u32) {
+        // SAFETY: as in `redirect`.
+        unsafe { bpf_redirect_peer(ifindex, 0) };
     }
 
     #[inline(always)]

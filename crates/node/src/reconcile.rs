@@ -13,7 +13,7 @@
 
 use crate::announce::{self, Announcement, Announcements};
 use crate::applied::Requests;
-use crate::apply::{Calculation, HostFacts, Key, Provider, Writer};
+use crate::apply::{Calculation, HostFacts, Key, PortInterface, Provider, Writer};
 use crate::backoff::Retry;
 use crate::cache::{Cache, Loaded, Position};
 use crate::error::{Error, chain};
@@ -325,8 +325,11 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
     }
 
     fn look_at(&mut self, name: &str) {
-        let index = self.interfaces.named(name).map(|link| link.index);
-        self.calculation.set_interface(name, index);
+        let interface = self
+            .interfaces
+            .named(name)
+            .map(|link| PortInterface { index: link.index, is_pair: link.is_pair });
+        self.calculation.set_interface(name, interface);
         self.touched.extend(self.calculation.ports_named(name));
     }
 

@@ -87,7 +87,11 @@ fn send<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), Exit> {
 fn to_port<E: Env>(env: &mut E, packet: &mut Packet) -> Result<(), DropReason> {
     let id = packet.target_id;
     aim_at_port(env, packet, id)?;
-    env.redirect(packet.out);
+    if packet.judged_flags & port_flag::PAIR != 0 {
+        env.redirect_into_pair(packet.out);
+    } else {
+        env.redirect(packet.out);
+    }
     packet.verdict = Verdict::new(VerdictKind::Deliver, packet.target_id, packet.out);
     Ok(())
 }

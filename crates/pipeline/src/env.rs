@@ -344,6 +344,9 @@ pub trait Env: Sized {
 
     /// Sends the packet out of an interface. Nothing more may be done with it.
     fn redirect(&mut self, ifindex: u32);
+    /// As [`Env::redirect`], for one end of a pair whose other end is in another network namespace: the packet comes in there as if it had
+    /// been received, without having been queued on the way.
+    fn redirect_into_pair(&mut self, ifindex: u32);
     /// Sends a copy out of an interface.
     fn clone_redirect(&mut self, ifindex: u32) -> bool;
     /// Gives the packet, and the next copy of it, the tunnel key for leaving by the overlay's interface.

@@ -163,7 +163,7 @@ impl Host {
                 network: NETWORK,
                 ifindex,
                 mac: instance.mac(),
-                flags: port_flag::PORT_SECURITY,
+                flags: port_flag::PORT_SECURITY | if port.is_multiple_of(2) { port_flag::PAIR } else { 0 },
                 punt_limit: none,
                 miss_limit: none,
                 flood_limit: none,

@@ -118,14 +118,30 @@ impl HostFacts {
     }
 }
 
+/// An interface that a port names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortInterface {
+    /// Its index.
+    pub index: u32,
+    /// It is one end of a pair, whose other end is in another network namespace.
+    pub is_pair: bool,
+}
+
+impl From<u32> for PortInterface {
+    /// One that is no pair's, as a virtual machine's.
+    fn from(index: u32) -> Self {
+        Self { index, is_pair: false }
+    }
+}
+
 /// All that entries follow from.
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub host: HostFacts,
     pub outages: Outages,
     pub rows: Held,
-    /// Index of each interface that a port names.
-    pub interfaces: HashMap<String, u32>,
+    /// Each interface that a port names.
+    pub interfaces: HashMap<String, PortInterface>,
     /// Keys of the rows that belong to a network, ports, routers' interfaces and floating IPs included.
     pub members: HashMap<u32, BTreeSet<RowKey>>,
     /// Ports by the interface name that they look for.
@@ -219,13 +235,13 @@ impl Calculation {
         applied
     }
 
-    /// Takes note of the interface of a name: its index, or that there is none.
-    pub fn set_interface(&mut self, name: &str, index: Option<u32>) {
-        let old = match index {
-            Some(index) => self.inputs.interfaces.insert(name.to_owned(), index),
+    /// Takes note of the interface of a name, or that there is none.
+    pub fn set_interface(&mut self, name: &str, interface: Option<PortInterface>) {
+        let old = match interface {
+            Some(interface) => self.inputs.interfaces.insert(name.to_owned(), interface),
             None => self.inputs.interfaces.remove(name),
         };
-        if old != index {
+        if old != interface {
             let ports: Vec<u32> = self.ports_named(name).collect();
             for port in ports {
                 self.recompute(Source::Row(RowKey::Port(port)));

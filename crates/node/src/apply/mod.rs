@@ -20,7 +20,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use calculation::{Calculation, HostFacts, Limits, Provider};
+pub use calculation::{Calculation, HostFacts, Limits, PortInterface, Provider};
 pub use entry::{Key, Value};
 pub use gateway::{Outages, Target, Targets};
 pub use writer::Writer;

@@ -1,6 +1,6 @@
 //! What follows from one row. Each function is a pure look at the inputs.
 
-use super::calculation::Inputs;
+use super::calculation::{Inputs, PortInterface};
 use super::entry::{FloodMember, NetworkFacts};
 use super::{Key, Value, policy, router};
 use hadron_pipeline::table::{
@@ -173,7 +173,9 @@ fn location(inputs: &Inputs, row: &LocationRow) -> Entries {
 }
 
 fn port(inputs: &Inputs, row: &PortRow) -> Entries {
-    let Some(&ifindex) = inputs.interfaces.get(&row.interface_name) else { return Entries::new() };
+    let Some(&PortInterface { index: ifindex, is_pair }) = inputs.interfaces.get(&row.interface_name) else {
+        return Entries::new();
+    };
     let Some(network) = network_of(inputs, row.network) else { return Entries::new() };
     if inputs.holder(&row.interface_name) != Some(row.number) {
         return Entries::new();
@@ -192,6 +194,7 @@ fn port(inputs: &Inputs, row: &PortRow) -> Entries {
         (port_flag::PRIVACY, network.privacy_addresses && !row.port_security_disabled),
         (port_flag::LOG_ACCEPTED, row.log.as_ref().is_some_and(PortLog::has_accepted)),
         (port_flag::LOG_DROPPED, row.log.as_ref().is_some_and(PortLog::has_dropped)),
+        (port_flag::PAIR, is_pair),
     ];
     let value = table::Port {
         network: row.network,

@@ -3,7 +3,7 @@ mod gateway;
 mod policy;
 mod router;
 
-use super::calculation::{Calculation, HostFacts, Limits, Provider};
+use super::calculation::{Calculation, HostFacts, Limits, PortInterface, Provider};
 use super::entry::NetworkFacts;
 use super::{Key, Outages, Value, Writer};
 use crate::plane::memory::Memory;
@@ -145,7 +145,7 @@ fn calculated_on(
 ) -> Entries {
     let mut calculation = Calculation::new(host);
     for (name, index) in interfaces {
-        calculation.set_interface(name, Some(*index));
+        calculation.set_interface(name, Some((*index).into()));
     }
     calculation.apply(set(rows));
     let mut entries = Entries::new();
@@ -188,6 +188,19 @@ fn a_port_is_whole_only_with_row_network_and_interface() {
     ] {
         let entries = calculated(without, interfaces);
         assert!(!entries.keys().any(|k| matches!(k, Key::Port(_) | Key::Interface(_) | Key::PortProgram(_))));
+    }
+}
+
+#[test]
+fn a_pair_whose_other_end_moves_changes_its_port() {
+    let mut calculation = Calculation::new(host());
+    let mut entries = Entries::new();
+    calculation.apply(set([network(5, Some(500)), Row::Port(port(9, 5, 7))]));
+    for is_pair in [false, true, false] {
+        calculation.set_interface("tap9", Some(PortInterface { index: 33, is_pair }));
+        fold(&mut entries, &mut calculation);
+        let Some(Value::Port(row)) = entries.get(&Key::Port(table::PortKey { port: 9 })) else { panic!() };
+        assert_eq!(row.flags & port_flag::PAIR != 0, is_pair);
     }
 }
 
@@ -266,7 +279,7 @@ fn two_ports_with_one_interface_name_leave_it_to_the_newer() {
     let interface = Key::Interface(table::InterfaceKey { ifindex: 33 });
     let mut calculation = Calculation::new(host());
     let mut entries = Entries::new();
-    calculation.set_interface("tap9", Some(33));
+    calculation.set_interface("tap9", Some(33.into()));
     calculation.apply(set([network(5, None), Row::Port(port(9, 5, 7)), Row::Port(twin)]));
     fold(&mut entries, &mut calculation);
     assert_eq!(entries.get(&interface), Some(&Value::Interface(table::Interface { port: 10 })));
@@ -292,7 +305,7 @@ fn a_restart_writes_nothing_when_nothing_changed() {
         let mut writer = Writer::default();
         writer.observe(found);
         for n in (1..40).rev() {
-            calculation.set_interface(&format!("tap{n}"), Some(100 + n));
+            calculation.set_interface(&format!("tap{n}"), Some((100 + n).into()));
         }
         calculation.apply(set(rows()));
         writer.desire(calculation.take_changes());
@@ -388,7 +401,7 @@ proptest! {
                 Step::Remove(key) => drop(calculation.apply(remove([key]))),
                 Step::Forget(batch) => drop(calculation.apply(batch)),
                 Step::Interface(name, index) => {
-                    calculation.set_interface(&format!("tap{name}"), index);
+                    calculation.set_interface(&format!("tap{name}"), index.map(PortInterface::from));
                     interfaces.insert(name, index);
                 }
                 Step::HostNumber(number) => {
@@ -417,7 +430,7 @@ proptest! {
         let mut fresh = Calculation::new(facts);
         fresh.apply(set(calculation.rows().iter().map(|(_, row)| row.clone())));
         for (name, index) in interfaces {
-            fresh.set_interface(&format!("tap{name}"), index);
+            fresh.set_interface(&format!("tap{name}"), index.map(PortInterface::from));
         }
         fresh.set_outages(outages);
         let mut scratch = Entries::new();

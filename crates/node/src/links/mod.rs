@@ -67,6 +67,8 @@ pub struct Link {
     pub mac: [u8; 6],
     /// The VXLAN attributes, if it is a VXLAN device.
     pub vxlan: Option<overlay::Vxlan>,
+    /// It is one end of a pair (veth(4)), whose other end is in another network namespace.
+    pub is_pair: bool,
 }
 
 impl Link {
@@ -83,7 +85,9 @@ impl Link {
             mtu: 0,
             mac: [0; 6],
             vxlan: None,
+            is_pair: false,
         };
+        let (mut has_two_ends, mut is_joined_elsewhere) = (false, false);
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
@@ -91,12 +95,21 @@ impl Link {
                 LinkAttribute::Address(address) => {
                     link.mac = address.as_slice().try_into().unwrap_or_default();
                 }
-                LinkAttribute::LinkInfo(infos) => link.vxlan = vxlan_of(infos),
+                LinkAttribute::LinkInfo(infos) => {
+                    link.vxlan = vxlan_of(infos);
+                    has_two_ends = is_veth(infos);
+                }
+                LinkAttribute::LinkNetNsId(_) => is_joined_elsewhere = true,
                 _ => {}
             }
         }
+        link.is_pair = has_two_ends && is_joined_elsewhere;
         (!link.name.is_empty()).then_some(link)
     }
+}
+
+fn is_veth(infos: &[LinkInfo]) -> bool {
+    infos.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Veth)))
 }
 
 fn vxlan_of(infos: &[LinkInfo]) -> Option<overlay::Vxlan> {
@@ -297,5 +310,25 @@ pub(crate) fn errno(error: &rtnetlink::Error) -> Option<i32> {
     match error {
         rtnetlink::Error::NetlinkError(message) => Some(-message.raw_code()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_one_whose_other_end_is_elsewhere() {
+        let read = |kind: InfoKind, elsewhere: bool| {
+            let mut message = LinkMessage::default();
+            message.attributes.push(LinkAttribute::IfName("tap1".into()));
+            message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+            message.attributes.extend(elsewhere.then_some(LinkAttribute::LinkNetNsId(0)));
+            Link::from_message(&message).unwrap().is_pair
+        };
+        assert!(read(InfoKind::Veth, true));
+        assert!(!read(InfoKind::Veth, false));
+        assert!(!read(InfoKind::Tun, true));
+        assert!(!read(InfoKind::MacVlan, true));
     }
 }

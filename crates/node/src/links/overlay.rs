@@ -166,6 +166,7 @@ mod tests {
             mtu: config.mtu,
             mac: [0; 6],
             vxlan: Some(vxlan),
+            is_pair: false,
         }
     }
 

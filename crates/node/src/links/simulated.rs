@@ -43,7 +43,15 @@ impl Paper {
 
     /// An interface appears, down, or changes its name.
     pub fn plug(&self, index: u32, name: &str) {
-        self.set(Link { index, name: name.into(), is_up: false, mtu: 1500, mac: [0; 6], vxlan: None });
+        self.set(Link {
+            index,
+            name: name.into(),
+            is_up: false,
+            mtu: 1500,
+            mac: [0; 6],
+            vxlan: None,
+            is_pair: false,
+        });
     }
 
     /// An interface disappears.
@@ -123,6 +131,7 @@ impl Links for Simulated {
             mtu: config.mtu,
             mac: [0; 6],
             vxlan: Some(vxlan),
+            is_pair: false,
         };
         self.paper.set(link);
         Ok(())

@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn link(index: u32, name: &str) -> Link {
-        Link { index, name: name.into(), is_up: false, mtu: 1500, mac: [0; 6], vxlan: None }
+        Link { index, name: name.into(), is_up: false, mtu: 1500, mac: [0; 6], vxlan: None, is_pair: false }
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl World {
 
     fn begin(&mut self) {
         for station in stations().filter(|station| station.is_here()) {
-            self.calculation.set_interface(&format!("tap{}", station.number), Some(station.interface()));
+            self.calculation
+                .set_interface(&format!("tap{}", station.number), Some(station.interface().into()));
         }
         let network = NetworkRow {
             number: NETWORK,
@@ -197,7 +198,8 @@ impl World {
         self.writer = Writer::default();
         self.writer.observe(self.host.dump().unwrap());
         for station in stations().filter(|station| station.is_here()) {
-            self.calculation.set_interface(&format!("tap{}", station.number), Some(station.interface()));
+            self.calculation
+                .set_interface(&format!("tap{}", station.number), Some(station.interface().into()));
         }
         self.calculation.begin(Mode::Snapshot);
         let changes = self.model.rows.values().map(RowChange::encode_set).collect();

@@ -535,6 +535,10 @@ impl Env for Run<'_> {
         self.leave(ifindex);
     }
 
+    fn redirect_into_pair(&mut self, ifindex: u32) {
+        self.leave(ifindex);
+    }
+
     fn clone_redirect(&mut self, ifindex: u32) -> bool {
         let is_up = !self.node.down.contains(&ifindex);
         if is_up {

@@ -171,6 +171,8 @@ pub mod port_flag {
     pub const LOG_ACCEPTED: u16 = 1 << 5;
     /// What port security or its rules drop is logged.
     pub const LOG_DROPPED: u16 = 1 << 6;
+    /// Its interface is one end of a pair, whose other end is in another network namespace: what is delivered goes there at once.
+    pub const PAIR: u16 = 1 << 7;
 }
 
 layout! {

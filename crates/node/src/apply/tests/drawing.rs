@@ -81,7 +81,7 @@ fn rows() -> Vec<Row> {
 /// The tables and programs that a change of each kind of row has written.
 fn written() -> BTreeMap<&'static str, BTreeSet<Kind>> {
     let mut calculation = Calculation::new(mapped());
-    calculation.set_interface("tap30", Some(30));
+    calculation.set_interface("tap30", Some(30.into()));
     calculation.take_changes();
     let mut written: BTreeMap<&str, BTreeSet<Kind>> = BTreeMap::new();
     for row in rows() {

@@ -394,7 +394,7 @@ fn what_was_announced_by_a_pair_is_forgotten_with_the_last_pair_of_its_mac() {
     let memory = Memory::default();
     let mut calculation = Calculation::new(host());
     let mut writer = Writer::default();
-    calculation.set_interface("tap9", Some(33));
+    calculation.set_interface("tap9", Some(33.into()));
     let mut with = |pairs: &[(Prefix, u8)]| {
         let mut row = port(9, 5, 7);
         row.allowed_pairs =

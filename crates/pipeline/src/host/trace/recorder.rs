@@ -389,6 +389,10 @@ impl<E: Env> Env for Recorder<E> {
         self.env.redirect(ifindex);
     }
 
+    fn redirect_into_pair(&mut self, ifindex: u32) {
+        self.env.redirect_into_pair(ifindex);
+    }
+
     fn clone_redirect(&mut self, ifindex: u32) -> bool {
         self.env.clone_redirect(ifindex)
     }
