@@ -37,15 +37,24 @@ pub struct Plan<'a> {
     pub places: &'a [&'a str],
     /// Whether those without a floating IP share the router's address.
     pub enable_snat: bool,
+    /// The VLAN that the external network has on the physical one; the world is on the untagged network all the same.
+    pub vlan: Option<u16>,
+}
+
+impl<'a> Plan<'a> {
+    /// A guest on each of the hosts, all of which have a way outside of their own, over IPv4, sharing the router's address.
+    pub fn on(hosts: &'a [&'a str]) -> Self {
+        Self { underlay: Underlay::V4, hosts, unmapped: &[], places: hosts, enable_snat: true, vlan: None }
+    }
 }
 
 impl Behind {
-    /// Creates it all. With `enable_snat` every guest reaches the world then.
+    /// Creates it all. With `enable_snat`, and without a VLAN, every guest reaches the world then.
     pub fn raise(name: &str, plan: Plan) -> Result<Self> {
-        let Plan { underlay, hosts, unmapped, places, enable_snat } = plan;
+        let Plan { underlay, hosts, unmapped, places, enable_snat, vlan } = plan;
         let options = Options { has_physical: true, unmapped, ..Options::default() };
         let cloud = Cloud::up_with(name, underlay, hosts, options)?;
-        let outside = Outside::create(&cloud)?;
+        let outside = Outside::create_in(&cloud, vlan, json!({}))?;
         let inside = Dual::create(&cloud, 1)?;
         let router = cloud.router("r")?;
         inside.attach(&cloud, &router)?;
@@ -58,10 +67,18 @@ impl Behind {
             let open = json!({"security_groups": [group]});
             guests.push(Guest::start_with(&cloud, &inside.network, host, &format!("guest{number}"), open)?);
         }
-        for guest in guests.iter().filter(|_| enable_snat) {
+        for guest in guests.iter().filter(|_| enable_snat && vlan.is_none()) {
             until(PATIENCE, "the world answers", || is_answered(&guest.instance, UPSTREAM.into()))?;
         }
         Ok(Self { guests, router, shared, outside, cloud })
+    }
+
+    /// Gives a guest a floating IP, and waits until the world reaches it by that: its id and address.
+    pub fn floating_ip(&self, guest: &Guest) -> Result<(String, IpAddr)> {
+        let (id, address) = self.outside.floating_ip(&self.cloud)?;
+        self.cloud.associate(&id, Some(&guest.port.id))?;
+        until(PATIENCE, "a floating IP is answered", || is_answered(&self.outside.world, address))?;
+        Ok((id, address))
     }
 
     /// The host that stands for the router, as the physical network sees it: behind which port the router's own MAC is.

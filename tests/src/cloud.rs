@@ -120,6 +120,31 @@ impl Cloud {
         Ok(cloud)
     }
 
+    /// Raises a cloud on etcd with two servers, which the two `computes` spread over.
+    pub fn up_on_two_servers(name: &str, underlay: Underlay, computes: [&str; 2]) -> Result<Self> {
+        let options = Options { is_on_etcd: true, ..Options::default() };
+        let mut cloud = Self::up_with(name, underlay, &computes, options)?;
+        cloud.start_second_server()?;
+        // Nodes choose among the servers that there are when they start.
+        for host in computes {
+            cloud.kill_agent(host);
+            cloud.start_agent(host, &[])?;
+        }
+        let waiting = until(PATIENCE, "one host is here and one there", || {
+            cloud.connected().is_ok_and(|hosts| hosts.len() == 1)
+        });
+        waiting.with_context(|| cloud.logs())?;
+        Ok(cloud)
+    }
+
+    /// The hosts that are connected to the server that is called.
+    pub fn connected(&self) -> Result<Vec<String>> {
+        let status: Value = serde_json::from_str(&self.admin(&["status", "--json"])?)?;
+        let hosts = status["hosts"].as_array().context("no hosts")?;
+        let hosts = hosts.iter().filter(|host| host["connected"] == json!(true));
+        Ok(hosts.filter_map(|host| host["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// A host of the lab.
     pub fn host(&self, name: &str) -> Result<&Host> {
         Ok(self.lab.host(name)?)

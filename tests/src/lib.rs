@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod debian;
 pub mod frame;
 pub mod groups;
+pub mod guarded;
 pub mod guest;
 pub mod knock;
 pub mod knot;

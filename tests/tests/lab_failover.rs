@@ -24,16 +24,12 @@ struct Scene {
 impl Scene {
     fn raise(name: &str, underlay: Underlay) -> Result<Self> {
         let places = [HOSTS[0], HOSTS[1], HOSTS[2], HOSTS[2]];
-        let plan =
-            Plan { underlay, hosts: &HOSTS, unmapped: &HOSTS[2..], places: &places, enable_snat: true };
+        let plan = Plan { underlay, unmapped: &HOSTS[2..], places: &places, ..Plan::on(&HOSTS) };
         let behind = Behind::raise(name, plan)?;
-        let Behind { guests, outside, cloud, .. } = &behind;
-        let (id, floating) = outside.floating_ip(cloud)?;
-        cloud.associate(&id, Some(&guests[3].port.id))?;
-        for guest in guests {
+        let (_, floating) = behind.floating_ip(&behind.guests[3])?;
+        for guest in &behind.guests {
             until(PATIENCE, "the world answers", || is_answered(&guest.instance, WORLD.into()))?;
         }
-        until(PATIENCE, "the floating IP is answered", || is_answered(&outside.world, floating))?;
         Ok(Self { floating, behind })
     }
 

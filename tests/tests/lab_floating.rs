@@ -1,13 +1,11 @@
 //! Floating IPs: instances and the world reach each other by them, and know each other by their true addresses.
 
 use anyhow::{Result, ensure};
-use hadron_lab::{Instance, Underlay, until};
-use hadron_tests::cloud::{Cloud, Options, PATIENCE};
-use hadron_tests::guest::Guest;
+use hadron_lab::{Instance, until};
+use hadron_tests::behind::{Behind, Plan};
+use hadron_tests::cloud::PATIENCE;
 use hadron_tests::knock::{Outcome, connect, ends, expect, goes_on, is_answered};
-use hadron_tests::outside::{Outside, UPSTREAM, WORLD, seen_as};
-use hadron_tests::routers::Dual;
-use serde_json::json;
+use hadron_tests::outside::{UPSTREAM, WORLD, seen_as};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -15,44 +13,18 @@ const HOSTS: [&str; 2] = ["compute1", "compute2"];
 const WEB: u16 = 8080;
 const PACE: Duration = Duration::from_millis(20);
 
-/// A network behind a router to the external network, and guests on it with their floating IPs.
-struct Scene {
-    guests: Vec<(Guest, String, IpAddr)>,
-    outside: Outside,
-    cloud: Cloud,
-}
-
-impl Scene {
-    fn raise(name: &str, hosts: &[&str]) -> Result<Self> {
-        let options = Options { has_physical: true, ..Options::default() };
-        let cloud = Cloud::up_with(name, Underlay::V4, &HOSTS, options)?;
-        let outside = Outside::create(&cloud)?;
-        let inside = Dual::create(&cloud, 1)?;
-        let router = cloud.router("r")?;
-        inside.attach(&cloud, &router)?;
-        outside.open(&cloud, &router, true)?;
-        let group = cloud.group("open")?;
-        cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
-        let mut guests = Vec::new();
-        for (number, host) in hosts.iter().enumerate() {
-            let open = json!({"security_groups": [group]});
-            let guest = Guest::start_with(&cloud, &inside.network, host, &format!("guest{number}"), open)?;
-            let (id, address) = outside.floating_ip(&cloud)?;
-            cloud.associate(&id, Some(&guest.port.id))?;
-            guests.push((guest, id, address));
-        }
-        for (_, _, address) in &guests {
-            until(PATIENCE, "a floating IP is answered", || is_answered(&outside.world, *address))?;
-        }
-        Ok(Self { guests, outside, cloud })
-    }
+/// A guest at each of the places, behind a router with a way outside; and the id and address of each one's floating IP.
+fn raise(name: &str, places: &[&str]) -> Result<(Behind, Vec<(String, IpAddr)>)> {
+    let behind = Behind::raise(name, Plan { places, ..Plan::on(&HOSTS) })?;
+    let floating = behind.guests.iter().map(|guest| behind.floating_ip(guest)).collect::<Result<_>>()?;
+    Ok((behind, floating))
 }
 
 #[test]
 fn instances_and_the_world_reach_each_other_by_floating_ips() -> Result<()> {
-    let Scene { guests, outside, .. } = &Scene::raise("floating", &HOSTS)?;
+    let (Behind { guests, outside, .. }, floating) = &raise("floating", &HOSTS)?;
     let world = &outside.world;
-    for (guest, _, address) in guests {
+    for (guest, (_, address)) in guests.iter().zip(floating) {
         let inside = guest.port.address(false)?;
         let report = world.ping(*address).count(5).run()?;
         ensure!(report.lost() == 0, "{} requests of the world to {address} were lost", report.lost());
@@ -91,9 +63,9 @@ fn is_udp_refused(from: &Instance, to: SocketAddr) -> Result<bool> {
 
 #[test]
 fn floating_ips_reach_each_other_on_one_host_and_on_two() -> Result<()> {
-    let Scene { guests, .. } = &Scene::raise("hairpin", &[HOSTS[0], HOSTS[0], HOSTS[1]])?;
-    let (one, _, own) = &guests[0];
-    for (other, _, address) in &guests[1..] {
+    let (Behind { guests, .. }, floating) = &raise("hairpin", &[HOSTS[0], HOSTS[0], HOSTS[1]])?;
+    let (one, (_, own)) = (&guests[0], &floating[0]);
+    for (other, (_, address)) in guests.iter().zip(floating).skip(1) {
         until(PATIENCE, "the other floating IP is answered", || is_answered(&one.instance, *address))?;
         one.pings(*address)?;
         let by = SocketAddr::new(*address, WEB);
@@ -109,11 +81,11 @@ fn floating_ips_reach_each_other_on_one_host_and_on_two() -> Result<()> {
 
 #[test]
 fn a_floating_ip_that_is_taken_away_ends_its_sessions_and_moves_at_once() -> Result<()> {
-    let Scene { guests, outside, cloud } = &Scene::raise("moving", &HOSTS)?;
-    let [(one, floating, address), (two, other, _)] = &guests[..] else { unreachable!("two guests") };
+    let (Behind { guests, outside, cloud, .. }, floating) = &raise("moving", &HOSTS)?;
+    let [(floating, address), (other, _)] = &floating[..] else { unreachable!("two floating IPs") };
     cloud.associate(other, None)?;
     let mut servers = Vec::new();
-    for guest in [one, two] {
+    for guest in guests {
         servers.push(guest.instance.tcp_echo(guest.at(false, WEB)?)?);
     }
     let by = SocketAddr::new(*address, WEB);
@@ -125,7 +97,7 @@ fn a_floating_ip_that_is_taken_away_ends_its_sessions_and_moves_at_once() -> Res
     ensure!(!is_answered(&outside.world, *address), "the floating IP is answered while it leads nowhere");
     // The world still takes the first host for its place, and is told otherwise.
     let mut times = Vec::new();
-    for guest in [two, one, two, one, two] {
+    for guest in [1, 0, 1, 0, 1].map(|number| &guests[number]) {
         let begun = Instant::now();
         cloud.associate(floating, Some(&guest.port.id))?;
         until(PATIENCE, "the floating IP is answered at its new place", || {
@@ -144,8 +116,8 @@ fn a_floating_ip_that_is_taken_away_ends_its_sessions_and_moves_at_once() -> Res
 
 #[test]
 fn sessions_go_on_while_the_agent_and_the_server_are_away() -> Result<()> {
-    let mut scene = Scene::raise("steady", &HOSTS[..1])?;
-    let (guest, _, address) = &scene.guests[0];
+    let (mut scene, floating) = raise("steady", &HOSTS[..1])?;
+    let (guest, (_, address)) = (&scene.guests[0], &floating[0]);
     let _server = guest.instance.tcp_echo(guest.at(false, WEB)?)?;
     let flow = scene.outside.world.tcp_flow(SocketAddr::new(*address, WEB), PACE)?;
     flow.wait_for_messages(20, PATIENCE)?;

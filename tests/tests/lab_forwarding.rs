@@ -26,7 +26,7 @@ struct Scene {
 
 impl Scene {
     fn raise(name: &str, underlay: Underlay, enable_snat: bool) -> Result<Self> {
-        let plan = Plan { underlay, hosts: &HOSTS, unmapped: &HOSTS[2..], places: &HOSTS, enable_snat };
+        let plan = Plan { underlay, unmapped: &HOSTS[2..], enable_snat, ..Plan::on(&HOSTS) };
         let behind = Behind::raise(name, plan)?;
         let scene = Self { floating: behind.outside.floating_ip(&behind.cloud)?, behind };
         for number in 0..HOSTS.len() {

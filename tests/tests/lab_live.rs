@@ -3,14 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use hadron_lab::{Process, Underlay, until};
 use hadron_tests::cloud::{Cloud, PATIENCE};
-use hadron_tests::guest::Guest;
+use hadron_tests::guarded::{CLOSED, Guarded, OPEN};
 use hadron_tests::knock::Outcome;
-use hadron_tests::routers::Dual;
 use serde_json::{Value, json};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
-const OPEN: u16 = 8080;
-const CLOSED: u16 = 8081;
 /// Places that are followed on a host at a time.
 const PLACES: usize = 16;
 
@@ -56,71 +53,38 @@ impl Live {
     }
 }
 
-/// Two guests on the first host and one on the second, which let in [`OPEN`] only.
-struct Scene {
-    one: Guest,
-    near: Guest,
-    far: Guest,
-    group: String,
-    cloud: Cloud,
-}
+/// Two on the first host and one, behind the router, on the second.
+const GUESTS: [(usize, &str, &str); 3] = [(0, HOSTS[0], "one"), (0, HOSTS[0], "near"), (1, HOSTS[1], "far")];
 
-impl Scene {
-    fn raise(name: &str, underlay: Underlay) -> Result<Self> {
-        let cloud = Cloud::up(name, underlay, &HOSTS)?;
-        let networks = [Dual::create(&cloud, 1)?, Dual::create(&cloud, 2)?];
-        let router = cloud.router("r")?;
-        networks.iter().try_for_each(|network| network.attach(&cloud, &router))?;
-        let group = cloud.group("web")?;
-        cloud.rules(&group, &json!({"protocol": "tcp", "port_range_min": OPEN, "port_range_max": OPEN}))?;
-        let guarded = |network: &Dual, host: &str, name: &str| {
-            let more = json!({"security_groups": [group], "name": name});
-            let guest = Guest::start_with(&cloud, &network.network, host, name, more)?;
-            guest.instance.add_route("default", network.gateways[1])?;
-            cloud.wait_for_status(&guest.port.id, "ACTIVE")?;
-            anyhow::Ok(guest)
-        };
-        let one = guarded(&networks[0], HOSTS[0], "one")?;
-        let near = guarded(&networks[0], HOSTS[0], "near")?;
-        let far = guarded(&networks[1], HOSTS[1], "far")?;
-        for other in [&near, &far] {
-            for ipv6 in [false, true] {
-                let door = other.at(ipv6, OPEN)?;
-                until(PATIENCE, "the other guest answers", || {
-                    one.connects(door).is_ok_and(|it| it == Outcome::Refused)
-                })?;
-            }
-        }
-        Ok(Self { one, near, far, group, cloud })
+/// Across hosts and routed: an attempt to connect, which nobody there waits for, is answered by a reset. Both are seen on both hosts.
+fn crosses(scene: &Guarded, name: &str, ipv6: bool) -> Result<Vec<Value>> {
+    let Guarded { guests, cloud, .. } = scene;
+    let [one, near, far] = &guests[..] else { unreachable!("three guests") };
+    let door = far.at(ipv6, OPEN)?;
+    let live = Live::begin(cloud, name, &["--from", "one", "--tcp", "--to", &door.to_string()])?;
+    // What is for somebody else is not shown.
+    ensure!(one.connects(near.at(ipv6, OPEN)?)? == Outcome::Refused);
+    ensure!(one.connects(door)? == Outcome::Refused);
+    let packets = live.wait_for(4)?;
+    let mut seen = live.seen();
+    seen.sort();
+    let (syn, reset) = ("SYN".to_owned(), "RST+ACK".to_owned());
+    let on = |host: &str| [(host.to_owned(), false, syn.clone()), (host.to_owned(), true, reset.clone())];
+    ensure!(seen == HOSTS.map(on).concat(), "{seen:?}");
+    for packet in &packets {
+        ensure!(packet["kernel"]["agrees"] == json!(true) && packet["no_walk"] == "", "{packet:#}");
     }
+    live.stop()?;
+    Ok(packets)
 }
 
 fn follows_over(underlay: Underlay) -> Result<()> {
-    let Scene { one, near, far, group, cloud } = &Scene::raise("live", underlay)?;
+    let scene = &Guarded::raise(Cloud::up("live", underlay, &HOSTS)?, &GUESTS)?;
+    let Guarded { guests, group, cloud, .. } = scene;
+    let [one, near, far] = &guests[..] else { unreachable!("three guests") };
     for ipv6 in [false, true] {
         let names = |what: &str| format!("{what}-{ipv6}");
-        // Across hosts and routed: an attempt to connect, which nobody there waits for, is answered by a reset.
-        let door = far.at(ipv6, OPEN)?;
-        let to = door.to_string();
-        let live = Live::begin(cloud, &names("far"), &["--from", "one", "--tcp", "--to", &to])?;
-        // What is for somebody else is not shown.
-        ensure!(one.connects(near.at(ipv6, OPEN)?)? == Outcome::Refused);
-        ensure!(one.connects(door)? == Outcome::Refused);
-        let packets = live.wait_for(4)?;
-        let mut seen = live.seen();
-        seen.sort();
-        let (first, second) = (HOSTS[0].to_owned(), HOSTS[1].to_owned());
-        let (syn, reset) = ("SYN".to_owned(), "RST+ACK".to_owned());
-        let expected = [
-            (first.clone(), false, syn.clone()),
-            (first.clone(), true, reset.clone()),
-            (second.clone(), false, syn),
-            (second, true, reset),
-        ];
-        ensure!(seen == expected, "{seen:?}");
-        for packet in &packets {
-            ensure!(packet["kernel"]["agrees"] == json!(true) && packet["no_walk"] == "", "{packet:#}");
-        }
+        let packets = crosses(scene, &names("far"), ipv6)?;
         // The walk of the first packet is told by rules, though the packet has begun its connection by then.
         let begins =
             packets.iter().find(|it| it["leg"]["host"] == HOSTS[1] && it["is_answer"] == json!(false));
@@ -128,14 +92,13 @@ fn follows_over(underlay: Underlay) -> Result<()> {
         ensure!(begins["leg"].to_string().contains(group), "the security group is not named: {begins:#}");
         ensure!(begins["kernel"]["rule"]["text"].to_string().contains("8080"), "{begins:#}");
         ensure!(begins["kernel"]["text"].to_string().contains(&far.port.id), "{begins:#}");
-        live.stop()?;
 
         // On one host.
         let to = near.at(ipv6, OPEN)?;
         let live = Live::begin(cloud, &names("near"), &["--from", "one", "--tcp", "--to", &to.to_string()])?;
         ensure!(one.connects(to)? == Outcome::Refused);
         live.wait_for(2)?;
-        ensure!(live.seen().iter().all(|(host, ..)| *host == first), "{:?}", live.seen());
+        ensure!(live.seen().iter().all(|(host, ..)| host == HOSTS[0]), "{:?}", live.seen());
         live.stop()?;
 
         // A refused one shows why, where it is dropped.
@@ -175,8 +138,9 @@ fn refused(cloud: &Cloud, arguments: &[&str], what: &str) -> Result<()> {
 
 #[test]
 fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
-    let mut scene = Scene::raise("bounded", Underlay::V4)?;
-    let Scene { one, near, cloud, .. } = &scene;
+    let mut scene = Guarded::raise(Cloud::up("bounded", Underlay::V4, &HOSTS)?, &GUESTS)?;
+    let Guarded { guests, cloud, .. } = &scene;
+    let (one, near) = (&guests[0], &guests[1]);
     let door = near.at(false, OPEN)?;
 
     // By the number: it ends by itself, and shows no more.
@@ -213,7 +177,7 @@ fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
     // With the agent its host's part ends, and the next one begins with none.
     let live = Live::begin(cloud, "cut", &["--from", "far", "--for", "600"])?;
     scene.cloud.kill_agent(HOSTS[1]);
-    let Scene { cloud, .. } = &scene;
+    let Guarded { cloud, .. } = &scene;
     until(PATIENCE, "the end of the host is shown", || {
         live.events("ended").iter().any(|event| event["is_cut_off"] == json!(true))
     })?;
@@ -221,7 +185,8 @@ fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
         refused(cloud, &["--from", "far"], "not connected").is_ok()
     })?;
     scene.cloud.start_agent(HOSTS[1], &[])?;
-    let Scene { one, far, cloud, .. } = &scene;
+    let Guarded { guests, cloud, .. } = &scene;
+    let (one, far) = (&guests[0], &guests[2]);
     let arguments = ["--from", "far", "--tcp", "--count", "1"];
     let mut live = None;
     until(PATIENCE, "the agent is back", || {

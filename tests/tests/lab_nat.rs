@@ -24,7 +24,7 @@ fn raise(
     places: &[&str],
     unmapped: &'static [&'static str],
 ) -> Result<Behind> {
-    Behind::raise(name, Plan { underlay, hosts: &HOSTS, unmapped, places, enable_snat: true })
+    Behind::raise(name, Plan { underlay, unmapped, places, ..Plan::on(&HOSTS) })
 }
 
 /// What every guest of a scene can do.

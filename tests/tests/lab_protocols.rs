@@ -62,7 +62,7 @@ struct Scene {
 impl Scene {
     fn raise(name: &str, underlay: Underlay) -> Result<Self> {
         let places = [HOSTS[0], HOSTS[0], HOSTS[1]];
-        let plan = Plan { underlay, hosts: &HOSTS, unmapped: &[], places: &places, enable_snat: true };
+        let plan = Plan { underlay, places: &places, ..Plan::on(&HOSTS) };
         let behind = Behind::raise(name, plan)?;
         let world = Talker::new(&behind.outside.world, WORLD.into())?;
         let inside = behind.cloud.network_of(&behind.guests[0].port.id)?;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use hadron_lab::{Underlay, until};
 use hadron_tests::cloud::{Cloud, Options, PATIENCE};
+use hadron_tests::guarded::{CLOSED, Guarded, OPEN};
 use hadron_tests::guest::Guest;
 use hadron_tests::knock::{Outcome, connect, is_answered};
 use hadron_tests::outside::{Outside, UPSTREAM, WORLD};
@@ -11,8 +12,6 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
-const OPEN: u16 = 8080;
-const CLOSED: u16 = 8081;
 
 /// The JSON of a trace, which may end in a drop.
 fn trace(cloud: &Cloud, arguments: &[&str]) -> Result<Value> {
@@ -60,52 +59,24 @@ fn reasons<'a>(report: &'a Value, way: &str) -> Vec<&'a str> {
     ends.filter_map(|end| end["reason"]["label"].as_str()).collect()
 }
 
-/// Two networks with a router between them, and guests that let in [`OPEN`] only.
-struct Scene {
-    one: Guest,
-    others: Vec<Guest>,
-    networks: [Dual; 2],
-    group: String,
-    cloud: Cloud,
-}
-
-impl Scene {
-    fn raise(name: &str, underlay: Underlay) -> Result<Self> {
-        let cloud = Cloud::up(name, underlay, &HOSTS)?;
-        let networks = [Dual::create(&cloud, 1)?, Dual::create(&cloud, 2)?];
-        let router = cloud.router("r")?;
-        networks.iter().try_for_each(|network| network.attach(&cloud, &router))?;
-        let group = cloud.group("web")?;
-        cloud.rules(&group, &json!({"protocol": "tcp", "port_range_min": OPEN, "port_range_max": OPEN}))?;
-        let guarded = |network: &Dual, host: &str, name: &str| {
-            let more = json!({"security_groups": [group], "name": name});
-            let guest = Guest::start_with(&cloud, &network.network, host, name, more)?;
-            guest.instance.add_route("default", network.gateways[1])?;
-            anyhow::Ok(guest)
-        };
-        let one = guarded(&networks[0], HOSTS[0], "one")?;
-        let mut others = Vec::new();
-        for (network, host, name) in
-            [(0, 0, "near"), (0, 1, "far"), (1, 0, "routed-near"), (1, 1, "routed-far")]
-        {
-            others.push(guarded(&networks[network], HOSTS[host], name)?);
-        }
-        for guest in others.iter().chain([&one]) {
-            cloud.wait_for_status(&guest.port.id, "ACTIVE")?;
-        }
-        Ok(Self { one, others, networks, group, cloud })
-    }
+/// One guest, and others beside it and behind the router, on its host and on the other one.
+fn raise(name: &str, underlay: Underlay) -> Result<Guarded> {
+    let guests = [
+        (0, HOSTS[0], "one"),
+        (0, HOSTS[0], "near"),
+        (0, HOSTS[1], "far"),
+        (1, HOSTS[0], "routed-near"),
+        (1, HOSTS[1], "routed-far"),
+    ];
+    Guarded::raise(Cloud::up(name, underlay, &HOSTS)?, &guests)
 }
 
 fn is_true_over(underlay: Underlay) -> Result<()> {
-    let Scene { one, others, group, cloud, .. } = &Scene::raise("trace", underlay)?;
+    let Guarded { guests, group, cloud, .. } = &raise("trace", underlay)?;
+    let [one, others @ ..] = &guests[..] else { unreachable!("guests") };
     for other in others {
         for ipv6 in [false, true] {
-            let door = other.at(ipv6, OPEN)?;
-            until(PATIENCE, "the other guest answers", || {
-                one.connects(door).is_ok_and(|it| it == Outcome::Refused)
-            })?;
-            let told = compare(cloud, one, door)?;
+            let told = compare(cloud, one, other.at(ipv6, OPEN)?)?;
             ensure!(text(&told, "/verdict").contains(&other.port.id), "{told:#}");
             let is_far = ["far", "routed-far"].iter().any(|name| text(&told, "/verdict").contains(name));
             let expected = if is_far { &HOSTS[..] } else { &HOSTS[..1] };
@@ -132,9 +103,9 @@ fn what_is_told_is_what_happens_over_an_ipv6_underlay() -> Result<()> {
 
 #[test]
 fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
-    let mut scene = Scene::raise("quiet", Underlay::V4)?;
-    let Scene { one, others, networks, cloud, .. } = &scene;
-    let far = &others[3];
+    let mut scene = raise("quiet", Underlay::V4)?;
+    let Guarded { guests, networks, cloud, .. } = &scene;
+    let (one, far) = (&guests[0], &guests[4]);
     let (there, door) = (one.port.address(false)?, far.at(false, CLOSED)?);
     let before = [HOSTS[0], HOSTS[1]].map(|host| cloud.drops(host));
     // Had the trace of what `far` sends begun a connection, the answer to it would be let in.
@@ -198,8 +169,9 @@ fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
     ensure!(said.contains("port_security") && said.contains("PORTS"), "{said}");
 
     scene.cloud.kill_agent(HOSTS[1]);
-    let Scene { one, others, cloud, .. } = &scene;
-    let away = || refusal(cloud, &["--from", &others[3].port.id, "--icmp", "--to", "10.0.1.1"]);
+    let Guarded { guests, cloud, .. } = &scene;
+    let (one, far) = (&guests[0], &guests[4]);
+    let away = || refusal(cloud, &["--from", &far.port.id, "--icmp", "--to", "10.0.1.1"]);
     until(PATIENCE, "the host is known to be away", || {
         away().is_ok_and(|said| said.contains("not connected"))
     })?;
@@ -210,20 +182,7 @@ fn a_trace_leaves_nothing_behind_and_errors_say_what_to_do() -> Result<()> {
 
 #[test]
 fn hosts_of_two_servers_are_asked_by_either() -> Result<()> {
-    let options = Options { is_on_etcd: true, ..Options::default() };
-    let mut cloud = Cloud::up_with("traced", Underlay::V4, &HOSTS, options)?;
-    cloud.start_second_server()?;
-    // Nodes spread over the servers that there are when they start.
-    for host in HOSTS {
-        cloud.kill_agent(host);
-        cloud.start_agent(host, &[])?;
-    }
-    let here = |cloud: &Cloud| -> Result<usize> {
-        let status: Value = serde_json::from_str(&cloud.admin(&["status", "--json"])?)?;
-        let hosts = status["hosts"].as_array().context("no hosts")?;
-        Ok(hosts.iter().filter(|host| host["connected"] == json!(true)).count())
-    };
-    until(PATIENCE, "one host is here and one there", || here(&cloud).is_ok_and(|count| count == 1))?;
+    let mut cloud = Cloud::up_on_two_servers("traced", Underlay::V4, HOSTS)?;
     let network = cloud.network("blue")?;
     cloud.subnet(&network, "10.0.0.0/24")?;
     let one = Guest::start(&cloud, &network, HOSTS[0], "one")?;

@@ -28,8 +28,7 @@ const TIME_EXCEEDED: (u8, u8) = (11, 0);
 
 /// A guest on each host, behind a router with a way outside.
 fn raise(name: &str, underlay: Underlay) -> Result<Behind> {
-    let plan = Plan { underlay, hosts: &HOSTS, unmapped: &[], places: &HOSTS, enable_snat: true };
-    let scene = Behind::raise(name, plan)?;
+    let scene = Behind::raise(name, Plan { underlay, ..Plan::on(&HOSTS) })?;
     // What is seen then is all there is: checksums too.
     for machine in scene.guests.iter().map(|guest| &guest.instance).chain([&scene.outside.world]) {
         machine.command("ethtool").args(["-K", "eth0", "tx", "off"]).succeed(PATIENCE)?;
@@ -353,22 +352,13 @@ fn a_routers_own_address_is_announced_from_its_own_mac_by_one_host() -> Result<(
 #[test]
 fn a_floating_ip_in_a_vlan_is_heard_in_that_alone() -> Result<()> {
     const VLAN: u16 = 101;
-    let options = Options { has_physical: true, ..Options::default() };
-    let cloud = Cloud::up_with("wirevlan", Underlay::V4, &HOSTS[..1], options)?;
-    let outside = Outside::create_in(&cloud, Some(VLAN), json!({}))?;
-    let inside = Dual::create(&cloud, 1)?;
-    let router = cloud.router("r")?;
-    inside.attach(&cloud, &router)?;
-    outside.open(&cloud, &router, true)?;
-    let group = cloud.group("open")?;
-    cloud.rules(&group, &json!({"remote_ip_prefix": null}))?;
-    let open = json!({"security_groups": [group]});
-    let guest = Guest::start_with(&cloud, &inside.network, HOSTS[0], "guest", open)?;
-    let (world, host_mac) = (&outside.world, physical_mac(&cloud, HOSTS[0])?);
-    let wire = Wire::physical(&cloud, world)?;
-    let (id, floating) = outside.floating_ip(&cloud)?;
+    let plan = Plan { vlan: Some(VLAN), ..Plan::on(&HOSTS[..1]) };
+    let Behind { guests, outside, cloud, .. } = &Behind::raise("wirevlan", plan)?;
+    let (world, host_mac) = (&outside.world, physical_mac(cloud, HOSTS[0])?);
+    let wire = Wire::physical(cloud, world)?;
+    let (id, floating) = outside.floating_ip(cloud)?;
     let IpAddr::V4(address) = floating else { bail!("{floating}") };
-    cloud.associate(&id, Some(&guest.port.id))?;
+    cloud.associate(&id, Some(&guests[0].port.id))?;
 
     let mut said = Vec::new();
     let mut hears = |what: &str, say: &dyn Fn() -> Result<()>, is_it: &dyn Fn(&Frame) -> bool| {

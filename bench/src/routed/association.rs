@@ -2,7 +2,7 @@
 
 use crate::report::{Better, Cell, Report, Spread, Table};
 use anyhow::{Result, bail};
-use hadron_lab::{Instance, Underlay};
+use hadron_lab::Instance;
 use hadron_tests::behind::{Behind, Plan};
 use hadron_tests::cloud::PATIENCE;
 use hyper::Method;
@@ -19,9 +19,7 @@ const PACE: Duration = Duration::from_micros(500);
 
 /// The floating IP goes from host to host and back.
 pub fn run(report: &mut Report) -> Result<()> {
-    let plan =
-        Plan { underlay: Underlay::V4, hosts: &HOSTS, unmapped: &[], places: &HOSTS, enable_snat: true };
-    let Behind { guests, outside, cloud, .. } = &Behind::raise("association", plan)?;
+    let Behind { guests, outside, cloud, .. } = &Behind::raise("association", Plan::on(&HOSTS))?;
     let mut echoes = Vec::new();
     for guest in guests {
         echoes.push(guest.udp_echo(ECHO)?);
