@@ -198,3 +198,57 @@ fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
     ensure!(packets[0]["leg"]["packet"]["details"] == "RST+ACK", "{packets:#?}");
     Ok(())
 }
+
+/// Live traces of what `one` sends to `to` on the other host: each has two places on each host, so [`PLACES`] / 2 of them fill both.
+fn across(cloud: &Cloud, name: &str, to: &str, count: usize) -> Result<Vec<Live>> {
+    let begin = |number| {
+        let arguments = ["--from", "one", "--tcp", "--to", to, "--for", "600"];
+        let live = Live::begin(cloud, &format!("{name}{number}"), &arguments)?;
+        until(PATIENCE, "its first line is whole", || live.events("begun").len() == 1)?;
+        let begun = &live.events("begun")[0];
+        ensure!(
+            begun["warnings"] == json!([]) && begun["places"].as_array().map(Vec::len) == Some(4),
+            "{begun:#}"
+        );
+        Ok(live)
+    };
+    (0..count).map(begin).collect()
+}
+
+#[test]
+fn hosts_of_two_servers_are_followed_by_either_and_nothing_is_left_on_them() -> Result<()> {
+    let cloud = Cloud::up_on_two_servers("livetwo", Underlay::V4, HOSTS)?;
+    let mut scene = Guarded::raise(cloud, &GUESTS)?;
+    let to = scene.guests[2].at(false, OPEN)?.to_string();
+    crosses(&scene, "first", false)?;
+
+    // Who listened is killed: the places of both hosts are free again.
+    let every = across(&scene.cloud, "every", &to, PLACES / 2)?;
+    for from in ["one", "far"] {
+        refused(&scene.cloud, &["--from", from], "followed on this host already")?;
+    }
+    drop(every);
+    let is_free = |cloud: &Cloud| across(cloud, "free", &to, PLACES / 2).is_ok();
+    until(PATIENCE, "the places are free", || is_free(&scene.cloud))?;
+
+    // A server dies that asks, and is asked.
+    let its = across(&scene.cloud, "its", &to, PLACES / 4)?;
+    let hosts = scene.cloud.connected()?;
+    scene.cloud.use_second_server();
+    // Of rows that match the same packet the first one has it, so these are of the other family.
+    crosses(&scene, "second", true)?;
+    let others = across(&scene.cloud, "others", &to, PLACES / 4)?;
+    scene.cloud.kill_server();
+    until(PATIENCE, "its own have ended", || its.iter().all(|live| !live.0.is_running()))?;
+    for live in &others {
+        let cut_off = || {
+            let ended = live.events("ended").into_iter().filter(|event| event["is_cut_off"] == json!(true));
+            ended.filter_map(|event| event["host"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        until(PATIENCE, "its host is cut off", || cut_off() == hosts)?;
+        ensure!(live.0.is_running(), "the other host is followed no longer: {}", live.0.log());
+    }
+    drop((its, others));
+    until(PATIENCE, "the places of both hosts are free", || is_free(&scene.cloud))?;
+    crosses(&scene, "left", false).map(drop)
+}

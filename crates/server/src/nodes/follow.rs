@@ -1,16 +1,19 @@
 //! Packets that a node tells of by its stream, for as long as somebody listens.
 
 use super::hub::Hub;
-use super::question::{NoAnswer, PATIENCE};
+use super::question::{NoAnswer, Question, first_word, stream_of};
 use super::session::Session;
-use hadron_model::Host;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use hadron_wire::proto::follow_news::News;
 use hadron_wire::proto::server_message::Message;
-use hadron_wire::proto::{FollowEnd, FollowNews, FollowRequest};
+use hadron_wire::proto::servers_client::ServersClient;
+use hadron_wire::proto::{FollowEnd, FollowNews, FollowRequest, HostFollow};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
 
 /// Most requests to one node at a time; it refuses more itself by what it has room for.
 const MOST: usize = 16;
@@ -74,41 +77,57 @@ impl Listeners {
     }
 }
 
-/// Packets of a host that are followed. Dropping it has the node follow them no longer.
-pub struct Following {
+/// What a host tells of packets that it follows, to its last word, or until its stream has ended. Dropping it has the host follow them no
+/// longer.
+pub type Following = BoxStream<'static, News>;
+
+/// Packets that a host of this server follows for as long as this lives.
+struct Listener {
     session: Arc<Session>,
     id: u64,
     news: mpsc::Receiver<News>,
 }
 
-impl Following {
-    /// What the host tells next; none after its last word, or when its stream has ended.
-    pub async fn next(&mut self) -> Option<News> {
-        self.news.recv().await
-    }
-}
-
-impl Drop for Following {
+impl Drop for Listener {
     fn drop(&mut self) {
         self.session.listeners.forget(self.id);
         self.session.wake.notify_one();
     }
 }
 
-/// Has a host's node follow packets; its first word is waited for.
-pub(super) async fn follow(hub: &Hub, host: &str, request: FollowRequest) -> Result<Following, NoAnswer> {
-    let name = || host.to_owned();
-    if !hub.store.snapshot().has::<Host>(&name()) {
-        return Err(NoAnswer::Unknown(name()));
+impl Question for FollowRequest {
+    type Answer = Following;
+
+    async fn here(self, hub: &Hub, host: &str) -> Result<Following, NoAnswer> {
+        let session = stream_of(hub, host)?;
+        let (id, news) = session.listeners.put(self).ok_or_else(|| NoAnswer::Busy(host.to_owned()))?;
+        let mut listener = Listener { session: session.clone(), id, news };
+        if let News::End(FollowEnd { error, .. }) = first_word(&session, listener.news.recv()).await? {
+            return Err(NoAnswer::Refused(host.to_owned(), error));
+        }
+        let news =
+            stream::unfold(listener, async |mut listener| Some((listener.news.recv().await?, listener)));
+        Ok(news.boxed())
     }
-    let session = hub.session(host).ok_or_else(|| NoAnswer::NotHere(name()))?;
-    let (id, news) = session.listeners.put(request).ok_or_else(|| NoAnswer::Busy(name()))?;
-    session.wake.notify_one();
-    let mut following = Following { session, id, news };
-    match tokio::time::timeout(PATIENCE, following.next()).await {
-        Ok(Some(News::End(FollowEnd { error, .. }))) => Err(NoAnswer::Refused(name(), error)),
-        Ok(Some(_)) => Ok(following),
-        Ok(None) => Err(NoAnswer::Lost(name())),
-        Err(_late) => Err(NoAnswer::Silent(name(), following.session.software_version.clone())),
+
+    async fn there(self, mut server: ServersClient<Channel>, host: String) -> Result<Following, Status> {
+        let news = server.follow(HostFollow { host, request: Some(self) }).await?.into_inner();
+        Ok(stream::unfold(news, async |mut news| Some((told(&mut news).await?, news))).boxed())
+    }
+}
+
+/// What another server's host tells next.
+async fn told(news: &mut Streaming<FollowNews>) -> Option<News> {
+    loop {
+        match news.message().await {
+            Ok(Some(FollowNews { news: Some(news), .. })) => return Some(news),
+            // News of a kind that a later release knows.
+            Ok(Some(FollowNews { news: None, .. })) => {}
+            Ok(None) => return None,
+            Err(status) => {
+                tracing::debug!(error = status.message(), "another server tells of packets no longer");
+                return None;
+            }
+        }
     }
 }

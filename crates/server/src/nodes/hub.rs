@@ -29,6 +29,8 @@ pub(super) struct Hub {
     pub(super) projection: RwLock<Projection>,
     sessions: Mutex<Sessions>,
     projected: watch::Sender<Position>,
+    /// Set while the sessions are locked.
+    is_stopping: watch::Sender<bool>,
     /// A node has connected.
     pub(super) connected: Notify,
 }
@@ -39,7 +41,6 @@ struct Sessions {
     connected: HashMap<u32, Arc<Session>>,
     /// The last of those that went, by host name.
     gone: BTreeMap<String, NodeStatus>,
-    is_stopping: bool,
 }
 
 /// How far a host is.
@@ -85,7 +86,8 @@ impl Hub {
         let projected = watch::Sender::new(projection.position());
         let (sessions, counters) = (Mutex::default(), Counters::default());
         let (projection, connected) = (RwLock::new(projection), Notify::new());
-        (Self { store, config, counters, projection, sessions, projected, connected }, watch)
+        let is_stopping = watch::Sender::new(false);
+        (Self { store, config, counters, projection, sessions, projected, is_stopping, connected }, watch)
     }
 
     /// Waits until the projection contains `revision` of the store's history now, or that is another one.
@@ -148,7 +150,7 @@ impl Hub {
         // The key may have changed since the stream's identity was checked.
         sessions.check_key(self.store.snapshot().get::<Host>(&session.peer.host).map(|host| &***host));
         self.connected.notify_one();
-        if sessions.is_stopping {
+        if *self.is_stopping.borrow() {
             session.close(Farewell::shutdown());
         }
         Ok(session)
@@ -166,9 +168,17 @@ impl Hub {
 
     /// Says goodbye to every node, now and from now on.
     pub(super) fn stop(&self) {
-        let mut sessions = self.sessions.lock();
-        sessions.is_stopping = true;
+        let sessions = self.sessions.lock();
+        self.is_stopping.send_replace(true);
         sessions.connected.values().for_each(|session| session.close(Farewell::shutdown()));
+    }
+
+    /// Waits until nodes are said goodbye to, or the service is gone.
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut is_stopping = self.is_stopping.subscribe();
+        async move {
+            let _ = is_stopping.wait_for(|is_stopping| *is_stopping).await;
+        }
     }
 
     /// What was last heard of the nodes that are connected, or only of those of which nothing is recorded yet.

@@ -46,6 +46,7 @@ pub use hub::NodeStatus;
 pub use peer::{BadCertificate, Peer};
 pub use question::NoAnswer;
 
+use futures_util::StreamExt;
 use hadron_api::receipt::{Needed, Receipts};
 use hadron_project::{Limits, Settings};
 use hadron_store::{Position, RecordKey, Revision, Snapshot, Store};
@@ -70,6 +71,8 @@ pub struct NodeConfig {
     pub silence: Duration,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
+    /// How often a connection is asked whether it lives; one that has not answered for twice as long is closed.
+    pub keep_alive: Duration,
     /// `host:port` of the listeners for nodes of all servers of the cloud, this one among them; empty for a server by itself.
     pub servers: Vec<String>,
     /// How long streams have to end after [`NodeService::serve`] was told to stop.
@@ -83,6 +86,7 @@ impl Default for NodeConfig {
             batch: Limits::default(),
             silence: Duration::from_secs(3 * hadron_wire::HEARTBEAT_SECONDS),
             handshake: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(hadron_wire::HEARTBEAT_SECONDS),
             servers: Vec::new(),
             drain: Duration::from_secs(5),
         }
@@ -137,8 +141,8 @@ impl NodeService {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let connections = accept::connections(self.hub.clone(), listener, Box::new(tls));
         let server = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(hadron_wire::HEARTBEAT_SECONDS)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(2 * hadron_wire::HEARTBEAT_SECONDS)))
+            .http2_keepalive_interval(Some(self.hub.config.keep_alive))
+            .http2_keepalive_timeout(Some(2 * self.hub.config.keep_alive))
             .max_concurrent_streams(4)
             .add_service(nodes)
             .add_service(servers)
@@ -176,12 +180,13 @@ impl NodeService {
         servers::ask(&self.hub, &*self.authority, host, request).await
     }
 
-    /// Has a host tell of real packets. It has begun when this returns.
+    /// Has a host tell of real packets, likewise. It has begun when this returns, and ends when the service stops, at the latest.
     ///
     /// # Errors
     /// [`NoAnswer`]
     pub async fn follow(&self, host: &str, request: FollowRequest) -> Result<Following, NoAnswer> {
-        follow::follow(&self.hub, host, request).await
+        let following = servers::ask(&self.hub, &*self.authority, host, request).await?;
+        Ok(following.take_until(self.hub.stopped()).boxed())
     }
 
     /// What a host that is connected last said is wrong with a port of this number.

@@ -1,17 +1,38 @@
-//! Questions to a node that it answers by its stream: traces.
+//! Questions to a node that it answers by its stream: traces; and what they have in common with packets that are followed.
 
 use super::hub::Hub;
+use super::session::Session;
 use hadron_model::Host;
-use hadron_wire::proto::{TraceReply, TraceRequest};
+use hadron_wire::proto::servers_client::ServersClient;
+use hadron_wire::proto::{HostTrace, TraceReply, TraceRequest};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tonic::Status;
+use tonic::transport::Channel;
 
-/// How long a node has to answer: it does so between two passes of its loop, which take milliseconds.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a node has for its first word: it says it between two passes of its loop, which take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Most questions to one node at a time.
 const MOST: usize = 16;
+
+/// What a host can be asked, by the server that it is connected to.
+pub(super) trait Question: Clone + Send {
+    type Answer: Send;
+
+    /// Asks a host that is connected to this server.
+    fn here(self, hub: &Hub, host: &str) -> impl Future<Output = Result<Self::Answer, NoAnswer>> + Send;
+
+    /// Has another server ask a host that is connected to that one.
+    fn there(
+        self,
+        server: ServersClient<Channel>,
+        host: String,
+    ) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
+}
 
 /// Why a host did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +42,16 @@ pub enum NoAnswer {
     Unknown(String),
     /// Its agent is not connected to this server, nor to another one of the cloud that answers.
     #[error(
-        "host {0} is not connected to any server of this cloud that answers: its agent is down or cut off; \
-         its ports go on by the last rows that it has"
+        "host {host} is not connected to any server of this cloud that answers{}: its agent is down or cut off; \
+         its ports go on by the last rows that it has",
+        said(.silent)
     )]
-    Away(String),
+    Away {
+        /// The host.
+        host: String,
+        /// Servers that could not be asked, each with why not.
+        silent: Vec<String>,
+    },
     /// Its agent is not connected to this server; others were not asked.
     #[error(
         "host {0} is not connected to this server: its agent is down or cut off, or connected to another server of this cloud; \
@@ -48,6 +75,33 @@ pub enum NoAnswer {
     /// Too many ask at once.
     #[error("host {0} is being asked by too many at once; try again in a moment")]
     Busy(String),
+}
+
+fn said(silent: &[String]) -> String {
+    if silent.is_empty() { String::new() } else { format!(" (not asked: {})", silent.join("; ")) }
+}
+
+/// The stream of a host that is connected to this server.
+pub(super) fn stream_of(hub: &Hub, host: &str) -> Result<Arc<Session>, NoAnswer> {
+    let name = host.to_owned();
+    if !hub.store.snapshot().has::<Host>(&name) {
+        return Err(NoAnswer::Unknown(name));
+    }
+    hub.session(host).ok_or(NoAnswer::NotHere(name))
+}
+
+/// Has a stream say what there is to be said, and waits for the node's first word; there is none when the stream has ended.
+pub(super) async fn first_word<T>(
+    session: &Session,
+    word: impl Future<Output = Option<T>>,
+) -> Result<T, NoAnswer> {
+    session.wake.notify_one();
+    let host = || session.peer.host.clone();
+    match tokio::time::timeout(PATIENCE, word).await {
+        Ok(Some(word)) => Ok(word),
+        Ok(None) => Err(NoAnswer::Lost(host())),
+        Err(_late) => Err(NoAnswer::Silent(host(), session.software_version.clone())),
+    }
 }
 
 /// Questions of a stream, and who waits for their answers.
@@ -110,19 +164,17 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Asks a host's node that is connected here, and waits for its answer.
-pub(super) async fn ask(hub: &Hub, host: &str, request: TraceRequest) -> Result<TraceReply, NoAnswer> {
-    let name = || host.to_owned();
-    if !hub.store.snapshot().has::<Host>(&name()) {
-        return Err(NoAnswer::Unknown(name()));
+impl Question for TraceRequest {
+    type Answer = TraceReply;
+
+    async fn here(self, hub: &Hub, host: &str) -> Result<TraceReply, NoAnswer> {
+        let session = stream_of(hub, host)?;
+        let (id, answer) = session.traces.put(self).ok_or_else(|| NoAnswer::Busy(host.to_owned()))?;
+        let _waiting = Waiting(&session.traces, id);
+        first_word(&session, async { answer.await.ok() }).await
     }
-    let session = hub.session(host).ok_or_else(|| NoAnswer::NotHere(name()))?;
-    let (id, answer) = session.traces.put(request).ok_or_else(|| NoAnswer::Busy(name()))?;
-    let _waiting = Waiting(&session.traces, id);
-    session.wake.notify_one();
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(_ended)) => Err(NoAnswer::Lost(name())),
-        Err(_late) => Err(NoAnswer::Silent(name(), session.software_version.clone())),
+
+    async fn there(self, mut server: ServersClient<Channel>, host: String) -> Result<TraceReply, Status> {
+        Ok(server.trace(HostTrace { host, request: Some(self) }).await?.into_inner())
     }
 }

@@ -95,7 +95,7 @@ impl Authority for TestAuthority {
 
     fn server_identity(&self) -> Result<ServerIdentity, SigningRefused> {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![]).unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
         params.distinguished_name = named("a server");
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];

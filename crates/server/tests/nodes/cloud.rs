@@ -49,10 +49,19 @@ impl Cloud {
 
     /// Another server of the same cloud, which knows where this one is.
     pub async fn beside(&self) -> Self {
+        let servers = vec!["localhost:1".into(), self.node_address()];
+        self.beside_with(NodeConfig { servers, ..NodeConfig::default() }).await
+    }
+
+    /// Another server of the same cloud.
+    pub async fn beside_with(&self, config: NodeConfig) -> Self {
         let store = Store::open_with(self.memory.clone()).await.unwrap();
-        let servers = vec!["localhost:1".into(), format!("localhost:{}", self.address.port())];
-        let config = NodeConfig { servers, ..NodeConfig::default() };
         Self::serve(self.memory.clone(), store, self.authority.clone(), self.control.clone(), config).await
+    }
+
+    /// Where nodes and other servers reach it.
+    pub fn node_address(&self) -> String {
+        format!("localhost:{}", self.address.port())
     }
 
     async fn serve(

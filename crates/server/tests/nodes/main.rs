@@ -5,6 +5,7 @@ mod cloud;
 mod joining;
 mod receipts;
 mod reports;
+mod servers;
 mod simulation;
 mod streams;
 mod test_node;

@@ -127,6 +127,16 @@ impl TestNode {
         self.stream.message().await.unwrap()?.message
     }
 
+    /// What it is asked next, after any batches.
+    pub async fn asked(&mut self) -> FromServer {
+        loop {
+            match self.receive().await.expect("a question") {
+                FromServer::Batch(_) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// The goodbye that ends the stream, after any batches.
     pub async fn goodbye(&mut self) -> (Reason, String) {
         loop {

@@ -1,7 +1,7 @@
 //! Questions that a node answers by its stream.
 
 use crate::cloud::{Cloud, until};
-use crate::test_node::{TestNode, channel};
+use crate::test_node::TestNode;
 use futures_util::StreamExt;
 use hadron_model::{Host, Port};
 use hadron_server::nodes::NoAnswer;
@@ -10,24 +10,20 @@ use hadron_wire::proto::follow_news::News;
 use hadron_wire::proto::follow_place::Door as PlaceDoor;
 use hadron_wire::proto::node_message::Message;
 use hadron_wire::proto::server_message::Message as FromServer;
-use hadron_wire::proto::servers_client::ServersClient;
 use hadron_wire::proto::trace_output::To;
 use hadron_wire::proto::trace_request::Door;
 use hadron_wire::proto::{
-    FollowEnd, FollowNews, FollowRequest, FollowStarted, FollowedPacket, HostTrace, TraceOutput, TraceReply,
+    FollowEnd, FollowNews, FollowRequest, FollowStarted, FollowedPacket, TraceOutput, TraceReply,
     TraceRequest, TraceTunnel,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
-async fn asked(node: &mut TestNode) -> TraceRequest {
-    loop {
-        match node.receive().await.expect("a question") {
-            FromServer::Trace(request) => return request,
-            FromServer::Batch(_) => {}
-            other => panic!("{other:?}"),
-        }
+pub async fn asked(node: &mut TestNode) -> TraceRequest {
+    match node.asked().await {
+        FromServer::Trace(request) => request,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -61,50 +57,13 @@ async fn who_can_not_answer_is_said_at_once() {
     assert!(matches!(ask().await, Err(NoAnswer::Unknown(_))));
     cloud.host("compute2").await;
     let away = cloud.service.trace("compute2", TraceRequest::default()).await;
-    assert!(matches!(away, Err(NoAnswer::Away(_))));
+    assert!(matches!(away, Err(NoAnswer::Away { .. })));
     let mut node = cloud.node("compute1").await;
     let service = cloud.service.clone();
     let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
     asked(&mut node).await;
     drop(node);
     assert!(matches!(waiting.await.expect("no panic"), Err(NoAnswer::Lost(_))));
-}
-
-#[tokio::test]
-async fn a_server_asks_the_one_that_a_host_is_connected_to() {
-    let cloud = Cloud::start().await;
-    let mut node = cloud.node("compute1").await;
-    let there = cloud.beside().await;
-    let service = there.service.clone();
-    let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
-    let question = asked(&mut node).await;
-    node.send(Message::Traced(TraceReply { id: question.id, revision: 7, ..TraceReply::default() })).await;
-    assert_eq!(waiting.await.expect("no panic").expect("an answer").revision, 7);
-
-    // What the other server has to say is said, and a host that nobody has is away.
-    let service = there.service.clone();
-    let waiting = tokio::spawn(async move { service.trace("compute1", TraceRequest::default()).await });
-    asked(&mut node).await;
-    drop(node);
-    let lost = waiting.await.expect("no panic").expect_err("the node is gone");
-    assert!(matches!(&lost, NoAnswer::Elsewhere(text) if text.contains("lost its connection")), "{lost}");
-    until("it is gone", || cloud.service.node("compute1").is_some_and(|node| !node.is_connected)).await;
-    let away = there.service.trace("compute1", TraceRequest::default()).await;
-    assert!(matches!(away, Err(NoAnswer::Away(_))), "{away:?}");
-}
-
-#[tokio::test]
-async fn a_node_may_not_ask_about_hosts() {
-    let cloud = Cloud::start().await;
-    let credentials = cloud.host("compute1").await;
-    for (credentials, code) in
-        [(Some(&credentials), tonic::Code::PermissionDenied), (None, tonic::Code::Unauthenticated)]
-    {
-        let channel = channel(&cloud, credentials).await.unwrap();
-        let question = HostTrace { host: "compute1".into(), request: None };
-        let refused = ServersClient::new(channel).trace(question).await.unwrap_err();
-        assert_eq!(refused.code(), code, "{refused}");
-    }
 }
 
 /// A network with a port on each of two hosts.
@@ -339,11 +298,7 @@ async fn without_an_end_packets_are_followed_where_they_begin() {
     let question = LiveQuestion { packets: Question { from, ..Question::default() }, ..pair.live() };
     let refused = live(&pair.cloud.store, &pair.cloud.service, &question);
     let answer = async {
-        let request = loop {
-            if let FromServer::Follow(request) = two.receive().await.expect("a request") {
-                break request;
-            }
-        };
+        let FromServer::Follow(request) = two.asked().await else { panic!("no request") };
         let end = FollowEnd { error: "no room".into(), ..FollowEnd::default() };
         two.send(Message::Followed(FollowNews { id: request.id, news: Some(News::End(end)) })).await;
     };
