@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use hadron_datapath::{HostConfig, Mac, Sizes};
 use hadron_node::apply::{Key, Limits, Value};
 use hadron_node::links::simulated::Paper;
-use hadron_node::plane::kernel::{Kernel, Ring};
+use hadron_node::plane::kernel::Kernel;
 use hadron_node::plane::{Plane, PlaneError, PlaneParts};
 use hadron_node::{Node, Settings};
 use hadron_pipeline::table::{PolicyKey, RuleKey};
@@ -58,7 +58,7 @@ impl Simulated {
         let PlaneParts { plane, punts, inject, logs, followed, connections, sessions, heard, counted } =
             Kernel::open(config, false)?;
         let plane = Tables { kernel: plane, node: number, removed: Vec::new(), news };
-        let parts: PlaneParts<Tables, Ring> =
+        let parts =
             PlaneParts { plane, punts, inject, logs, followed, connections, sessions, heard, counted };
         let paper = Paper::default();
         let node = Node::with(state.to_owned(), Settings::default(), identity, parts, paper.links())?;

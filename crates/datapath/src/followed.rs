@@ -1,10 +1,5 @@
-use crate::error::{Error, Result};
-use crate::punt::ring;
-use crate::row::row_of;
-use aya::maps::{MapData, RingBuf};
+use crate::records::header_and_frame;
 use hadron_pipeline::table::Followed;
-use std::os::fd::BorrowedFd;
-use tokio::io::unix::AsyncFd;
 
 /// A packet that was followed, as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,36 +11,9 @@ pub struct FollowedPacket {
 }
 
 impl FollowedPacket {
-    fn parse(record: &[u8]) -> Option<Self> {
-        let frame = record.get(size_of::<Followed>()..)?;
-        let header: Followed = row_of(record);
-        // Records are rounded up to 8 bytes.
-        let length = frame.len().min(header.length as usize);
-        Some(FollowedPacket { header, frame: frame[..length].to_vec() })
-    }
-}
-
-/// Reads packets that are followed, in their order. What the ring buffer has no room for is counted in its row of `FOLLOWS`. One reader
-/// per node.
-pub struct FollowedPackets(AsyncFd<RingBuf<MapData>>);
-
-impl FollowedPackets {
-    pub(crate) fn new(map: BorrowedFd<'_>) -> Result<Self> {
-        ring(map, Error::Followed).map(FollowedPackets)
-    }
-
-    /// The next packet; waits for it. Cancelling loses none.
-    pub async fn next(&mut self) -> Result<FollowedPacket> {
-        loop {
-            let mut guard = self.0.readable_mut().await.map_err(Error::Followed)?;
-            if let Some(record) = guard.get_inner_mut().next() {
-                match FollowedPacket::parse(&record) {
-                    Some(packet) => return Ok(packet),
-                    None => continue,
-                }
-            }
-            guard.clear_ready();
-        }
+    pub(crate) fn parse(record: &[u8]) -> Option<Self> {
+        let (header, frame) = header_and_frame(record, |header: &Followed| header.length)?;
+        Some(FollowedPacket { header, frame })
     }
 }
 

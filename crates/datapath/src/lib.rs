@@ -37,13 +37,13 @@ mod followed;
 mod inject;
 mod kernel;
 mod link;
-mod log;
 mod map;
 mod nat;
 mod network;
 mod object;
 mod observe;
 mod punt;
+mod records;
 mod row;
 mod set;
 mod size;
@@ -54,19 +54,20 @@ mod trace;
 pub use connection::Sweep;
 pub use counter::Totals;
 pub use error::{Error, Result};
-pub use followed::{FollowedPacket, FollowedPackets};
+pub use followed::FollowedPacket;
 pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
 pub use link::{Attachment, Door};
-pub use log::Logs;
 pub use map::{Map, MapStatus};
 pub use network::{NetworkState, Networks};
 pub use object::OBJECT;
 pub use observe::observe;
-pub use punt::{Punt, Punts};
+pub use punt::Punt;
+pub use records::Records;
 pub use size::Sizes;
 pub use tables::Tables;
 
 use hadron_pipeline::program;
+use hadron_pipeline::table::LogEvent;
 use inject::Injector;
 use link::Links;
 use nix::fcntl::Flock;
@@ -269,19 +270,20 @@ impl Datapath {
         self.state().links.list()
     }
 
-    /// The reader of punted frames; one at a time. Must be called, and read, within a tokio runtime.
-    pub fn punts(&self) -> Result<Punts> {
-        Punts::new(self.tables.punts().fd())
+    /// The reader of punted frames; one at a time. Must be called, and read, within a tokio runtime. Beyond a limit per port, and beyond
+    /// what the ring buffer holds, the packet path drops and counts them.
+    pub fn punts(&self) -> Result<Records<Punt>> {
+        Records::new(self.tables.punts().fd(), Punt::parse, Error::Punts)
     }
 
-    /// The reader of the ports' logs; one at a time. Must be called, and read, within a tokio runtime.
-    pub fn logs(&self) -> Result<Logs> {
-        Logs::new(self.tables.logs().fd())
+    /// The reader of the ports' logs, likewise. Beyond a limit per port, and beyond what the ring buffer holds, events are lost.
+    pub fn logs(&self) -> Result<Records<LogEvent>> {
+        Records::new(self.tables.logs().fd(), records::header, Error::Logs)
     }
 
-    /// The reader of packets that are followed; one at a time. Must be called, and read, within a tokio runtime.
-    pub fn followed(&self) -> Result<FollowedPackets> {
-        FollowedPackets::new(self.tables.followed().fd())
+    /// The reader of packets that are followed, likewise. What the ring buffer has no room for is counted in its row of `FOLLOWS`.
+    pub fn followed(&self) -> Result<Records<FollowedPacket>> {
+        Records::new(self.tables.followed().fd(), FollowedPacket::parse, Error::Followed)
     }
 
     /// Sends an Ethernet frame out of an interface of this process's network namespace, to the instance behind it. It must

@@ -1,11 +1,6 @@
-use crate::error::{Error, Result};
-use crate::row::row_of;
-use aya::maps::{MapData, RingBuf};
+use crate::records::header_and_frame;
 use hadron_pipeline::PuntReason;
 use hadron_pipeline::table::PuntHeader;
-use std::os::fd::BorrowedFd;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// A frame that the packet path handed to the host's responders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,57 +18,11 @@ pub struct Punt {
 }
 
 impl Punt {
-    fn parse(record: &[u8]) -> Option<Punt> {
-        let frame = record.get(size_of::<PuntHeader>()..)?;
-        let header: PuntHeader = row_of(record);
-        // Records are rounded up to 8 bytes.
-        let length = frame.len().min(header.length as usize);
-        Some(Punt {
-            port: header.port,
-            ifindex: header.ifindex,
-            reason: PuntReason::from_number(header.reason),
-            length: header.length,
-            frame: frame[..length].to_vec(),
-        })
+    pub(crate) fn parse(record: &[u8]) -> Option<Punt> {
+        let (header, frame) = header_and_frame(record, |header: &PuntHeader| header.length)?;
+        let PuntHeader { port, length, ifindex, reason } = header;
+        Some(Punt { port, ifindex, reason: PuntReason::from_number(reason), length, frame })
     }
-}
-
-/// Reads punted frames in their order. The ring buffer bounds what waits: beyond it the packet path drops and counts, after
-/// a limit per port. One reader per node.
-pub struct Punts(AsyncFd<RingBuf<MapData>>);
-
-impl Punts {
-    pub(crate) fn new(map: BorrowedFd<'_>) -> Result<Punts> {
-        ring(map, Error::Punts).map(Punts)
-    }
-
-    /// The next frame; waits for it. Cancelling loses none.
-    pub async fn next(&mut self) -> Result<Punt> {
-        loop {
-            let mut guard = self.0.readable_mut().await.map_err(Error::Punts)?;
-            if let Some(record) = guard.get_inner_mut().next() {
-                match Punt::parse(&record) {
-                    Some(punt) => return Ok(punt),
-                    None => continue,
-                }
-            }
-            guard.clear_ready();
-        }
-    }
-}
-
-/// A ring buffer that can be waited for.
-pub(crate) fn ring(
-    map: BorrowedFd<'_>,
-    failed: fn(std::io::Error) -> Error,
-) -> Result<AsyncFd<RingBuf<MapData>>> {
-    let other = |error: aya::maps::MapError| failed(std::io::Error::other(error));
-    let data = MapData::from_fd(map.try_clone_to_owned().map_err(failed)?).map_err(other)?;
-    let ring = RingBuf::try_from(aya::maps::Map::RingBuf(data)).map_err(other)?;
-    // SAFETY: `ring` owns its descriptor, returns it unchanged, and is dropped with the `AsyncFd`.
-    #[allow(unsafe_code)]
-    let waiting = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
-    waiting.map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]

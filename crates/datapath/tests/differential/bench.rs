@@ -8,7 +8,7 @@ use crate::support;
 use crate::support::program::{self as test_run, Input};
 use hadron_datapath::drop::DropReason;
 use hadron_datapath::table::*;
-use hadron_datapath::{Address, Datapath, FollowedPackets, Logs, Punts, Totals};
+use hadron_datapath::{Address, Datapath, FollowedPacket, Punt, Records, Totals};
 use hadron_pipeline::host::trace::{Door, Snapshot};
 use hadron_pipeline::host::{Frame, Node, Outcome, Output};
 use hadron_pipeline::{VerdictKind, program};
@@ -44,9 +44,9 @@ pub struct Bench {
     pub(super) interfaces: Interfaces,
     pub(super) node: Node,
     pub(super) capture: Capture,
-    pub(super) punts: Punts,
-    pub(super) logs: Logs,
-    pub(super) followed: FollowedPackets,
+    pub(super) punts: Records<Punt>,
+    pub(super) logs: Records<LogEvent>,
+    pub(super) followed: Records<FollowedPacket>,
     pub(super) runtime: tokio::runtime::Runtime,
     pub(super) output: test_run::Output,
     /// When the case began, by the programs' clock.

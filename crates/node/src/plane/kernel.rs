@@ -10,10 +10,9 @@ use crate::apply::{Key, Value};
 use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
-use futures_util::{StreamExt, stream};
-use hadron_datapath::table::LogEvent;
+use futures_util::{Stream, StreamExt, stream};
 use hadron_datapath::{
-    Address, Attachment, Config, Datapath, Door, FollowedPackets, HostConfig, Logs, Mac, NetworkState, table,
+    Address, Attachment, Config, Datapath, Door, HostConfig, Mac, NetworkState, Records, table,
 };
 use hadron_pipeline::host::Frame;
 use hadron_pipeline::host::trace::{Door as TraceDoor, Snapshot, Walk};
@@ -39,7 +38,10 @@ impl Kernel {
     ///
     /// # Errors
     /// [`Error::Plane`]; the source says why, as a kernel that is too old.
-    pub fn open(config: Config, expedites: bool) -> Result<PlaneParts<Kernel, Ring>, Error> {
+    pub fn open(
+        config: Config,
+        expedites: bool,
+    ) -> Result<PlaneParts<Kernel, Reader<hadron_datapath::Punt>>, Error> {
         let datapath = Arc::new(Datapath::open(config).map_err(|error| Error::Plane(from(error)))?);
         let punts = datapath.punts().map_err(|error| Error::Plane(from(error)))?;
         let logs = datapath.logs().map_err(|error| Error::Plane(from(error)))?;
@@ -51,10 +53,13 @@ impl Kernel {
             sessions: Arc::new(plane.clone()),
             heard: Some(Arc::new(plane.clone())),
             counted: Some(Arc::new(plane.clone())),
-            logs: stream::unfold(logs, next_event).boxed(),
-            followed: stream::unfold(followed, next_followed).boxed(),
+            logs: Reader::new(logs, "the ports' logs can't be read").all().boxed(),
+            followed: Reader::new(followed, "packets that are followed can't be read")
+                .all()
+                .map(told)
+                .boxed(),
             plane,
-            punts: Ring { punts, backoff: Backoff::default() },
+            punts: Reader::new(punts, "what instances ask can't be read; DHCP and router solicitations wait"),
         })
     }
 }
@@ -434,62 +439,48 @@ impl Inject for Kernel {
     }
 }
 
-/// The next event of the ports' logs, and the reader for the one after it.
-async fn next_event(mut logs: Logs) -> Option<(LogEvent, Logs)> {
-    let mut backoff = Backoff::default();
-    loop {
-        match logs.next().await {
-            Ok(event) => return Some((event, logs)),
-            Err(error) => {
-                tracing::error!(error = crate::error::chain(&error), "the ports' logs can't be read");
-                tokio::time::sleep(backoff.next()).await;
-            }
-        }
-    }
-}
-
-/// The next packet that is followed, and the reader for the one after it.
-async fn next_followed(mut packets: FollowedPackets) -> Option<(FollowedPacket, FollowedPackets)> {
-    let mut backoff = Backoff::default();
-    loop {
-        match packets.next().await {
-            Ok(hadron_datapath::FollowedPacket { header, frame }) => {
-                return Some((FollowedPacket { header, frame }, packets));
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = crate::error::chain(&error),
-                    "packets that are followed can't be read"
-                );
-                tokio::time::sleep(backoff.next()).await;
-            }
-        }
-    }
-}
-
-/// Punted frames out of the kernel's ring buffer.
-pub struct Ring {
-    punts: hadron_datapath::Punts,
+/// Records of the kernel's. While they can't be read they are tried again, after pauses.
+pub struct Reader<T> {
+    records: Records<T>,
+    /// What is said then.
+    complaint: &'static str,
     backoff: Backoff,
 }
 
-impl Punts for Ring {
-    async fn next(&mut self) -> Option<Punt> {
+impl<T> Reader<T> {
+    fn new(records: Records<T>, complaint: &'static str) -> Self {
+        Self { records, complaint, backoff: Backoff::default() }
+    }
+
+    async fn read(&mut self) -> T {
         loop {
-            match self.punts.next().await {
-                Ok(punt) => {
+            match self.records.next().await {
+                Ok(record) => {
                     self.backoff.reset();
-                    let hadron_datapath::Punt { port, ifindex, reason, frame, .. } = punt;
-                    return Some(Punt { port, ifindex, reason, frame });
+                    return record;
                 }
                 Err(error) => {
-                    tracing::error!(
-                        error = crate::error::chain(&error),
-                        "what instances ask can't be read; DHCP and router solicitations wait"
-                    );
+                    tracing::error!(error = crate::error::chain(&error), "{}", self.complaint);
                     tokio::time::sleep(self.backoff.next()).await;
                 }
             }
         }
     }
+
+    /// All of them, without an end.
+    fn all(self) -> impl Stream<Item = T> {
+        stream::unfold(self, async |mut reader| Some((reader.read().await, reader)))
+    }
+}
+
+impl Punts for Reader<hadron_datapath::Punt> {
+    async fn next(&mut self) -> Option<Punt> {
+        let hadron_datapath::Punt { port, ifindex, reason, frame, .. } = self.read().await;
+        Some(Punt { port, ifindex, reason, frame })
+    }
+}
+
+fn told(packet: hadron_datapath::FollowedPacket) -> FollowedPacket {
+    let hadron_datapath::FollowedPacket { header, frame } = packet;
+    FollowedPacket { header, frame }
 }
