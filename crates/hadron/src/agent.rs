@@ -6,7 +6,6 @@ use crate::shutdown;
 use crate::spans::Spans;
 use anyhow::{Context, Result, bail};
 use hadron_datapath::Sizes;
-use hadron_node::applied::Observer;
 use hadron_node::apply::Limits;
 use hadron_node::apply::calculation::{per_second, rate};
 use hadron_node::links::overlay::OverlayConfig;
@@ -14,7 +13,6 @@ use hadron_node::sockets::nova::NovaConfig;
 use hadron_node::{Config, Identity, Node, Settings};
 use hadron_wire::ticket::JoinTicket;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub async fn run(options: cli::Agent) -> Result<()> {
@@ -32,16 +30,14 @@ pub async fn run(options: cli::Agent) -> Result<()> {
         }
     };
     let spans = Spans::start(&options.spans, "hadron-agent", host_name(&options.node)?)?;
-    config.settings.observer = spans.clone().map(|spans| spans as Arc<dyn Observer>);
+    spans.hear_changes(&mut config.settings);
     let mut node = Node::start(config).await?;
     let _metrics = metrics(&options.node, &node).await?;
     tokio::select! {
         () = shutdown => node.stop().await,
         error = node.ended() => return Err(error.into()),
     }
-    if let Some(spans) = spans {
-        spans.stop().await;
-    }
+    spans.stop().await;
     Ok(())
 }
 

@@ -4,13 +4,11 @@ use crate::agent::machine_name;
 use crate::spans::Spans;
 use crate::{cli, metrics, shutdown};
 use anyhow::{Context, Result};
-use hadron_api::audit::Observer;
 use hadron_control::publication::Zones;
 use hadron_control::{Quotas, Underlay};
 use hadron_server::{Config, KeystoneConfig, Limits, PublisherConfig, Server, UpdateKey};
 use hadron_store::etcd::{EtcdOptions, EtcdTls};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the service user's password is looked for; a command line can be read by others.
@@ -19,7 +17,7 @@ const PASSWORD: &str = "HADRON_KEYSTONE_PASSWORD";
 pub async fn run(options: cli::Server) -> Result<()> {
     let mut config = config(&options, Underlay::Ipv4)?;
     let spans = Spans::start(&options.spans, "hadron-server", machine_name()?)?;
-    config.observers.extend(spans.clone().map(|spans| spans as Arc<dyn Observer>));
+    spans.hear_requests(&mut config);
     let mut server = Server::start(config).await?;
     let _metrics = metrics(&options, &server).await?;
     announce(&server);
@@ -28,9 +26,7 @@ pub async fn run(options: cli::Server) -> Result<()> {
         error = server.failed() => return Err(error.into()),
     }
     server.stop().await;
-    if let Some(spans) = spans {
-        spans.stop().await;
-    }
+    spans.stop().await;
     Ok(())
 }
 

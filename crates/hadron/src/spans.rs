@@ -46,21 +46,50 @@ fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "0 to 1".to_owned())
 }
 
-/// Where spans go.
+/// The spans of a process, from its start to its end; none, if no collector is named.
 #[derive(Debug)]
-pub struct Spans {
+pub struct Spans(Option<Arc<Sender>>);
+
+impl Spans {
+    /// Sends in the background. The collector need not be there: what can't be sent is lost, and logged. Must be called within a Tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The options can't be: no URL, authorities that can't be read.
+    pub fn start(options: &Options, service: &'static str, host: String) -> Result<Self> {
+        Ok(Self(Sender::start(options, service, host)?))
+    }
+
+    /// Has a server tell of each request that it answers.
+    pub fn hear_requests(&self, server: &mut hadron_server::Config) {
+        let sender = self.0.clone();
+        server.observers.extend(sender.map(|sender| sender as Arc<dyn hadron_api::audit::Observer>));
+    }
+
+    /// Has a node tell of what is in force of each request.
+    pub fn hear_changes(&self, node: &mut hadron_node::Settings) {
+        let sender = self.0.clone();
+        node.observer = sender.map(|sender| sender as Arc<dyn hadron_node::applied::Observer>);
+    }
+
+    /// Sends what is left, for a moment at most.
+    pub async fn stop(self) {
+        if let Some(sender) = self.0 {
+            sender.stop().await;
+        }
+    }
+}
+
+/// A way to a collector.
+#[derive(Debug)]
+struct Sender {
     processor: BatchSpanProcessor,
     scope: InstrumentationScope,
     share: f64,
 }
 
-impl Spans {
-    /// Sends in the background, if a collector is named. It need not be there: what can't be sent is lost, and logged. Must be called
-    /// within a Tokio runtime.
-    ///
-    /// # Errors
-    /// The options can't be: no URL, authorities that can't be read.
-    pub fn start(options: &Options, service: &'static str, host: String) -> Result<Option<Arc<Self>>> {
+impl Sender {
+    fn start(options: &Options, service: &'static str, host: String) -> Result<Option<Arc<Self>>> {
         let Some(url) = &options.otlp else { return Ok(None) };
         let is_https = url.starts_with("https://");
         ensure!(is_https || url.starts_with("http://"), "--otlp: not an http or https URL: {url}");
@@ -80,8 +109,7 @@ impl Spans {
         Ok(Some(Arc::new(Self { processor, scope, share: options.otlp_share })))
     }
 
-    /// Sends what is left, for a moment at most.
-    pub async fn stop(self: Arc<Self>) {
+    async fn stop(self: Arc<Self>) {
         let stopped = tokio::task::spawn_blocking(move || self.processor.shutdown_with_timeout(SETTLE));
         if let Ok(Err(error)) = stopped.await {
             tracing::warn!(%error, "the last spans did not get to the collector");
@@ -97,13 +125,13 @@ impl Spans {
     }
 }
 
-impl hadron_api::audit::Observer for Spans {
+impl hadron_api::audit::Observer for Sender {
     fn answered(&self, asked: &Asked) {
         self.end(&asked.request_id, |id, scope| of_request(asked, id, SystemTime::now(), scope));
     }
 }
 
-impl hadron_node::applied::Observer for Spans {
+impl hadron_node::applied::Observer for Sender {
     fn applied(&self, applied: &Applied) {
         self.end(&applied.request_id, |id, scope| of_change(applied, id, SystemTime::now(), scope));
     }

@@ -7,7 +7,6 @@ use hadron_control::Underlay;
 use hadron_node::Node;
 use hadron_server::Server;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
 
 const TICKET_LIFETIME: Duration = Duration::from_secs(60);
@@ -20,15 +19,14 @@ pub async fn run(options: cli::Up) -> Result<()> {
     };
     let mut config = server::config(&options.server, underlay)?;
     let spans = Spans::start(&options.server.spans, "hadron", agent::host_name(&node)?)?;
-    config.observers.extend(spans.clone().map(|spans| spans as Arc<dyn hadron_api::audit::Observer>));
+    spans.hear_requests(&mut config);
     let node_state = config.state_dir.join("node");
     let mut running = Server::start(config).await?;
     let ticket = running.ticket(Some(agent::host_name(&node)?), TICKET_LIFETIME).await?;
     let ticket = ticket.parse().context("the server's own ticket")?;
     agent::join(&ticket, &node, &node_state).await?;
     let mut node_config = agent::config(&node, node_state)?;
-    node_config.settings.observer =
-        spans.clone().map(|spans| spans as Arc<dyn hadron_node::applied::Observer>);
+    spans.hear_changes(&mut node_config.settings);
     let mut agent = Node::start(node_config).await?;
     let _server_metrics = server::metrics(&options.server, &running).await?;
     let _node_metrics = agent::metrics(&node, &agent).await?;
@@ -40,9 +38,7 @@ pub async fn run(options: cli::Up) -> Result<()> {
     }
     agent.stop().await;
     running.stop().await;
-    if let Some(spans) = spans {
-        spans.stop().await;
-    }
+    spans.stop().await;
     Ok(())
 }
 

@@ -62,8 +62,8 @@ fn to(url: &str) -> Options {
     Options { otlp: Some(url.to_owned()), otlp_ca: None, otlp_share: 1.0 }
 }
 
-fn start(options: &Options, service: &'static str) -> Arc<Spans> {
-    Spans::start(options, service, "host1".into()).unwrap().unwrap()
+fn start(options: &Options, service: &'static str) -> Arc<Sender> {
+    Sender::start(options, service, "host1".into()).unwrap().unwrap()
 }
 
 fn asked(request_id: &str) -> Asked {
@@ -159,7 +159,7 @@ async fn a_collector_that_is_away_holds_nobody_up() {
 
 #[tokio::test]
 async fn what_can_be_no_collector_is_refused() {
-    let start = |options: Options| Spans::start(&options, "hadron-server", "host1".into());
+    let start = |options: Options| Sender::start(&options, "hadron-server", "host1".into());
     assert!(start(Options { otlp: None, otlp_ca: None, otlp_share: 1.0 }).unwrap().is_none());
     for (url, ca) in [
         ("collector:4317", None),
