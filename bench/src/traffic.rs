@@ -128,7 +128,7 @@ impl Pair<'_> {
     }
 
     /// Nanoseconds that the packet path's programs run for a small packet.
-    fn programs_per_packet(&self, cpus: Processors, time: Duration) -> Result<f64> {
+    pub fn programs_per_packet(&self, cpus: Processors, time: Duration) -> Result<f64> {
         let run_time = RunTime::count()?;
         let sprayed = self.small_packets(cpus, time)?;
         Ok(run_time.nanoseconds()? as f64 / sprayed.sent as f64)

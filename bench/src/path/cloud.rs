@@ -3,16 +3,17 @@
 use super::peers::{MTU, ip, without_bridge_filter};
 use super::{HERE, THERE};
 use crate::course::Course;
-use anyhow::Result;
-use hadron_lab::{Instance, Underlay};
-use hadron_tests::cloud::{Cloud, Port};
+use crate::traffic::Pair;
+use anyhow::{Context, Result};
+use hadron_lab::{Instance, Process, Underlay, until};
+use hadron_tests::cloud::{Cloud, PATIENCE, Port};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 
 /// The cloud and its instances.
 pub struct Instances {
     guests: [(Instance, Port); 3],
-    _cloud: Cloud,
+    cloud: Cloud,
 }
 
 impl Instances {
@@ -32,13 +33,39 @@ impl Instances {
         for (_, port) in &guests {
             cloud.wait_for_status(&port.id, "ACTIVE")?;
         }
-        Ok(Self { guests, _cloud: cloud })
+        Ok(Self { guests, cloud })
     }
 
     /// The path within a host, and that between two.
     pub fn courses(&self) -> Result<[Course<'_>; 2]> {
         let [(near, _), here, there] = &self.guests;
         Ok([course(HERE, near, here)?, course(THERE, near, there)?])
+    }
+
+    /// The two on one host, by IPv4.
+    pub fn within_a_host(&self) -> Result<Pair<'_>> {
+        let [(near, _), (far, port), _] = &self.guests;
+        Ok(Pair { near, far, address: port.address(false)? })
+    }
+
+    /// Follows what the first instance sends, under a name for the log, from when this returns on.
+    pub fn follow(&self, name: &str) -> Result<Live> {
+        let [(_, from), ..] = &self.guests;
+        let arguments = ["trace", "--live", "--json", "--from", &from.id, "--count", "1000", "--for", "60"];
+        let live = self.cloud.admin_in_background(name, &arguments)?;
+        live.wait_for_log("\"begun\"", PATIENCE)?;
+        Ok(Live(live))
+    }
+}
+
+/// A live trace.
+pub struct Live(Process);
+
+impl Live {
+    /// Ends it as Ctrl-C does, and waits until it has.
+    pub fn end(self) -> Result<()> {
+        self.0.interrupt();
+        until(PATIENCE, "the live trace ends", || !self.0.is_running()).with_context(|| self.0.log())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Two instances on one host beside a bare veth pair and a Linux bridge; two on different hosts beside the kernel's VXLAN with
-//! bridges.
+//! bridges. And packets that somebody follows beside those that nobody does.
 
 mod cloud;
+mod followed;
 pub mod peers;
 
 use crate::course::{measure, tell};
@@ -25,5 +26,6 @@ pub fn run() -> Result<()> {
     let courses = [peers.courses()?.as_slice(), &instances.courses()?].concat();
     let all = measure(&courses)?;
     tell(&mut report, &all, &PEERS);
+    followed::run(&mut report, &instances)?;
     report.write()
 }
