@@ -6,6 +6,7 @@ use hadron_tests::cloud::{Cloud, PATIENCE};
 use hadron_tests::guarded::{CLOSED, Guarded, OPEN};
 use hadron_tests::knock::Outcome;
 use serde_json::{Value, json};
+use std::net::UdpSocket;
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 /// Places that are followed on a host at a time.
@@ -155,6 +156,12 @@ fn a_live_trace_is_bounded_and_leaves_nothing_behind() -> Result<()> {
     let live = Live::begin(cloud, "short", &["--from", "one", "--udp", "--for", "1"])?;
     until(PATIENCE, "it ends by itself", || !live.0.is_running())?;
     ensure!(live.events("packet").is_empty() && live.events("ended").len() == 1, "{}", live.0.log());
+    // By Ctrl-C, also while packets come thick and fast.
+    let live = Live::begin(cloud, "crowd", &["--from", "one", "--udp", "--count", "1000", "--for", "600"])?;
+    let sender = one.instance.run(|| UdpSocket::bind("0.0.0.0:0"))??;
+    let send = || (0..100).try_for_each(|_| sender.send_to(b"crowd", door).map(drop));
+    until(PATIENCE, "a crowd is shown", || send().is_ok() && live.events("packet").len() > 200)?;
+    live.stop()?;
 
     // Bad input, and too many at once.
     refused(cloud, &["--from", "nobody"], "there is no port nobody")?;

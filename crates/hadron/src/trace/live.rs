@@ -6,17 +6,20 @@ use hadron_server::admin::AdminClient;
 use hadron_server::trace::{LiveEvent, LivePacket, LiveQuestion, Question};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::pin::pin;
 use std::process::ExitCode;
 
 /// Follows until the server says that it is over, or Ctrl-C. Ends with 0 when a packet was seen, and with 2 when none was.
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let client = AdminClient::new(&options.admin.state_dir);
     let mut events = client.lines::<LiveEvent>("/trace/live", &wanted(options)?).await?;
+    // Listened for once: what came while nobody did would be lost.
+    let mut stopped = pin!(tokio::signal::ctrl_c());
     let mut seen = 0_u64;
     loop {
         let event = tokio::select! {
             event = events.next() => event?,
-            stopped = tokio::signal::ctrl_c() => {
+            stopped = &mut stopped => {
                 stopped?;
                 None
             }
