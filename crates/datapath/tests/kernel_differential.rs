@@ -71,7 +71,7 @@ fn run_unhurried(bench: &mut Bench, seed: u64) -> u32 {
     unreachable!("the last attempt fails")
 }
 
-/// One set of tables, and packets from ports and from the overlay. Half-way some permissions go.
+/// One set of tables, and packets from ports and from the overlay. Half-way some permissions go, and slots of shared addresses.
 fn run_case(bench: &mut Bench, seed: u64) {
     let mut random = Random::new(seed);
     let mut world = case::world(&mut random, bench.interfaces());
@@ -81,6 +81,8 @@ fn run_case(bench: &mut Bench, seed: u64) {
         if number == PER_CASE / 2 {
             world.policies.change(&mut random);
             bench.load_policies(&world.policies);
+            world.move_slots(&mut random);
+            bench.load_owners(&world);
             bench.settle_addresses();
         }
         let earlier = random.below(recent.len());

@@ -100,6 +100,13 @@ impl Bench {
         model.member_prefixes = prefix_rows(&tables.member_prefixes);
     }
 
+    /// The blocks and slots of other hosts, and the slots of this one, as they are now.
+    pub fn load_owners(&mut self, world: &World) {
+        let owners = &self.datapath.tables().nat_owners;
+        replace(owners, &world.routers.nat_owners);
+        self.node.tables.nat_owners = rows(owners);
+    }
+
     /// Whether somebody objects to addresses that ports have just chosen stays open until [`Bench::settle_addresses`], however long
     /// the machine takes.
     pub fn hold_addresses(&mut self) {

@@ -73,6 +73,17 @@ impl World {
         self.add_shared_addresses(random);
     }
 
+    /// Some slots of this host become nobody's or another one's, and some of another one this host's.
+    pub fn move_slots(&mut self, random: &mut Random) {
+        self.routers.nat_owners.retain(|key, owner| {
+            let is_slot = key.block >= NAT_BLOCKS;
+            if is_slot && random.one_in(3) {
+                owner.host = random.below(3) as u32;
+            }
+            !(is_slot && random.one_in(6))
+        });
+    }
+
     /// Addresses that instances share at some interfaces, with few ports, some of which other hosts have.
     fn add_shared_addresses(&mut self, random: &mut Random) {
         let interfaces: Vec<(RouterInterfaceKey, u32)> =

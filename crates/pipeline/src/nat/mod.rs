@@ -5,7 +5,7 @@
 //! ```text
 //! out ── session? ──────────────► source: shared address, port
 //!          ├─ none: a free port of this host's blocks
-//!          └─ none, of a protocol without: as it is, if this host has the slot
+//!          └─ of a protocol without: as it is, if this host has the slot, which is looked for with every packet
 //! in, router's address
 //!     ── session? ──────────────► destination: instance
 //!          ├─ none, block or slot of another host ──► relayed there as it is
@@ -139,7 +139,7 @@ pub fn nat_enter<E: Env>(env: &mut E, packet: &mut Packet, scratch: &mut Transla
 /// To the other host that has the port, if one has.
 #[inline(always)]
 fn relay<E: Env>(env: &mut E, packet: &mut Packet, scratch: &Translation) -> u32 {
-    let Some(owner) = env.nat_owner(&scratch.owner()) else { return answer::LOCAL };
+    let Some(owner) = env.nat_owner(&scratch.owner(scratch.back_key.outside)) else { return answer::LOCAL };
     let host = owner.host;
     if host == 0 {
         return answer::LOCAL;
@@ -196,13 +196,13 @@ impl Translation {
         *back = NatReturn { interface, inside: ends.source, inside_port: ends.source_port, pad: [0; 2] };
     }
 
-    /// The key of who has what the session has outside: a block of ports, or a slot.
+    /// The key of who has what the session has of an address outside: a block of ports, or a slot.
     #[inline(always)]
-    fn owner(&self) -> NatOwnerKey {
-        let NatReturnKey { network, outside, remote, outside_port, protocol, .. } = self.back_key;
+    fn owner(&self, address: [u8; 4]) -> NatOwnerKey {
+        let NatReturnKey { network, remote, outside_port, protocol, .. } = self.back_key;
         let block =
             if is_renumbered(protocol) { outside_port / NAT_BLOCK } else { nat_slot(protocol, remote) };
-        NatOwnerKey { network, address: outside, block, pad: [0; 2] }
+        NatOwnerKey { network, address, block, pad: [0; 2] }
     }
 
     /// The key of a packet's session on the way in.

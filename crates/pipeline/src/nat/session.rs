@@ -30,7 +30,7 @@ pub(super) fn of_leaving<E: Env>(
     scratch: &mut Translation,
     may_begin: bool,
 ) -> u32 {
-    let is_found = find(env, packet, scratch);
+    let is_found = find(env, packet, scratch) && holds_slot(env, scratch);
     if scratch.ends.kind == Ends::ERROR {
         return if is_found { 0 } else { DropReason::NoSession as u32 };
     }
@@ -47,7 +47,7 @@ pub(super) fn of_entering<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Tr
     let Some(row) = env.nat_return(back_key) else { return false };
     *back = *row;
     *key = back.session(back_key);
-    if !find(env, packet, scratch) || !scratch.is_mutual() {
+    if !find(env, packet, scratch) || !scratch.is_mutual() || !holds_slot(env, scratch) {
         return false;
     }
     if scratch.ends.kind != Ends::ERROR {
@@ -98,6 +98,17 @@ pub(super) fn find<E: Env>(env: &E, packet: &Packet, scratch: &mut Translation) 
     let Some(row) = env.nat_session(&scratch.key) else { return false };
     scratch.session = *row;
     scratch.session.expires > packet.now
+}
+
+/// Whether the session needs no slot or this host still has it: one that it has given back may be another host's now. Forwarded ports
+/// need none.
+#[inline(never)]
+fn holds_slot<E: Env>(env: &E, scratch: &Translation) -> bool {
+    let is_forwarded = u32::from(scratch.session.direction) == direction::INGRESS;
+    if is_renumbered(scratch.key.protocol) || is_forwarded {
+        return true;
+    }
+    env.nat_owner(&scratch.owner(scratch.session.outside)).is_some_and(|owner| owner.host == 0)
 }
 
 impl Translation {
@@ -190,7 +201,7 @@ fn by_port<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation, port
 /// Lets the session keep its port, or have none, if this host has its slot and nobody here has the same.
 #[inline(never)]
 fn by_slot<E: Env>(env: &mut E, packet: &Packet, scratch: &mut Translation) -> u32 {
-    let Some(owner) = env.nat_owner(&scratch.owner()) else {
+    let Some(owner) = env.nat_owner(&scratch.owner(scratch.back_key.outside)) else {
         ask(env, packet, scratch.key.interface, PuntReason::OutsideSlot);
         return DropReason::OutsidePortsAwaited as u32;
     };

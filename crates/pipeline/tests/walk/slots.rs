@@ -135,6 +135,45 @@ fn another_host_s_remote_end_is_its_own() {
 }
 
 #[test]
+fn a_session_ends_with_its_slot() {
+    for protocol in WITHOUT {
+        let (mut node, [.., c]) = leased();
+        in_overlay(&mut node, PROVIDER, THERE);
+        let begun = |node: &mut Node| {
+            left(&node.from_port(c.ifindex(), sent(protocol, &c)));
+            assert_delivered(
+                &node.from_provider(PROVIDER, came(protocol, 50)),
+                &c,
+                &inward(protocol, &c, 49),
+            );
+        };
+        begun(&mut node);
+        // Given back, and nobody has it yet: neither way, nor what is said about it.
+        node.tables.nat_owners.remove(&slot(protocol));
+        assert_drop(&mut node, DropReason::RouterUnserved, |n| n.from_provider(PROVIDER, came(protocol, 50)));
+        let quote = datagram(protocol, outside(near(protocol)), world(443));
+        let error = error((UPSTREAM.0, UPSTREAM.1), (OWN, SHARED), 64, &quote);
+        let told = node.from_provider(PROVIDER, error.clone());
+        assert!(told.outputs.is_empty(), "{told:?}");
+        let outcome = node.from_port(c.ifindex(), sent(protocol, &c));
+        let [Output::Punt { header, .. }] = &outcome.outputs[..] else { panic!("{outcome:?}") };
+        assert_eq!(header.reason, PuntReason::OutsideSlot as u32, "it is asked for again");
+        assert_eq!(node.counters.drops[DropReason::OutsidePortsAwaited as usize], 1);
+        // It is the host's again.
+        give(&mut node, 0);
+        begun(&mut node);
+        // Another one's: what comes is that host's, whatever is left here.
+        give(&mut node, THERE);
+        let wire = mac(1, EXTERNAL);
+        let relayed = to_host(&node.from_provider(PROVIDER, came(protocol, 50)), THERE);
+        assert_eq!(relayed, frame(protocol, world(443).at(wire), outside(near(protocol)).at(wire), 50));
+        to_host(&node.from_provider(PROVIDER, error), THERE);
+        assert_refused(&mut node, DropReason::NoOutsidePort, &c, sent(protocol, &c));
+        assert!(node.tables.nat_sessions.is_empty(), "nothing is left of it");
+    }
+}
+
+#[test]
 fn what_nobody_has_begun_is_the_router_s() {
     for protocol in WITHOUT {
         let (mut node, _) = leased();
