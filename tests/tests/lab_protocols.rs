@@ -8,7 +8,11 @@ use hadron_tests::frame::{Mac, packet};
 use hadron_tests::guest::Guest;
 use hadron_tests::outside::WORLD;
 use hadron_tests::wire::{Frame, Packet};
+use hyper::Method;
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 const GRE: u8 = 47;
@@ -43,9 +47,13 @@ impl Talker {
 
     /// Whether such a packet has come since the last question.
     fn has_got(&self, is_it: impl Fn(&Packet) -> bool) -> Result<bool> {
+        Ok(self.got()?.iter().filter_map(Frame::packet).any(is_it))
+    }
+
+    /// What has come since the last question.
+    fn got(&self) -> Result<Vec<Frame>> {
         let frames = self.capture.frames()?.into_iter().filter(|captured| !captured.has_left);
-        let frames = frames.map(Frame::read).collect::<Result<Vec<_>>>()?;
-        Ok(frames.iter().filter_map(Frame::packet).any(is_it))
+        frames.map(Frame::read).collect()
     }
 }
 
@@ -117,6 +125,44 @@ impl Scene {
         })?;
         Ok(())
     }
+
+    /// Sends to each of these until all have been heard outside.
+    fn asks_all(&self, guest: &Talker, mut peers: BTreeSet<Ipv4Addr>) -> Result<()> {
+        let shared = self.behind.shared;
+        let mut round = || -> Result<bool> {
+            for peer in &peers {
+                guest.says(GRE, (self.gateway, *peer), QUESTION)?;
+            }
+            for frame in self.world.got()? {
+                let Some(packet) = frame.packet() else { continue };
+                peers.retain(|peer| !(packet.protocol == GRE && packet.is_between(shared, (*peer).into())));
+            }
+            Ok(peers.is_empty())
+        };
+        let done = until(PATIENCE, "every peer is talked to", || round().unwrap_or(false));
+        done.with_context(|| format!("{peers:?} are not"))?;
+        Ok(())
+    }
+
+    /// Starts the agents again with these options.
+    fn restart_agents(&mut self, options: &[&str]) -> Result<()> {
+        for host in HOSTS {
+            self.behind.cloud.kill_agent(host);
+            self.behind.cloud.start_agent(host, options)?;
+        }
+        self.behind.cloud.wait_for_nodes()
+    }
+
+    /// Moves a guest to another host, with its port and all that it is told by.
+    fn moves(&mut self, number: usize, host: &str) -> Result<Talker> {
+        let Guest { port, .. } = self.behind.guests.remove(number);
+        let bound = json!({"port": {"binding:host_id": host}});
+        self.behind.cloud.call(Method::PUT, &format!("/v2.0/ports/{}", port.id), Some(bound))?;
+        let guest = Guest::plug(&self.behind.cloud, port, host, &format!("moved{number}"))?;
+        let talker = Talker::of(&guest)?;
+        self.behind.guests.insert(number, guest);
+        Ok(talker)
+    }
 }
 
 fn a_remote_end_is_one_instances(name: &str, underlay: Underlay) -> Result<()> {
@@ -185,4 +231,62 @@ fn answers_find_their_instance_by_whoever_stands_for_the_router() -> Result<()> 
         scene.is_answered(guest, protocol)?;
     }
     Ok(())
+}
+
+#[test]
+fn an_instance_talks_to_more_peers_than_its_host_leases_at_a_time() -> Result<()> {
+    let mut scene = Scene::raise("protocolspeers", Underlay::V4)?;
+    // So that what nobody answers is forgotten soon; what is leased stays for as long as nothing else needs its place.
+    scene.restart_agents(&["--connection-timeout=other=2"])?;
+    let one = Talker::of(&scene.behind.guests[0])?;
+    let peers: Vec<Ipv4Addr> = (0..400).map(|number: u32| Ipv4Addr::from(0xc612_0000 + number)).collect();
+    for peers in peers.chunks(100) {
+        scene.asks_all(&one, peers.iter().copied().collect())?;
+    }
+    scene.asks(&one, GRE)?;
+    scene.is_answered(&one, GRE)
+}
+
+#[test]
+fn a_remote_end_that_is_idle_is_free_for_another_host() -> Result<()> {
+    let mut scene = Scene::raise("protocolsidle", Underlay::V4)?;
+    scene.restart_agents(&["--connection-timeout=other=6", "--remote-end-idle=2"])?;
+    let (one, elsewhere) = (Talker::of(&scene.behind.guests[0])?, Talker::of(&scene.behind.guests[2])?);
+    scene.asks(&one, GRE)?;
+    scene.is_answered(&one, GRE)?;
+    // As long as it is talked to it stays, for longer than all of these times.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(16) {
+        scene.is_told(&elsewhere, GRE, HOST_UNREACHABLE)?;
+        scene.asks(&one, GRE)?;
+    }
+    scene.is_answered(&one, GRE)?;
+    scene.asks(&elsewhere, GRE)?;
+    scene.is_answered(&elsewhere, GRE)?;
+    scene.is_told(&one, GRE, HOST_UNREACHABLE)
+}
+
+#[test]
+fn an_instance_that_moves_takes_its_remote_ends_along() -> Result<()> {
+    let mut scene = Scene::raise("protocolsalong", Underlay::V4)?;
+    let (one, elsewhere) = (Talker::of(&scene.behind.guests[0])?, Talker::of(&scene.behind.guests[2])?);
+    for (guest, protocol) in [(&one, GRE), (&elsewhere, SCTP)] {
+        scene.asks(guest, protocol)?;
+        scene.is_answered(guest, protocol)?;
+    }
+    // Another one of the host that it leaves is behind the router, too.
+    let one = scene.moves(0, HOSTS[1])?;
+    scene.asks(&one, GRE)?;
+    scene.is_answered(&one, GRE)?;
+    // Then one of two, while the agent that has to let go is away: nobody else has it until that is back.
+    scene.behind.cloud.kill_agent(HOSTS[1]);
+    let elsewhere = scene.moves(2, HOSTS[0])?;
+    scene.is_told(&elsewhere, SCTP, HOST_UNREACHABLE)?;
+    scene.behind.cloud.start_agent(HOSTS[1], &[])?;
+    scene.asks(&elsewhere, SCTP)?;
+    scene.is_answered(&elsewhere, SCTP)?;
+    // And the last one.
+    let one = scene.moves(0, HOSTS[0])?;
+    scene.asks(&one, GRE)?;
+    scene.is_answered(&one, GRE)
 }

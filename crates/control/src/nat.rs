@@ -10,43 +10,100 @@ use hadron_model::{
     Gateway, GatewayHosts, Host, HostNumber, Network, NetworkId, Port, PortId, PortLease, PortNumber, Router,
     RouterPortRole, Timestamp,
 };
-use hadron_store::{Snapshot, Tx};
+use hadron_store::{Revision, Snapshot, Tx};
 use std::collections::{BTreeSet, HashMap};
 
 /// Hosts that stand for a router: one that does, and those that take over.
 pub const GATEWAYS: usize = 3;
 
 /// Gives a host blocks of a router's ports until it has `wanted`, by the number of the router's port outside. How many it got: fewer, or none,
-/// when it has them already, when they run out, or when the router doesn't share its address. A host that has some gets at most
-/// half of what is left.
+/// when it has them already, when they run out, or when the router doesn't share its address. What it has that ends stays, and counts. A host that
+/// has some gets at most half of what is left.
 pub fn lease(tx: &mut Tx, host: &str, interface: u32, wanted: usize) -> Result<usize, Error> {
     let Some(mut lease) = held(tx, host, interface)? else { return Ok(0) };
+    let missing = wanted.min(MOST_BLOCKS).saturating_sub(lease.blocks_in_force().len());
+    let stays: Vec<u16> = lease.blocks.iter().copied().filter(|block| lease.ending.contains(block)).collect();
+    let kept = keep(&mut lease, &stays[..stays.len().min(missing)]);
     let taken: BTreeSet<u16> =
         leases_of(tx.view(), lease.port_id).flat_map(|lease| lease.blocks.iter().copied()).collect();
     let free = PORT_BLOCKS.len() - taken.len();
     let share = if lease.blocks.is_empty() { free } else { free.div_ceil(2) };
-    let count = wanted.min(MOST_BLOCKS).saturating_sub(lease.blocks.len()).min(share);
-    if count > 0 {
-        lease.blocks.extend(PORT_BLOCKS.filter(|block| !taken.contains(block)).take(count));
+    let count = (missing - kept).min(share);
+    lease.blocks.extend(PORT_BLOCKS.filter(|block| !taken.contains(block)).take(count));
+    if kept + count > 0 {
         tx.put(lease);
     }
-    Ok(count)
+    Ok(kept + count)
 }
 
-/// Gives a host slots of a router's address, by the number of the router's port outside. How many it got: none that another host has, and
-/// none beyond [`MOST_SLOTS`].
+/// Gives a host slots of a router's address, by the number of the router's port outside. How many it got: none that another host has, none
+/// beyond [`MOST_SLOTS`], and none while as many end. Those that it has and that end stay.
 pub fn lease_slots(tx: &mut Tx, host: &str, interface: u32, wanted: &[u16]) -> Result<usize, Error> {
     let Some(mut lease) = held(tx, host, interface)? else { return Ok(0) };
+    let kept = keep(&mut lease, wanted);
     let taken: BTreeSet<u16> =
         leases_of(tx.view(), lease.port_id).flat_map(|lease| lease.slots.iter().copied()).collect();
     let free = wanted.iter().copied().filter(|slot| SLOTS.contains(slot) && !taken.contains(slot));
-    let room = MOST_SLOTS.saturating_sub(lease.slots.len());
+    let in_force = MOST_SLOTS.saturating_sub(lease.slots_in_force().len());
+    let room = in_force.min((2 * MOST_SLOTS).saturating_sub(lease.slots.len()));
     let slots: BTreeSet<u16> = free.take(room).collect();
-    if !slots.is_empty() {
-        lease.slots.extend(&slots);
+    lease.slots.extend(&slots);
+    if kept + slots.len() > 0 {
         tx.put(lease);
     }
-    Ok(slots.len())
+    Ok(kept + slots.len())
+}
+
+/// Lets numbers of a lease that end stay after all: until it has ended they are its host's alone. How many there were.
+fn keep(lease: &mut PortLease, numbers: &[u16]) -> usize {
+    let before = lease.ending.len();
+    lease.ending.retain(|number| !numbers.contains(number));
+    before - lease.ending.len()
+}
+
+/// Begins to end slots that a host no longer needs, by the number of the router's port outside: they are in no row of its any more, and free
+/// with [`end`]. How many it had.
+pub fn give_back(tx: &mut Tx, host: &str, interface: u32, slots: &[u16]) -> usize {
+    let Some(port) = tx.view().port_by_number(PortNumber(interface)).map(|port| port.id) else { return 0 };
+    let Some(host) = tx.view().get::<Host>(&host.to_owned()).map(|host| host.number) else { return 0 };
+    let Some(mut lease) = tx.get::<PortLease>(&(port, host)).map(|stored| stored.value.clone()) else {
+        return 0;
+    };
+    let ending: BTreeSet<u16> =
+        lease.slots_in_force().into_iter().filter(|slot| slots.contains(slot)).collect();
+    if !ending.is_empty() {
+        lease.ending.extend(&ending);
+        tx.put(lease);
+    }
+    ending.len()
+}
+
+/// Begins to end whole leases, as of hosts that no longer reach the router.
+pub fn give_up(tx: &mut Tx, leases: &[(PortId, HostNumber)]) {
+    for key in leases.iter().take(BATCH) {
+        let Some(mut lease) = tx.get::<PortLease>(key).map(|stored| stored.value.clone()) else { continue };
+        let ending: Vec<u16> = lease.blocks.iter().chain(&lease.slots).copied().collect();
+        if ending.len() > lease.ending.len() {
+            lease.ending = ending;
+            tx.put(lease);
+        }
+    }
+}
+
+/// Ends what ends of leases, and with the last of it the lease. From here on it may be another host's, so their hosts must have in force what
+/// the rows say since `modified`, when the lease was last written; one that was written again stays as it is.
+pub fn end(tx: &mut Tx, leases: &[((PortId, HostNumber), Revision)]) {
+    for (key, modified) in leases.iter().take(BATCH) {
+        let Some(stored) = tx.get::<PortLease>(key).filter(|stored| stored.modified == *modified) else {
+            continue;
+        };
+        let (blocks, slots) = (stored.blocks_in_force(), stored.slots_in_force());
+        if blocks.is_empty() && slots.is_empty() {
+            tx.delete::<PortLease>(key);
+        } else {
+            tx.put(PortLease { blocks, slots, ending: Vec::new(), ..stored.value.clone() });
+        }
+    }
 }
 
 /// What a host has of a router's address, by the number of the router's port outside, guarded against every other lease of that; `None` if
@@ -61,7 +118,8 @@ fn held(tx: &mut Tx, host: &str, interface: u32) -> Result<Option<PortLease>, Er
     }
     tx.guard_range::<PortLease>(port);
     let lease = tx.get::<PortLease>(&(port, host)).map(|stored| stored.value.clone());
-    let none = || PortLease { port_id: port, host, blocks: Vec::new(), slots: Vec::new() };
+    let none =
+        || PortLease { port_id: port, host, blocks: Vec::new(), slots: Vec::new(), ending: Vec::new() };
     Ok(Some(lease.unwrap_or_else(none)))
 }
 
@@ -81,11 +139,6 @@ pub fn leases_of(view: &Snapshot, port: PortId) -> impl Iterator<Item = &PortLea
     view.iter_from::<PortLease>(first)
         .map(|lease| &lease.value)
         .take_while(move |lease| lease.port_id == port)
-}
-
-/// Ends leases, as of hosts that no longer reach the router. Their ports may be another host's at once.
-pub fn release(tx: &mut Tx, leases: &[(PortId, HostNumber)]) {
-    leases.iter().take(BATCH).for_each(|key| tx.delete::<PortLease>(key));
 }
 
 /// Chooses the hosts that stand for a router at its port outside, among those with an interface to the physical network: those that do so
@@ -162,7 +215,7 @@ impl Candidates {
 }
 
 /// Whether the host's node was heard of late; one that was never heard has just joined.
-fn is_heard(view: &Snapshot, host: &Host, now: Timestamp) -> bool {
+pub fn is_heard(view: &Snapshot, host: &Host, now: Timestamp) -> bool {
     let mut agents = view.agents_of_host(&host.name).peekable();
     agents.peek().is_none() || agents.any(|agent| agent.is_alive(now))
 }

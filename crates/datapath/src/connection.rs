@@ -1,13 +1,14 @@
 //! The sweep of connections: what has expired goes, and each port's count is put right.
 
 use crate::error::{Error, Result};
+use crate::nat::Slot;
 use crate::tables::Tables;
 use hadron_pipeline::table::{self, ConnectionCount, ConnectionKey, PortKey};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 
 /// What a sweep found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
     /// Connections in force.
     pub live: u64,
@@ -24,6 +25,8 @@ pub struct Sweep {
     pub lost: u64,
     /// Sessions in force by addresses outside that instances share.
     pub sessions: u64,
+    /// The slots that the host has of such addresses.
+    pub slots: Vec<Slot>,
 }
 
 impl Sweep {
@@ -74,7 +77,7 @@ impl Tables {
             self.put_count(&key, count.live, now)?;
         }
         self.connections.recount(sweep.live);
-        sweep.sessions = self.sweep_nat(now)?;
+        (sweep.sessions, sweep.slots) = self.sweep_nat(now)?;
         Ok(sweep)
     }
 

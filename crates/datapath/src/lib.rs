@@ -58,6 +58,7 @@ pub use followed::FollowedPacket;
 pub use hadron_pipeline::{Address, Mac, PuntReason, drop, stage, table};
 pub use link::{Attachment, Door};
 pub use map::{Map, MapStatus};
+pub use nat::Slot;
 pub use network::{NetworkState, Networks};
 pub use object::OBJECT;
 pub use observe::observe;

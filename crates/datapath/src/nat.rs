@@ -6,7 +6,7 @@ use hadron_pipeline::table::{
     Forwarding, ForwardingKey, NAT_BLOCK, NatCount, NatOwnerKey, NatPool, NatPoolKey, NatSession,
     NatSessionKey, is_renumbered, nat_slot,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What ports outside this host's sessions may have.
 struct Lent {
@@ -19,17 +19,40 @@ struct Lent {
     networks: HashMap<u32, u32>,
 }
 
+/// A slot of a shared address that this host has, see [`nat_slot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The router's interface to the external network.
+    pub interface: u32,
+    /// Its number.
+    pub slot: u16,
+    /// The ports that have sessions in it, in rising order.
+    pub ports: Vec<u32>,
+}
+
+/// Ports with sessions in force, by router's interface and slot.
+type InUse = BTreeMap<(u32, u16), BTreeSet<u32>>;
+
 impl Tables {
     /// Deletes the sessions that have expired, whose port is gone or whose ports outside are no longer this host's, and ways back that
-    /// lead to none; writes how many each port has. How many are in force.
-    pub(crate) fn sweep_nat(&self, now: u64) -> Result<u64> {
+    /// lead to none; writes how many each port has. How many are in force, and the slots that this host has.
+    pub(crate) fn sweep_nat(&self, now: u64) -> Result<(u64, Vec<Slot>)> {
+        // Read first: what a session has was there before it.
+        let sessions = self.nat_sessions.dump()?;
         let rows = self.nat_counts.dump()?;
         let mut counts: HashMap<u32, u32> = rows.iter().map(|(key, _)| (key.port, 0)).collect();
         let lent = self.lent()?;
-        for (key, session) in self.nat_sessions.dump()? {
+        let mut in_use = lent.slots_in_use();
+        for (key, session) in sessions {
             let is_over = session.expires <= now && self.has_session_expired(&key, now)?;
             match counts.get_mut(&session.port) {
-                Some(count) if !is_over && lent.has(&key, &session) => *count += 1,
+                Some(count) if !is_over && lent.has(&key, &session) => {
+                    *count += 1;
+                    if let Some(ports) = in_use.get_mut(&(key.interface, nat_slot(key.protocol, key.remote)))
+                    {
+                        ports.extend((!is_renumbered(key.protocol)).then_some(session.port));
+                    }
+                }
                 _ => drop(self.nat_sessions.remove(&key)?),
             }
         }
@@ -40,7 +63,12 @@ impl Tables {
         }
         let live = counts.values().map(|count| u64::from(*count)).sum();
         self.nat_sessions.recount(live);
-        Ok(live)
+        let slot = |((interface, slot), ports): ((u32, u16), BTreeSet<u32>)| Slot {
+            interface,
+            slot,
+            ports: ports.into_iter().collect(),
+        };
+        Ok((live, in_use.into_iter().map(slot).collect()))
     }
 
     fn lent(&self) -> Result<Lent> {
@@ -92,6 +120,18 @@ impl Lent {
         };
         let forwarded = self.forwarded.get(&session.port).map_or(&[][..], Vec::as_slice);
         is_own || forwarded.iter().any(|(range, row)| leads_to(range, row, key, session))
+    }
+
+    /// The host's slots, none of them in use yet.
+    fn slots_in_use(&self) -> InUse {
+        let addresses = self.pools.iter().filter_map(|(key, pool)| {
+            Some(((*self.networks.get(&key.interface)?, pool.address), key.interface))
+        });
+        let interfaces: HashMap<_, u32> = addresses.collect();
+        let slot = |key: &NatOwnerKey| {
+            Some(((*interfaces.get(&(key.network, key.address))?, key.block), BTreeSet::new()))
+        };
+        self.slots.iter().filter_map(slot).collect()
     }
 
     fn has_slot(&self, key: &NatSessionKey, session: &NatSession) -> bool {

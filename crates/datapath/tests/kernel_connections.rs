@@ -3,7 +3,7 @@
 mod support;
 
 use hadron_datapath::table::*;
-use hadron_datapath::{Address, Config, Datapath, Error, Mac, Sizes, Tables, table};
+use hadron_datapath::{Address, Config, Datapath, Error, Mac, Sizes, Slot, Tables, table};
 use support::program::monotonic;
 
 fn main() -> std::process::ExitCode {
@@ -293,13 +293,25 @@ fn a_sweep_takes_sessions_that_have_no_slot() {
         let sessions = tables.nat_sessions.dump().unwrap().into_iter().map(|(key, _)| key.protocol);
         sessions.collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(tables.sweep().unwrap().sessions, 2);
+    tables.nat_pools.put(&NatPoolKey { interface: 7 }, &NatPool::new(SHARED, &[])).unwrap();
+    let idle = NatOwnerKey { block: 1024, ..slot(gre) };
+    tables.nat_owners.put(&idle, &NatOwner { host: 0 }).unwrap();
+    // TCP of the same two ends is in no slot.
+    session_of(tables, 6, 4000, 100 * NAT_BLOCK, monotonic() + MINUTE);
+    let sweep = tables.sweep().unwrap();
+    assert_eq!(sweep.sessions, 2);
     assert_eq!(left(), [gre, sctp].into());
+    let found =
+        |key: NatOwnerKey, ports: &[u32]| Slot { interface: 7, slot: key.block, ports: ports.to_vec() };
+    let mut expected = vec![found(slot(gre), &[1]), found(slot(sctp), &[1]), found(idle, &[])];
+    expected.sort_by_key(|found| found.slot);
+    assert_eq!(sweep.slots, expected);
     // In another network the slot is another one's.
     tables
         .router_interfaces
         .put(&RouterInterfaceKey { interface: 7 }, &RouterInterface { network: 8, ..interface })
         .unwrap();
-    assert_eq!(tables.sweep().unwrap().sessions, 0);
+    let sweep = tables.sweep().unwrap();
+    assert_eq!((sweep.sessions, sweep.slots), (0, vec![]));
     assert!(tables.nat_returns.dump().unwrap().is_empty());
 }

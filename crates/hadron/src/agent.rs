@@ -96,6 +96,7 @@ pub fn config(node: &cli::Node, state: PathBuf) -> Result<Config> {
         dns_servers: node.dns_servers.clone(),
         floating_names: node.floating_names.clone(),
         dns_domain: node.dns_domain.clone(),
+        slot_idle: Duration::from_secs(node.remote_end_idle.into()),
         ..Settings::default()
     };
     Ok(Config { state, pins: node.pin_dir.clone(), sizes, settings })

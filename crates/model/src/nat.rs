@@ -36,6 +36,25 @@ pub struct PortLease {
     pub host: HostNumber,
     /// The blocks, each of [`PORT_BLOCK`] ports, that it has: at most [`MOST_BLOCKS`] of [`PORT_BLOCKS`], in the order in which they came.
     pub blocks: Vec<u16>,
-    /// Its slots: at most [`MOST_SLOTS`] of [`SLOTS`], in the order in which they came.
+    /// Its slots, of [`SLOTS`], in the order in which they came: at most [`MOST_SLOTS`] beside those that end.
     pub slots: Vec<u16>,
+    /// Blocks and slots of these that end: no row gives them to the host any more, and no other host has them before this one has
+    /// acknowledged that.
+    pub ending: Vec<u16>,
+}
+
+impl PortLease {
+    /// The blocks that the host may use.
+    pub fn blocks_in_force(&self) -> Vec<u16> {
+        self.in_force(&self.blocks)
+    }
+
+    /// The slots that it may use.
+    pub fn slots_in_force(&self) -> Vec<u16> {
+        self.in_force(&self.slots)
+    }
+
+    fn in_force(&self, numbers: &[u16]) -> Vec<u16> {
+        numbers.iter().copied().filter(|number| !self.ending.contains(number)).collect()
+    }
 }

@@ -3,7 +3,9 @@
 //! The sweep reads the whole table, so it runs beside the node's loop.
 
 use crate::error::chain;
+use crate::leases::Leases;
 use crate::plane::PlaneError;
+use hadron_datapath::Slot;
 use hadron_pipeline::table::timeout;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,8 +55,8 @@ impl Sweep {
 
 /// A table of connections.
 pub trait Connections: Send + Sync + 'static {
-    /// Takes out what has expired. It takes a while.
-    fn sweep(&self) -> Result<Sweep, PlaneError>;
+    /// Takes out what has expired. What there is, and the slots that the host has of shared addresses. It takes a while.
+    fn sweep(&self) -> Result<(Sweep, Vec<Slot>), PlaneError>;
 }
 
 /// What is known of the connections, for the operator.
@@ -101,15 +103,16 @@ impl Watch {
     }
 }
 
-/// Sweeps for ever.
-pub async fn keep(connections: Arc<dyn Connections>, watch: Arc<Watch>) {
+/// Sweeps for ever; `leases` hear which slots are in use, and may have it done sooner.
+pub async fn keep(connections: Arc<dyn Connections>, watch: Arc<Watch>, leases: Arc<Leases>) {
     let mut has_failed = false;
     loop {
-        tokio::time::sleep(PAUSE).await;
-        let connections = connections.clone();
+        let _ = tokio::time::timeout(PAUSE, leases.asks_for_sweep()).await;
+        let (connections, before) = (connections.clone(), leases.before_sweep());
         match tokio::task::spawn_blocking(move || connections.sweep()).await {
-            Ok(Ok(sweep)) => {
+            Ok(Ok((sweep, slots))) => {
                 watch.take(sweep);
+                leases.swept(before, &slots);
                 has_failed = false;
             }
             Ok(Err(error)) if !has_failed => {

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -89,6 +89,8 @@ pub struct Settings {
     pub floating_names: Vec<FloatingNames>,
     /// Domain that DHCP clients learn and instances' names are in; empty for none.
     pub dns_domain: String,
+    /// How long a slot of a shared address stays the host's after its last session: what another host may talk to only then.
+    pub slot_idle: Duration,
     /// Whether the kernel's grace periods may be expedited while a program is attached: a port is wired ten times sooner, at
     /// the price of an interrupt on each CPU.
     pub expedites: bool,
@@ -121,6 +123,7 @@ impl Default for Settings {
             dns_servers: Vec::new(),
             floating_names: Vec::new(),
             dns_domain: "openstacklocal".into(),
+            slot_idle: Duration::from_secs(600),
             expedites: true,
             observer: None,
         }
@@ -252,7 +255,12 @@ impl Node {
         let (stop, stopped) = oneshot::channel();
 
         let names = Arc::new(Names::default());
-        let leases = Arc::new(Leases::new(outbox.clone()));
+        let leases = Arc::new(Leases::new(outbox.clone(), settings.slot_idle));
+
+        // Who uses which slots is known before the first rows are, so that what has left meanwhile leaves its slots.
+        if let Ok((_, slots)) = parts.connections.sweep() {
+            leases.swept(leases.before_sweep(), &slots);
+        }
 
         let log = packet_log::serve(parts.logs, names.clone(), settings.packet_log.clone());
         let (prober, watch) =
@@ -291,7 +299,7 @@ impl Node {
             first,
         };
         let tracked = Arc::new(connections::Watch::default());
-        let sweep = connections::keep(parts.connections, tracked.clone());
+        let sweep = connections::keep(parts.connections, tracked.clone(), leases.clone());
         let advertise = services::advertise(parts.inject.clone(), services.clone(), counters.clone());
         let answer = services::serve(parts.punts, parts.inject, services.clone(), counters.clone(), leases);
         let gauges = Gauges {

@@ -7,6 +7,7 @@ mod floating_ip_races;
 mod floating_ips;
 mod histories;
 mod instances;
+mod leases;
 mod nat;
 mod network_segments;
 mod operations;

@@ -11,24 +11,24 @@ use hadron_control::{Error, host, network};
 use hadron_model::agent::DOWN_AFTER_MS;
 use hadron_model::nat::{MOST_BLOCKS, MOST_SLOTS, PORT_BLOCKS};
 use hadron_model::{GatewayHosts, Host, NetworkId, Port, PortId, PortLease, Router, RouterId, Timestamp};
-use hadron_store::CommitInfo;
+use hadron_store::{CommitInfo, Stored};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A cloud of hosts, all but the last with an interface to the physical network, and an external network there.
-struct Scene {
-    cloud: Cloud,
+pub struct Scene {
+    pub cloud: Cloud,
     external: NetworkId,
 }
 
 const HOSTS: u8 = 5;
 
-fn name(host: u8) -> String {
+pub fn name(host: u8) -> String {
     format!("host{host}")
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let cloud = Cloud::new().await;
         for number in 1..=HOSTS {
             let name = name(number);
@@ -48,7 +48,7 @@ impl Scene {
     }
 
     /// A router with a gateway: its id, and the port of that.
-    async fn router(&self) -> (RouterId, PortId) {
+    pub async fn router(&self) -> (RouterId, PortId) {
         let id = self.cloud.router().await.id;
         let router = self.set_gateway(id, Some(through(self.external))).await;
         (id, router.gateways[0].port_id)
@@ -59,12 +59,34 @@ impl Scene {
         self.cloud.change_router(router, &change).await.unwrap()
     }
 
-    async fn lease_slots(&self, host: &str, port: PortId, wanted: &[u16]) -> Result<usize, Error> {
+    pub async fn give_back(&self, host: &str, port: PortId, slots: &[u16]) -> usize {
+        let number = self.cloud.view().get::<Port>(&port).unwrap().number.0;
+        self.cloud.write(|tx| Ok(nat::give_back(tx, host, number, slots))).await.unwrap()
+    }
+
+    pub fn lease_of(&self, host: &str, port: PortId) -> Option<Arc<Stored<PortLease>>> {
+        let view = self.cloud.view();
+        let number = view.get::<Host>(&host.to_owned()).unwrap().number;
+        view.get::<PortLease>(&(port, number)).cloned()
+    }
+
+    /// Ends what ends of a host's lease, as if it had acknowledged all there is.
+    async fn end(&self, host: &str, port: PortId) {
+        let Some(lease) = self.lease_of(host, port) else { return };
+        let over = [((port, lease.host), lease.modified)];
+        let end = |tx: &mut _| {
+            nat::end(tx, &over);
+            Ok(())
+        };
+        self.cloud.write(end).await.unwrap();
+    }
+
+    pub async fn lease_slots(&self, host: &str, port: PortId, wanted: &[u16]) -> Result<usize, Error> {
         let number = self.cloud.view().get::<Port>(&port).unwrap().number.0;
         self.cloud.write(|tx| nat::lease_slots(tx, host, number, wanted)).await
     }
 
-    async fn lease(&self, host: &str, port: PortId, wanted: usize) -> Result<usize, Error> {
+    pub async fn lease(&self, host: &str, port: PortId, wanted: usize) -> Result<usize, Error> {
         let number = self.cloud.view().get::<Port>(&port).unwrap().number.0;
         self.cloud.write(|tx| nat::lease(tx, host, number, wanted)).await
     }
@@ -122,7 +144,7 @@ async fn a_host_gets_no_more_than_a_pool_takes_and_leaves_others_half_of_the_res
     // As if many hosts had nearly all.
     let blocks: Vec<u16> = PORT_BLOCKS.skip(MOST_BLOCKS).take(PORT_BLOCKS.len() - MOST_BLOCKS - 3).collect();
     let number = scene.cloud.view().get::<Host>(&"host2".to_owned()).unwrap().number;
-    let hoard = PortLease { port_id: port, host: number, blocks, slots: Vec::new() };
+    let hoard = PortLease { port_id: port, host: number, blocks, slots: Vec::new(), ending: Vec::new() };
     let hoarded = scene.cloud.write(|tx| {
         tx.put(hoard.clone());
         Ok(())
@@ -151,6 +173,75 @@ async fn slots_are_had_by_one_host_each() {
     let without = GatewayRequest { enable_snat: Some(false), ..through(scene.external) };
     scene.set_gateway(router, Some(without)).await;
     assert_eq!(scene.lease_slots("host1", port, &[5000]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_is_given_back_is_nobody_s_until_it_has_ended() {
+    let scene = Scene::new().await;
+    let (_, port) = scene.router().await;
+    scene.lease("host1", port, 1).await.unwrap();
+    scene.lease_slots("host1", port, &[2000, 3000, 4000]).await.unwrap();
+    assert_eq!(scene.give_back("host1", port, &[2000, 3000, 5000, 16]).await, 2, "only slots that it has");
+    assert_eq!(scene.give_back("host1", port, &[2000]).await, 0, "once");
+    assert_eq!(scene.give_back("host2", port, &[4000]).await, 0, "another one's");
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert_eq!((lease.blocks_in_force(), lease.slots_in_force()), (vec![16], vec![4000]));
+    assert_eq!(scene.lease_slots("host2", port, &[2000, 3000]).await.unwrap(), 0);
+    // Who needs it again has it still, as long as it has not ended.
+    assert_eq!(scene.lease_slots("host1", port, &[3000]).await.unwrap(), 1);
+    assert_eq!(scene.lease_of("host1", port).unwrap().slots_in_force(), [3000, 4000]);
+    // What was written again since somebody judged it stays.
+    let stale = [((port, lease.host), lease.modified)];
+    let end = |tx: &mut _| {
+        nat::end(tx, &stale);
+        Ok(())
+    };
+    scene.cloud.write(end).await.unwrap();
+    assert_eq!(scene.lease_slots("host2", port, &[2000]).await.unwrap(), 0);
+    scene.end("host1", port).await;
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert_eq!((&lease.slots[..], &lease.ending[..]), (&[3000, 4000][..], &[][..]));
+    assert_eq!(scene.lease_slots("host2", port, &[2000, 3000]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_ends_makes_room() {
+    let scene = Scene::new().await;
+    let (_, port) = scene.router().await;
+    let all: Vec<u16> = (10_000..).take(MOST_SLOTS).collect();
+    assert_eq!(scene.lease_slots("host1", port, &all).await.unwrap(), MOST_SLOTS);
+    // A host whose acknowledgement is missing doesn't gather slots without end.
+    for (slot, granted) in (5000..).zip([1; MOST_SLOTS].into_iter().chain([0])) {
+        scene.give_back("host1", port, &[slot + 5000]).await;
+        assert_eq!(scene.lease_slots("host1", port, &[slot]).await.unwrap(), granted, "{slot}");
+    }
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert_eq!((lease.slots.len(), lease.slots_in_force().len()), (2 * MOST_SLOTS, MOST_SLOTS));
+    scene.end("host1", port).await;
+    assert_eq!(scene.lease_of("host1", port).unwrap().slots.len(), MOST_SLOTS);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_given_up_goes_on_if_its_host_is_back_before_it_has_ended() {
+    let scene = Scene::new().await;
+    let (_, port) = scene.router().await;
+    scene.lease("host1", port, 4).await.unwrap();
+    scene.lease_slots("host1", port, &[2000]).await.unwrap();
+    let before = scene.lease_of("host1", port).unwrap();
+    let give_up = |tx: &mut _| {
+        nat::give_up(tx, &[(port, before.host)]);
+        Ok(())
+    };
+    scene.cloud.write(give_up).await.unwrap();
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert!(lease.blocks_in_force().is_empty() && lease.slots_in_force().is_empty());
+    assert_eq!(scene.lease("host2", port, 4).await.unwrap(), 4);
+    assert_eq!(scene.lease("host1", port, 2).await.unwrap(), 2);
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert_eq!(lease.blocks_in_force(), before.blocks[..2], "its own, not another one's");
+    scene.end("host1", port).await;
+    let lease = scene.lease_of("host1", port).unwrap();
+    assert_eq!((&lease.blocks[..], &lease.slots[..]), (&before.blocks[..2], &[][..]));
 }
 
 #[tokio::test]
@@ -252,11 +343,12 @@ async fn what_is_of_a_gateway_goes_with_it() {
     let view = scene.cloud.view();
     let left: Vec<_> = view.iter::<PortLease>().map(|lease| (lease.port_id, lease.host)).collect();
     assert_eq!(left.len(), 1, "leases are cleared away by and by");
-    let released = scene.cloud.write(|tx| {
-        nat::release(tx, &left);
+    let given_up = scene.cloud.write(|tx| {
+        nat::give_up(tx, &left);
         Ok(())
     });
-    released.await.unwrap();
+    given_up.await.unwrap();
+    scene.end("host1", port).await;
     assert_eq!(scene.cloud.view().iter::<PortLease>().count(), 0);
     assert!(scene.cloud.view().get::<Router>(&router).unwrap().gateways.is_empty());
 }

@@ -38,6 +38,10 @@ pub struct Node {
     /// Seconds without a packet after which a connection is forgotten, as `udp-established=180`; may be given several times.
     #[arg(long, value_name = "NAME=SECONDS", value_parser = connection_timeout)]
     pub connection_timeout: Vec<(usize, u32)>,
+    /// Seconds after its last packet's connection was forgotten for which a remote end of a protocol without ports, as GRE or ESP, stays
+    /// this host's towards a router's address; then another host may talk to it.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub remote_end_idle: u32,
     /// File for the lines of ports whose packets are logged [default: standard output].
     #[arg(long)]
     pub packet_log: Option<PathBuf>,

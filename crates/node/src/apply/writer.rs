@@ -6,6 +6,7 @@ use super::{Key, Value};
 use crate::delta::{Failure, Tracker};
 use crate::error::chain;
 use crate::plane::{Plane, PlaneError};
+use hadron_pipeline::table::NatOwner;
 use std::collections::{HashMap, HashSet};
 
 /// Desired entries against those of a plane.
@@ -16,6 +17,7 @@ pub struct Writer {
     /// The keys of `errors` that ports are to blame on the classifier.
     blamed: HashMap<Blame, HashSet<Key>>,
     revocations: Revocations,
+    lets_go: bool,
 }
 
 impl Writer {
@@ -66,14 +68,16 @@ impl Writer {
     /// and last a new generation for the policies that allow less than before. Answers the keys that failed; they stay
     /// pending.
     pub fn write(&mut self, plane: &mut impl Plane, removes: bool) -> Vec<Key> {
-        let Self { tracker, revocations, .. } = self;
+        let Self { tracker, revocations, lets_go, .. } = self;
         let mut failures = tracker.add(|key, old, value| {
+            *lets_go |= old.is_some_and(|old| is_use(old) && old != value);
             plane.put(key, value)?;
             revocations.written(key, old, value);
             Ok(())
         });
         if removes {
             failures.extend(tracker.remove(|key, old| {
+                *lets_go |= is_use(old);
                 plane.remove(key)?;
                 revocations.removed(key, old);
                 Ok(())
@@ -92,6 +96,17 @@ impl Writer {
     /// Entries that differ from what they should be.
     pub fn pending(&self) -> usize {
         self.tracker.pending()
+    }
+
+    /// Whether something was taken out since the last call that this host used of a shared address: another one may have it once that is
+    /// acknowledged.
+    pub fn take_let_go(&mut self) -> bool {
+        std::mem::take(&mut self.lets_go)
+    }
+
+    /// Whether an entry that is there lets this host use something of a shared address.
+    pub fn uses(&self, key: &Key) -> bool {
+        self.tracker.actual(key).is_some_and(is_use)
     }
 
     /// Whether an entry is what it should be.
@@ -141,4 +156,9 @@ impl Writer {
         }
         key
     }
+}
+
+/// Whether an entry lets this host use something of a shared address: a slot, or blocks.
+fn is_use(value: &Value) -> bool {
+    matches!(value, Value::NatOwner(NatOwner { host: 0 }) | Value::NatPool(_))
 }

@@ -47,6 +47,11 @@ impl Journal {
         self.size += record.len() as u64;
         Ok(())
     }
+
+    /// The file, to be synced.
+    pub fn file(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
 }
 
 fn encode(position: Position, batches: &[Batch]) -> Vec<u8> {

@@ -10,7 +10,7 @@
 //! `rows.bin` is written whole and synced, at the beginning of a stream and when the journal has grown. Between, rows are
 //! added to the journal before they are put in force, without a sync: an agent that is killed finds exactly the rows that its
 //! pinned tables were made from. After a power failure there are no tables either, and a journal that is cut short is read up
-//! to the cut.
+//! to the cut. What lets go of something that another host may have then is synced before it is acknowledged.
 
 mod journal;
 
@@ -115,6 +115,25 @@ impl Cache {
                 self.journal = None;
                 false
             }
+        }
+    }
+
+    /// Waits until what was added is on the disk, to be found after a power failure. Answers false when it isn't.
+    pub async fn sync(&self) -> bool {
+        let Some(journal) = &self.journal else { return true };
+        let synced = match journal.file() {
+            Ok(file) => tokio::task::spawn_blocking(move || file.sync_data()).await,
+            Err(error) => Ok(Err(error)),
+        };
+        match synced {
+            Ok(Ok(())) => true,
+            Ok(Err(source)) => {
+                let path = self.journal_path().display().to_string();
+                tracing::warn!(file = path, %source, "the journal of rows can't be synced");
+                false
+            }
+            // The end of the runtime.
+            Err(_) => false,
         }
     }
 

@@ -48,6 +48,7 @@ async fn with_journal(directory: &Path) -> Cache {
     cache.store(POSITION, &held(2)).await.unwrap();
     assert!(cache.append(at(43), &[batch(43, 3..=3)]));
     assert!(cache.append(at(44), &[batch(0, 4..=4), batch(44, 5..=5)]));
+    assert!(cache.sync().await);
     cache
 }
 

@@ -11,6 +11,7 @@ use crate::backoff::Backoff;
 use crate::connections::{Connections, Sweep};
 use crate::error::Error;
 use futures_util::{Stream, StreamExt, stream};
+use hadron_datapath::Slot;
 use hadron_datapath::{
     Address, Attachment, Config, Datapath, Door, HostConfig, Mac, NetworkState, Records, table,
 };
@@ -373,10 +374,10 @@ fn host_config(row: &table::Config) -> HostConfig {
 }
 
 impl Connections for Kernel {
-    fn sweep(&self) -> Result<Sweep> {
-        let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost, sessions } =
+    fn sweep(&self) -> Result<(Sweep, Vec<Slot>)> {
+        let hadron_datapath::Sweep { live, expired, capacity, refused, untracked, lost, sessions, slots } =
             self.datapath.tables().sweep().map_err(from)?;
-        Ok(Sweep { live, expired, capacity, refused, untracked, lost, sessions })
+        Ok((Sweep { live, expired, capacity, refused, untracked, lost, sessions }, slots))
     }
 }
 

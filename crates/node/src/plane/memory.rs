@@ -4,6 +4,7 @@ use super::{Inject, Plane, PlaneError, PlaneParts, Punt, Sessions};
 use crate::apply::{Key, Value};
 use crate::connections::{Connections, Sweep};
 use futures_util::{StreamExt, stream};
+use hadron_datapath::Slot;
 use hadron_pipeline::Mac;
 use hadron_pipeline::table::PolicyKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ struct Contents {
     forgotten: Vec<(u32, Mac)>,
     /// Most entries that there may be; more are refused, as by a full map.
     capacity: Option<usize>,
+    /// An entry that can't be removed.
+    stuck: Option<Key>,
 }
 
 impl Memory {
@@ -57,6 +60,11 @@ impl Memory {
     /// Refuses entries beyond this number from now on.
     pub fn limit(&self, capacity: Option<usize>) {
         self.lock().capacity = capacity;
+    }
+
+    /// Refuses to remove this entry from now on.
+    pub fn hold(&self, key: Option<Key>) {
+        self.lock().stuck = key;
     }
 
     /// The parts that a node wants, and a sender of punted frames.
@@ -115,6 +123,9 @@ impl Plane for Memory {
 
     fn remove(&mut self, key: &Key) -> Result<(), PlaneError> {
         let mut contents = self.lock();
+        if contents.stuck == Some(*key) {
+            return Err(PlaneError::new("the entry is held"));
+        }
         contents.entries.remove(key);
         contents.writes += 1;
         Ok(())
@@ -136,8 +147,8 @@ impl Plane for Memory {
 }
 
 impl Connections for Memory {
-    fn sweep(&self) -> Result<Sweep, PlaneError> {
-        Ok(Sweep::default())
+    fn sweep(&self) -> Result<(Sweep, Vec<Slot>), PlaneError> {
+        Ok(Default::default())
     }
 }
 

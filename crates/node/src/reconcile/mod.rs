@@ -13,6 +13,7 @@
 
 mod house;
 mod pass;
+mod slots;
 mod tell;
 
 use crate::announce::Announcements;
@@ -81,6 +82,8 @@ pub(crate) struct Reconciler<P, L> {
     /// Whose rows came since the last pass.
     requests: Requests,
     is_committed: bool,
+    /// What another host may have has gone from the rows, and nothing is acknowledged before it has gone from here.
+    lets_go: bool,
     /// Ports to look at in the next pass.
     touched: BTreeSet<u32>,
     /// Index and name of the interface of each port that has one, to take it down when the port goes.
@@ -141,6 +144,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
             due: None,
             requests: Requests::new(observer),
             is_committed: false,
+            lets_go: false,
             touched: BTreeSet::new(),
             attached: HashMap::new(),
             refused_raises: HashMap::new(),

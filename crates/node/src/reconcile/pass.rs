@@ -24,7 +24,8 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let changes = self.calculation.take_changes();
         self.announcements.note(&changes);
         self.parts.leases.note(&changes);
-        if changes.iter().any(|(key, _)| matches!(key, Key::Port(_) | Key::RouterInterface(_))) {
+        let needs_ports = |key: &Key| matches!(key, Key::Port(_) | Key::RouterInterface(_) | Key::NatPool(_));
+        if changes.iter().any(|(key, _)| needs_ports(key)) {
             let interfaces = self.calculation.shared_gateways();
             interfaces.into_iter().for_each(|interface| self.parts.leases.need(interface));
         }
@@ -38,8 +39,14 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         let is_complete = self.position.is_some();
         let failed = self.writer.write(&mut self.parts.plane, is_complete);
         self.touched.extend(self.calculation.ports_of_entries(&failed));
+        self.leave_slots();
         let mut has_failed = !failed.is_empty();
         has_failed |= is_complete && !self.commit();
+        self.lets_go |= self.writer.take_let_go();
+        if self.lets_go {
+            self.lets_go = !self.has_let_go(&failed).await;
+            has_failed |= self.lets_go;
+        }
         has_failed |= !self.raise().await;
         self.settle_overlay().await;
         self.open_providers().await;

@@ -8,7 +8,8 @@ use crate::sync::outbox::PortState;
 use hadron_wire::row::{PortRow, Row, RowKey};
 
 impl<P: Plane, L: Links> Reconciler<P, L> {
-    /// Puts into the outbox what there is to say about the touched ports, and what is acknowledged.
+    /// Puts into the outbox what there is to say about the touched ports, and what is acknowledged: nothing while it
+    /// lets go of what may be another host's with that word.
     pub(super) fn tell(&mut self) {
         for port in std::mem::take(&mut self.touched) {
             let state = self.state_of(port);
@@ -20,7 +21,7 @@ impl<P: Plane, L: Links> Reconciler<P, L> {
         if let Some((revision, _)) = self.due {
             self.requests.applied(revision, self.writer.pending());
         }
-        match self.due.take() {
+        match self.due.take_if(|_| !self.lets_go) {
             Some((revision, true)) => self.parts.outbox.open(revision),
             Some((revision, false)) => self.parts.outbox.in_force(revision),
             None => self.parts.outbox.flush(),

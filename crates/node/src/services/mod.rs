@@ -260,7 +260,7 @@ pub async fn serve(
         }
         if punt.reason == Some(PuntReason::OutsideSlot) {
             if let Some(slot) = slot_of(&punt.frame) {
-                leases.slot(punt.ifindex, slot);
+                leases.slot(punt.ifindex, slot, punt.port);
             }
             continue;
         }

@@ -10,6 +10,7 @@ use hadron_wire::row::{
 };
 use ipnet::Ipv4Net;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 0, 0, 7];
 
@@ -192,7 +193,7 @@ async fn what_is_punted_is_answered_on_its_interface() {
         punts.send(Punt { port, ifindex: 33, reason, frame }).await.unwrap();
     }
     drop(punts);
-    let leases = Arc::new(Leases::new(Arc::default()));
+    let leases = Arc::new(Leases::new(Arc::default(), Duration::from_secs(600)));
     serve(parts.punts, parts.inject, services, Arc::clone(&counters), leases).await;
 
     let sent = memory.injected();

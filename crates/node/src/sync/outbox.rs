@@ -38,6 +38,8 @@ struct Inner {
     unsaid_wanted: BTreeSet<u32>,
     /// Slots that the host is to have too: a router's interface and a number.
     unsaid_slots: BTreeSet<(u32, u16)>,
+    /// Those that it no longer needs. They are not said on a later stream: they may be needed by then.
+    unsaid_unused: BTreeSet<(u32, u16)>,
     in_force: u64,
     acknowledged: u64,
     is_open: bool,
@@ -82,6 +84,8 @@ impl Outbox {
         if blocks == 0 {
             inner.wanted.remove(&interface);
             inner.unsaid_wanted.remove(&interface);
+            inner.unsaid_slots.retain(|(of, _)| *of != interface);
+            inner.unsaid_unused.retain(|(of, _)| *of != interface);
             return;
         }
         inner.wanted.insert(interface, blocks);
@@ -90,12 +94,23 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    /// Asks for a slot at a router's interface, once. While there are [`MOST_SLOTS`] to ask for, further ones wait for their next packet.
+    /// Asks for a slot at a router's interface, or to keep it, once. While there are [`MOST_SLOTS`] to ask for, further ones wait for their
+    /// next packet.
     pub fn want_slot(&self, interface: u32, slot: u16) {
         let mut inner = self.lock();
+        inner.unsaid_unused.remove(&(interface, slot));
         if inner.unsaid_slots.len() < MOST_SLOTS {
             inner.unsaid_slots.insert((interface, slot));
         }
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Says once that a slot at a router's interface is no longer needed.
+    pub fn give_back(&self, interface: u32, slot: u16) {
+        let mut inner = self.lock();
+        inner.unsaid_slots.remove(&(interface, slot));
+        inner.unsaid_unused.insert((interface, slot));
         drop(inner);
         self.news.notify_one();
     }
@@ -128,6 +143,7 @@ impl Outbox {
         let mut inner = self.lock();
         inner.is_open = false;
         inner.answers.clear();
+        inner.unsaid_unused.clear();
         inner.acknowledged = 0;
         inner.in_force = 0;
     }
@@ -173,11 +189,14 @@ impl Outbox {
         let mut wanted = BTreeMap::new();
         for interface in std::mem::take(&mut inner.unsaid_wanted) {
             let blocks = inner.wanted.get(&interface).copied().unwrap_or(0);
-            wanted.insert(interface, PortsWanted { interface, blocks, slots: Vec::new() });
+            wanted.insert(interface, PortsWanted { interface, blocks, ..PortsWanted::default() });
         }
+        let none = |interface| PortsWanted { interface, ..PortsWanted::default() };
         for (interface, slot) in std::mem::take(&mut inner.unsaid_slots) {
-            let none = || PortsWanted { interface, ..PortsWanted::default() };
-            wanted.entry(interface).or_insert_with(none).slots.push(slot.into());
+            wanted.entry(interface).or_insert_with(|| none(interface)).slots.push(slot.into());
+        }
+        for (interface, slot) in std::mem::take(&mut inner.unsaid_unused) {
+            wanted.entry(interface).or_insert_with(|| none(interface)).unused.push(slot.into());
         }
         messages.extend(wanted.into_values().map(Message::PortsWanted));
         if inner.acknowledged != in_force {

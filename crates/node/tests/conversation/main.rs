@@ -10,14 +10,14 @@ use hadron_node::links::simulated::Paper;
 use hadron_node::plane::memory::Memory;
 use hadron_node::plane::{Plane, Punt};
 use hadron_node::{Error, Identity, Node, Settings, join};
-use hadron_pipeline::table::{FdbKey, InterfaceKey, PortKey};
+use hadron_pipeline::table::{FdbKey, InterfaceKey, NatOwner, NatOwnerKey, PortKey};
 use hadron_pipeline::{Mac, PuntReason, table};
 use hadron_wire::held::Held;
 use hadron_wire::proto::server_message::Message;
 use hadron_wire::proto::{Batch, Welcome, goodbye, welcome::Mode};
 use hadron_wire::row::{
     DhcpServer, Direction, Family, LocationRow, MemberRow, NetworkRow, Place, PolicyRow, PortAddress,
-    PortRow, Prefix, Remote, Row, RowChange, RowKey, RuleRow, SubnetRow,
+    PortLeaseRow, PortRow, Prefix, Remote, Row, RowChange, RowKey, RuleRow, SubnetRow,
 };
 use server::{FakeServer, HISTORY, soon};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -567,4 +567,62 @@ fn discover(number: u32) -> Vec<u8> {
         etherparse::PacketBuilder::ethernet2(mac(number), [0xff; 6]).ipv4([0; 4], [255; 4], 64).udp(68, 67);
     packet.write(&mut frame, &message).unwrap();
     frame
+}
+
+/// The host's slot of a router's address, and another block.
+fn lease(slots: &[u16]) -> Row {
+    let address = Ipv4Addr::new(203, 0, 113, 1).to_ipv6_mapped();
+    let slots = slots.to_vec();
+    Row::PortLease(PortLeaseRow {
+        router: 3,
+        interface: 9,
+        host: 1,
+        network: 5,
+        address,
+        blocks: vec![16],
+        slots,
+    })
+}
+
+fn owner(slot: u16) -> (Key, Value) {
+    let key = NatOwnerKey { network: 5, address: [203, 0, 113, 1], block: slot, pad: [0; 2] };
+    (Key::NatOwner(key), Value::NatOwner(NatOwner { host: 0 }))
+}
+
+#[tokio::test]
+async fn a_slot_that_goes_is_out_of_the_tables_before_that_is_acknowledged() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let running = machine.start();
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    talk.rows(20, true, [network(), policy(1), lease(&[2000, 3000])]).await;
+    talk.acknowledged(20).await;
+    assert!(machine.has(owner(2000).0) && machine.has(owner(3000).0));
+    machine.memory.hold(Some(owner(3000).0));
+    talk.rows(21, false, [lease(&[2000])]).await;
+    let acknowledged = tokio::time::timeout(Duration::from_millis(500), talk.acknowledged(21));
+    assert!(acknowledged.await.is_err(), "another host may have it now, and this one has it too");
+    machine.memory.hold(None);
+    talk.acknowledged(21).await;
+    assert!(machine.has(owner(2000).0) && !machine.has(owner(3000).0));
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_slot_that_has_gone_is_not_back_after_a_restart_without_a_server() {
+    let mut server = FakeServer::start(LONG).await;
+    let machine = Machine::joined(&server).await;
+    let (key, value) = owner(2000);
+    machine.memory.clone().put(&key, &value).unwrap();
+    let running = machine.start();
+    let mut talk = server.welcome(Mode::Snapshot).await;
+    // The first rows are not in the journal, and written whole some time.
+    talk.rows(20, true, [network(), policy(1), lease(&[3000])]).await;
+    talk.acknowledged(20).await;
+    let on_disk = || Cache::new(machine.path(), 1).load().map(|loaded| loaded.position.revision);
+    assert!(!machine.has(key) && on_disk() == Some(20));
+    talk.rows(21, false, [lease(&[])]).await;
+    talk.acknowledged(21).await;
+    assert_eq!(on_disk(), Some(21));
+    drop(running);
 }

@@ -199,8 +199,8 @@ impl<'a> Source<'a> {
             host,
             network: self.model.get::<Network>(&port.network_id)?.number.0,
             address: row::address(address),
-            blocks: lease.blocks.clone(),
-            slots: lease.slots.clone(),
+            blocks: lease.blocks_in_force(),
+            slots: lease.slots_in_force(),
         };
         Some((Interest::Router(of.number.0), Row::PortLease(row)))
     }

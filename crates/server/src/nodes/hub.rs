@@ -6,8 +6,8 @@ use super::goodbye::Farewell;
 use super::session::Session;
 use hadron_control::agent::Report;
 use hadron_model::{Host, Timestamp};
-use hadron_project::{Note, Projection, Subscription, UnknownHost};
-use hadron_store::{Commit, Position, RecordKey, Revision, Snapshot, Store, Watch};
+use hadron_project::{Interest, Note, Projection, Subscription, UnknownHost};
+use hadron_store::{Commit, HistoryId, Position, RecordKey, Revision, Snapshot, Store, Watch};
 use hadron_wire::proto::goodbye::Reason;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +33,8 @@ pub(super) struct Hub {
     is_stopping: watch::Sender<bool>,
     /// A node has connected.
     pub(super) connected: Notify,
+    /// Something of a lease may end: a node has connected, or one that is has lost a router.
+    pub(super) leases_due: Notify,
 }
 
 #[derive(Default)]
@@ -85,9 +87,21 @@ impl Hub {
         }
         let projected = watch::Sender::new(projection.position());
         let (sessions, counters) = (Mutex::default(), Counters::default());
-        let (projection, connected) = (RwLock::new(projection), Notify::new());
+        let projection = RwLock::new(projection);
+        let (connected, leases_due) = (Notify::new(), Notify::new());
         let is_stopping = watch::Sender::new(false);
-        (Self { store, config, counters, projection, sessions, projected, is_stopping, connected }, watch)
+        let hub = Self {
+            store,
+            config,
+            counters,
+            projection,
+            sessions,
+            projected,
+            is_stopping,
+            connected,
+            leases_due,
+        };
+        (hub, watch)
     }
 
     /// Waits until the projection contains `revision` of the store's history now, or that is another one.
@@ -114,6 +128,9 @@ impl Hub {
             }
             delta.notes(&projection, |host, note| {
                 let Some(session) = sessions.connected.get(&host) else { return };
+                if let Note::Lost(Interest::Router(_)) = note {
+                    self.leases_due.notify_one();
+                }
                 if note == Note::Removed {
                     session.close(Farewell::removed(&session.peer.host));
                 } else if session.subscription.lock().note(note, &projection) {
@@ -150,6 +167,7 @@ impl Hub {
         // The key may have changed since the stream's identity was checked.
         sessions.check_key(self.store.snapshot().get::<Host>(&session.peer.host).map(|host| &***host));
         self.connected.notify_one();
+        self.leases_due.notify_one();
         if *self.is_stopping.borrow() {
             session.close(Farewell::shutdown());
         }
@@ -199,6 +217,22 @@ impl Hub {
     pub(super) fn session(&self, host: &str) -> Option<Arc<Session>> {
         let sessions = self.sessions.lock();
         sessions.connected.values().find(|session| session.peer.host == host && !session.has_ended()).cloned()
+    }
+
+    /// The same by the host's number.
+    pub(super) fn session_of(&self, host: u32) -> Option<Arc<Session>> {
+        self.sessions.lock().connected.get(&host).filter(|session| !session.has_ended()).cloned()
+    }
+
+    /// How far the host of a session is in `history`; `None` when another session has taken its place, or none.
+    pub(super) fn watermark(&self, session: &Session, history: HistoryId) -> Option<Revision> {
+        let projection = self.projection.read();
+        let sessions = self.sessions.lock();
+        let current = sessions.connected.get(&session.host)?;
+        let is_last = std::ptr::eq(&**current, session) && !current.has_ended();
+        let acknowledged = Revision(current.acked());
+        let watermark = current.subscription.lock().watermark(acknowledged, &projection);
+        (is_last && projection.position().history == history).then_some(watermark)
     }
 
     pub(super) fn status(&self, host: &str) -> Option<NodeStatus> {

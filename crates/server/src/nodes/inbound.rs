@@ -80,13 +80,14 @@ fn take(hub: &Hub, session: &Session, message: Option<Message>) -> Result<(), Fa
 }
 
 /// Only routers that the host reaches can wait.
-fn take_wanted(hub: &Hub, session: &Session, PortsWanted { interface, blocks, slots }: PortsWanted) {
+fn take_wanted(hub: &Hub, session: &Session, wanted: PortsWanted) {
+    let PortsWanted { interface, blocks, slots, unused } = wanted;
     let view = hub.store.snapshot();
     let port = view.port_by_number(PortNumber(interface));
     let router = port.and_then(|port| view.get::<Router>(&port.router()?.0)).map(|router| router.number.0);
     let is_reached = |router| hub.projection.read().is_interested(session.host, Interest::Router(router));
     if router.is_some_and(is_reached) {
-        session.wanted.lock().entry(interface).or_default().add(blocks, slots);
+        session.wanted.lock().entry(interface).or_default().add(blocks, &slots, &unused);
         session.reported.notify_one();
     }
 }

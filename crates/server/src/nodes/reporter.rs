@@ -48,6 +48,7 @@ pub(super) async fn record(hub: Arc<Hub>, session: Arc<Session>) {
             }
         }
         ports::lease(&hub, &session).await;
+        ports::end(&hub, &session).await;
     }
 }
 

@@ -5,14 +5,16 @@ use super::goodbye::Farewell;
 use super::peer::Peer;
 use super::ports::Wanted;
 use super::question::Questions;
-use hadron_model::Timestamp;
+use hadron_model::{PortId, Timestamp};
 use hadron_project::Subscription;
 use hadron_wire::proto::{Hello, PortReport};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use tokio::sync::Notify;
 
 /// What the tasks of a stream, the projector and the hub share.
@@ -39,8 +41,10 @@ pub(super) struct Session {
     last_heard: AtomicI64,
     /// Reports that wait to be recorded, by port number; the latest wins.
     pub(super) reports: Mutex<BTreeMap<u32, PortReport>>,
-    /// Blocks of ports outside that the host is to have, by router's interface; they wait as reports do.
+    /// What the host wants of routers' addresses, by router's interface; it waits as reports do.
     pub(super) wanted: Mutex<BTreeMap<u32, Wanted>>,
+    /// The routers' ports outside of which leases of the host may have something that ends.
+    pub(super) ending: Mutex<BTreeSet<PortId>>,
     /// Wakes the reporter.
     pub(super) reported: Notify,
     /// What the node last said is wrong with its ports, by their numbers.
@@ -80,6 +84,7 @@ impl Session {
             last_heard: AtomicI64::new(now.0),
             reports: Mutex::new(BTreeMap::new()),
             wanted: Mutex::new(BTreeMap::new()),
+            ending: Mutex::default(),
             reported: Notify::new(),
             errors: Mutex::default(),
             traces: Questions::default(),
@@ -144,7 +149,7 @@ impl Session {
 
     /// The revision up to which everything is in force on the node.
     pub(super) fn acked(&self) -> u64 {
-        self.acked.load(Relaxed)
+        self.acked.load(Acquire)
     }
 
     /// The node acknowledges `revision`.
@@ -156,7 +161,11 @@ impl Session {
                 "acknowledged revision {revision}, after {before} and while told {told}"
             )));
         }
-        self.acked.store(revision, Relaxed);
+        // Whoever sees it sees what the node said before, too.
+        self.acked.store(revision, Release);
+        if !self.ending.lock().is_empty() {
+            self.reported.notify_one();
+        }
         Ok(())
     }
 }

@@ -150,13 +150,18 @@ impl Cloud {
 
     /// A network with an IPv4 subnet.
     pub async fn network(&self) -> NetworkId {
+        self.network_of("10.0.0.0/16", false).await
+    }
+
+    /// The same with this subnet, and external or not.
+    pub async fn network_of(&self, subnet: &str, external: bool) -> NetworkId {
         let new = NewNetwork {
             project_id: "p".into(),
             name: String::new(),
             description: String::new(),
             admin_state_up: true,
             shared: false,
-            external: false,
+            external,
             is_default: false,
             mtu: 0,
             port_security_enabled: true,
@@ -173,7 +178,7 @@ impl Cloud {
                 name: String::new(),
                 description: String::new(),
                 ip_version: 4,
-                prefix: Prefix::Given("10.0.0.0/16".parse().unwrap()),
+                prefix: Prefix::Given(subnet.parse().unwrap()),
                 gateway: Gateway::First,
                 allocation_pools: None,
                 dns_nameservers: vec![],
@@ -190,6 +195,24 @@ impl Cloud {
             Ok(network_id)
         })
         .await
+    }
+
+    /// A router of the network with a gateway to an external network: its port there.
+    pub async fn router(&self, inside: NetworkId) -> Port {
+        use hadron_control::router::{self, Attachment, GatewayRequest, NewRouter, RouterChange};
+        let network_id = self.network_of("203.0.113.0/24", true).await;
+        let new = NewRouter { project_id: "p".into(), admin_state_up: true, ..NewRouter::default() };
+        let id = self.store.snapshot().subnets_of(inside).next().unwrap().id;
+        let subnet = Attachment::Subnet { id, may_be_foreign: false, project: "p".into() };
+        let gateway = GatewayRequest { network_id, enable_snat: None, fixed_ips: vec![] };
+        let change = RouterChange { gateway: Some(Some(gateway)), ..RouterChange::default() };
+        let port = self.write(|tx, config| {
+            let router = router::create(tx, config, &new)?.id;
+            router::attach(tx, config, router, &subnet, None)?;
+            Ok(router::update(tx, config, router, &change, None)?.gateways[0].port_id)
+        });
+        let port = port.await;
+        self.store.snapshot().get::<Port>(&port).unwrap().value.clone()
     }
 
     /// Ports, one on each of the hosts, in one transaction. They belong to a project of their network's own, whose default

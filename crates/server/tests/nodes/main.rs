@@ -3,6 +3,7 @@
 mod authority;
 mod cloud;
 mod joining;
+mod leases;
 mod receipts;
 mod reports;
 mod servers;

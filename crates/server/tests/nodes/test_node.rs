@@ -156,16 +156,25 @@ impl TestNode {
 
     /// Takes one batch and acknowledges what it completes.
     pub async fn take(&mut self) -> Applied {
+        let applied = self.take_silently().await;
+        if let Some(revision) = applied.complete_to {
+            self.send(Message::Ack(Ack { revision })).await;
+        }
+        applied
+    }
+
+    /// Takes one batch without a word.
+    pub async fn take_silently(&mut self) -> Applied {
         match self.receive().await {
-            Some(FromServer::Batch(batch)) => {
-                let applied = self.apply(batch);
-                if let Some(revision) = applied.complete_to {
-                    self.send(Message::Ack(Ack { revision })).await;
-                }
-                applied
-            }
+            Some(FromServer::Batch(batch)) => self.apply(batch),
             other => panic!("{}: expected a batch, got {other:?}", self.host),
         }
+    }
+
+    /// Acknowledges all that it has taken.
+    pub async fn acknowledge(&self) {
+        let (_, revision) = self.position.clone().unwrap();
+        self.send(Message::Ack(Ack { revision })).await;
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {

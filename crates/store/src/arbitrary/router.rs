@@ -86,8 +86,8 @@ pub(super) fn record() -> impl Strategy<Value = AnyRecord> {
         3 => port_forwarding().prop_map(stored),
         1 => (uuid(), vec(any::<u32>().prop_map(HostNumber), 0..3), any::<u64>())
             .prop_map(|(port, hosts, epoch)| stored(GatewayHosts { port_id: PortId(port), hosts, epoch })),
-        1 => (uuid(), any::<u32>(), [(); 2].map(|()| vec(any::<u16>(), 0..4))).prop_map(|(port, host, [blocks, slots])| {
-            stored(PortLease { port_id: PortId(port), host: HostNumber(host), blocks, slots })
+        1 => (uuid(), any::<u32>(), [(); 3].map(|()| vec(any::<u16>(), 0..4))).prop_map(|(port, host, [blocks, slots, ending])| {
+            stored(PortLease { port_id: PortId(port), host: HostNumber(host), blocks, slots, ending })
         }),
         1 => (uuid(), address(), uuid(), uuid()).prop_map(|(port, address, network, id)| {
             stored(FloatingClaim {

@@ -46,11 +46,13 @@ pub(crate) struct PortLeaseMessage {
     blocks: Vec<u32>,
     #[prost(uint32, repeated, tag = "4")]
     slots: Vec<u32>,
+    #[prost(uint32, repeated, tag = "5")]
+    ending: Vec<u32>,
 }
 
 impl Encoded for PortLease {
     type Message = PortLeaseMessage;
-    const LAST_FIELD: u32 = 4;
+    const LAST_FIELD: u32 = 5;
 
     fn to_message(&self) -> PortLeaseMessage {
         PortLeaseMessage {
@@ -58,6 +60,7 @@ impl Encoded for PortLease {
             host: self.host.0,
             blocks: self.blocks.iter().copied().map(u32::from).collect(),
             slots: self.slots.iter().copied().map(u32::from).collect(),
+            ending: self.ending.iter().copied().map(u32::from).collect(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Encoded for PortLease {
             host: HostNumber(message.host),
             blocks: numbers(message.blocks, "block")?,
             slots: numbers(message.slots, "slot")?,
+            ending: numbers(message.ending, "block or slot")?,
         })
     }
 }

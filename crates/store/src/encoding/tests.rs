@@ -4,7 +4,7 @@ use super::decode;
 use crate::arbitrary::record;
 use crate::record::AnyRecord;
 use crate::{Revision, Stored};
-use hadron_model::Network;
+use hadron_model::{Network, PortLease};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -70,4 +70,17 @@ fn an_enumerator_of_a_newer_release_is_an_error() {
     encode_key(9, WireType::Varint, &mut bytes);
     encode_varint(77, &mut bytes);
     assert_eq!(decode::<Network>(&bytes).unwrap_err().to_string(), "no segment type that this release knows");
+}
+
+#[test]
+fn a_lease_of_the_release_before_has_nothing_that_ends() {
+    let mut bytes = Vec::new();
+    newer_field(&mut bytes, 1, &[7; 16]);
+    encode_key(2, WireType::Varint, &mut bytes);
+    encode_varint(3, &mut bytes);
+    newer_field(&mut bytes, 3, &[16, 17]);
+    newer_field(&mut bytes, 4, &[0x80, 8]);
+    let (lease, _) = decode::<PortLease>(&bytes).unwrap();
+    assert_eq!((lease.blocks_in_force(), lease.slots_in_force()), (vec![16, 17], vec![1024]));
+    assert!(lease.ending.is_empty());
 }

@@ -178,11 +178,12 @@ pub enum Op {
     DropGatewayHosts {
         port: u8,
     },
-    /// Ports of that port's address for a host.
+    /// Ports of that port's address for a host, of which some end.
     PutLease {
         port: u8,
         host: u8,
         blocks: u8,
+        ending: u8,
     },
     DropLease {
         port: u8,

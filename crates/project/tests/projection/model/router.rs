@@ -28,7 +28,8 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         1 => (0..FORWARDINGS).prop_map(|forwarding| Op::DropForwarding { forwarding }),
         3 => (0..PORTS, 0u8..1 << HOSTS).prop_map(|(port, hosts)| Op::PutGatewayHosts { port, hosts }),
         1 => (0..PORTS).prop_map(|port| Op::DropGatewayHosts { port }),
-        3 => (0..PORTS, 0..HOSTS, 1u8..3).prop_map(|(port, host, blocks)| Op::PutLease { port, host, blocks }),
+        3 => (0..PORTS, 0..HOSTS, 1u8..3, 0u8..3)
+            .prop_map(|(port, host, blocks, ending)| Op::PutLease { port, host, blocks, ending }),
         1 => (0..PORTS, 0..HOSTS).prop_map(|(port, host)| Op::DropLease { port, host }),
     ]
 }
@@ -108,11 +109,12 @@ impl Model {
                 }
                 tx.delete::<GatewayHosts>(&port_id(port));
             }
-            Op::PutLease { port, host, blocks } => {
+            Op::PutLease { port, host, blocks, ending } => {
                 let Some(host) = self.hosts.get(&host).map(|host| host.number) else { return false };
                 let [blocks, slots] =
                     [16, 1024].map(|first| (0..blocks).map(|it| first + u16::from(it)).collect());
-                let record = PortLease { port_id: port_id(port), host, blocks, slots };
+                let ending = [17, 1024, 16].into_iter().take(ending.into()).collect();
+                let record = PortLease { port_id: port_id(port), host, blocks, slots, ending };
                 self.leases.insert((port_id(port), host), record.clone());
                 tx.put(record);
             }

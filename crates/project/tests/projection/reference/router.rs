@@ -210,14 +210,19 @@ fn leases(model: &Model, router: &Router) -> Vec<Row> {
             continue;
         };
         for lease in model.leases.values().filter(|lease| lease.port_id == port.id) {
+            let (mut blocks, mut slots) = (lease.blocks.clone(), lease.slots.clone());
+            for number in &lease.ending {
+                blocks.retain(|block| block != number);
+                slots.retain(|slot| slot != number);
+            }
             rows.push(Row::PortLease(PortLeaseRow {
                 router: router.number.0,
                 interface: port.number.0,
                 host: lease.host.0,
                 network: network.number.0,
                 address: address(own),
-                blocks: lease.blocks.clone(),
-                slots: lease.slots.clone(),
+                blocks,
+                slots,
             }));
         }
     }
