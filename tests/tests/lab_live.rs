@@ -7,10 +7,14 @@ use hadron_tests::guarded::{CLOSED, Guarded, OPEN};
 use hadron_tests::knock::Outcome;
 use serde_json::{Value, json};
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const HOSTS: [&str; 2] = ["compute1", "compute2"];
 /// Places that are followed on a host at a time.
 const PLACES: usize = 16;
+
+/// Live traces so far.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
 
 /// A live trace that runs.
 struct Live(Process);
@@ -19,7 +23,9 @@ impl Live {
     /// Starts one, and waits until packets are followed.
     fn begin(cloud: &Cloud, name: &str, arguments: &[&str]) -> Result<Self> {
         let all = [&["trace", "--live", "--json"], arguments].concat();
-        let process = cloud.admin_in_background(name, &all)?;
+        // A log of its own: that of an earlier one has lines that would be taken for this one's.
+        let name = format!("{name}-{}", BEGUN.fetch_add(1, Ordering::Relaxed));
+        let process = cloud.admin_in_background(&name, &all)?;
         process.wait_for_log("\"begun\"", PATIENCE)?;
         Ok(Live(process))
     }

@@ -205,9 +205,9 @@ async fn plan(
 ) -> Result<(Vec<Watched>, String, Vec<String>), TraceError> {
     let mut watched = vec![first(view, question)?];
     match ways(view, nodes, question).await {
-        Ok((further, expected)) => {
+        Ok((further, expected, warnings)) => {
             watched.extend(further);
-            Ok((watched, expected, Vec::new()))
+            Ok((watched, expected, warnings))
         }
         Err(why) => {
             let text = format!("only followed where they begin, and without their answers: {why}");
@@ -238,12 +238,13 @@ fn first(view: &Snapshot, question: &LiveQuestion) -> Result<Watched, TraceError
     Ok(Watched { host, door, vlan, is_answer: false, looks })
 }
 
-/// The further doors of such a packet's way, those of its answer's, and the way's end; or why they can't be told.
+/// The further doors of such a packet's way, those of its answer's, the way's end, and what kept it from being followed further; or why they can't
+/// be told.
 async fn ways(
     view: &Snapshot,
     nodes: &NodeService,
     question: &LiveQuestion,
-) -> Result<(Vec<Watched>, String), String> {
+) -> Result<(Vec<Watched>, String, Vec<String>), String> {
     let Question { protocol, destination_port, to, .. } = &question.packets;
     let has_ports = matches!(protocol.as_str(), "tcp" | "udp");
     if to.is_none() || protocol.is_empty() || (has_ports && *destination_port == 0) {
@@ -272,7 +273,7 @@ async fn ways(
     {
         all.extend(back.entrances.iter().map(|it| watched(it, true)));
     }
-    Ok((all, verdict(&there).0))
+    Ok((all, verdict(&there).0, journey.warnings))
 }
 
 /// What packets look like that come in as a made-up one does. Of the asker's port, which that one has made up, and which a router may
